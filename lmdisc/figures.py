@@ -9,12 +9,14 @@ __all__ = ['COLUMN', 'PAGE', 'ROUND_PANELS', 'set_style', 'landmark_colours', 'p
            'save_figure', 'save_table', 'save_record']
 
 # %% ../nbs/85_figures.ipynb #2eeee273
-import io, json, math, os, platform, subprocess, sys, time
+import io, json, math, os, platform, subprocess, time
+from contextlib import ExitStack
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 import matplotlib.pyplot as plt, numpy as np, pandas as pd, seaborn as sns, torch
 from PIL import Image
 import lmdisc
+from .images import whole_file
 
 # %% ../nbs/85_figures.ipynb #2a032615
 COLUMN, PAGE = 3.35, 6.9
@@ -211,19 +213,13 @@ def write_together(
     parts,                            # {path: bytes}
 ):
     "Write every file or none; an error is one line that says what to do."
-    parts = {Path(p): b for p, b in parts.items()}
-    scratch = {p: p.with_name(f".{p.name}.{os.getpid()}.tmp") for p in parts}
     try:
-        for p, b in parts.items():
-            p.parent.mkdir(parents=True, exist_ok=True)
-            scratch[p].write_bytes(b)
-        for p in parts: os.replace(scratch[p], p)
+        with ExitStack() as stack:
+            scratch = [stack.enter_context(whole_file(p)) for p in parts]
+            for s, content in zip(scratch, parts.values()): s.write_bytes(content)
     except OSError as e:
-        raise OSError(e.errno, f"cannot write {p}: {e.strerror or e}. Free some space or choose another out_dir") from None
-    finally:
-        for s in scratch.values():
-            try: s.unlink(missing_ok=True)
-            except OSError: pass
+        wanted = " and ".join(map(str, parts))
+        raise OSError(e.errno, f"cannot write {wanted}: {os.strerror(e.errno)}; free some space or choose another out_dir") from None
 
 # %% ../nbs/85_figures.ipynb #0a5fbce2
 def png_bytes(
