@@ -121,7 +121,7 @@ class Augment:
         r = math.ceil(2 * self.blur * S)
         noise, amount = noise_windows(pictures.shape, int(start), int(step), device), u[:, 9].clamp_min(0).view(B, 1, 1, 1)
         out = torch.empty(B, 3, S, S, device=device)
-        part = max(1, 2**19 // S**2) if device.type == "cpu" else max(1, B)
+        part = max(1, 2**17 // S**2) if device.type == "cpu" else max(1, B)
         for i in [slice(at, at + part) for at in range(0, B, part)]:
             soft = blur(warp(pictures[i].float(), turn[i], shift[i], r), sigma[i], r)
             torch.baddbmm(offset[i], matrix[i], soft.flatten(2), out=out[i].flatten(2))
