@@ -42,7 +42,8 @@ test: $(READY)  ## every notebook's tests, then pytest: 12 minutes at most on 2 
 readme: $(READY)  ## README.md from nbs/index.ipynb
 	$(RUN) jupyter nbconvert --to notebook --execute --inplace nbs/index.ipynb
 	$(RUN) nbdev_clean --fname nbs/index.ipynb
-	$(RUN) jupyter nbconvert --to markdown --output-dir . --output README nbs/index.ipynb
+	$(RUN) jupyter nbconvert --to markdown --output-dir . --output README \
+	  --TagRemovePreprocessor.enabled=True --TagRemovePreprocessor.remove_input_tags remove-input nbs/index.ipynb
 
 wheel: $(READY)  ## dist/lmdisc-*.whl
 	$(RUN) python -m build --wheel --no-isolation
