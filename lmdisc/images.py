@@ -42,7 +42,9 @@ def opened(
     way_out = "shrink it, or raise PIL.Image.MAX_IMAGE_PIXELS"
     try: picture = Image.open(BytesIO(source) if isinstance(source, bytes) else source)
     except Image.DecompressionBombError as e: raise ValueError(f"{name}: the picture is too large: {way_out}. {e}") from None
-    except Image.UnidentifiedImageError: raise ValueError(f"{name}: not a picture that Pillow can read") from None
+    except Exception as e:
+        if getattr(e, "filename", None): raise
+        raise ValueError(f"{name}: not a picture that Pillow can read: {e}") from e
     if (pixels := picture.width * picture.height) > (Image.MAX_IMAGE_PIXELS or np.inf):
         raise ValueError(f"{name}: the picture is too large: {way_out}. Image size ({pixels} pixels) exceeds limit of {Image.MAX_IMAGE_PIXELS} pixels")
     return picture
@@ -76,7 +78,7 @@ def whole_file(
         os.replace(part, path)
     except OSError as e:
         if e.errno != errno.ENOSPC: raise
-        raise OSError(errno.ENOSPC, f"the disk is full: free some space, or choose another folder (LMDISC_CACHE)", str(path)) from e
+        raise OSError(errno.ENOSPC, "the disk is full: free some space, or choose another folder (LMDISC_CACHE)", str(path)) from e
     finally: part.unlink(missing_ok=True)
 
 # %% ../nbs/10_images.ipynb #424fcbaf
@@ -164,7 +166,7 @@ def cut(
     lo, hi = lo / shrink, (lo + side) / shrink
     first, last = np.floor(lo).astype(int) - 4, np.ceil(hi).astype(int) + 4
     rows, columns = (np.arange(a, b).clip(0, n - 1) for a, b, n in zip(first[::-1], last[::-1], image.shape))
-    out = Image.fromarray(image[rows[:, None], columns]).resize((size, size), Image.BICUBIC, box=(*(lo - first), *(hi - first)))
+    out = Image.fromarray(image.take(rows, 0).take(columns, 1)).resize((size, size), Image.BICUBIC, box=(*(lo - first), *(hi - first)))
     return np.asarray(out).transpose(2, 0, 1)
 
 # %% ../nbs/10_images.ipynb #dea6fd45
