@@ -42,13 +42,14 @@ def _iterate(
 ):                                    # (m, n) float64, relative residual on the observed entries
     "Singular value thresholding from the last step at which the estimate is still zero."
     start = min(max_iter, int(tau / (delta * np.linalg.norm(known, 2))))
-    X, Y, gap, size = np.zeros_like(known), start * delta * known, known, np.linalg.norm(known)
+    X, step, mask, size = np.zeros_like(known), delta * known, delta * seen, delta * np.linalg.norm(known)
+    Y = start * step
     for _ in range(start, max_iter):
-        Y += delta * gap
+        Y += step
         X = shrink(Y, tau)
-        gap = (known - X) * seen
-        if np.linalg.norm(gap) < tol * size: break
-    return X, np.linalg.norm(gap) / size
+        step = (known - X) * mask
+        if np.linalg.norm(step) < tol * size: break
+    return X, np.linalg.norm(step) / size
 
 # %% ../nbs/75_completion.ipynb #63f8dd27
 def complete(

@@ -12,6 +12,7 @@ import json
 from dataclasses import asdict, dataclass
 import numpy as np
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+from threadpoolctl import threadpool_limits
 from .completion import complete
 
 # %% ../nbs/80_evaluation.ipynb #fcbbbd78
@@ -199,8 +200,9 @@ def evaluate(
     kept = (~np.isnan(np.concatenate(sets[::2])).any(-1)).mean(0) >= min_coverage
     sets[::2] = [found[:, kept] for found in sets[::2]]
     there = ~np.isnan(sets[2]).any(-1)
-    forward = forward_errors(*sets, normaliser, size, visible, lam, n_labelled, pool, repeats, seed)
-    backward = backward_errors(*sets, normaliser, size, lam, n_labelled)
+    with threadpool_limits(1):
+        forward = forward_errors(*sets, normaliser, size, visible, lam, n_labelled, pool, repeats, seed)
+        backward = backward_errors(*sets, normaliser, size, lam, n_labelled)
     spread = [nme(errors) for errors in forward]
     return Scores(
         n_landmarks=int(kept.sum()), nme_forward=nme(forward), nme_forward_std=float(np.std(spread)), nme_backward=nme(backward),

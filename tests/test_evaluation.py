@@ -1,0 +1,161 @@
+"Properties of completion, evaluation and merging over random inputs."
+import warnings
+
+import numpy as np
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lmdisc.completion import complete
+from lmdisc.evaluation import agreement, ced, detection_scores, evaluate, landmarks_of_labels, matched, regress
+from lmdisc.merging import absorbers, merge_labels, overlaps, renumbered
+
+quick = settings(max_examples=10, deadline=None, derandomize=True)
+seeds = st.integers(0, 2**32 - 1)
+
+
+def shapes(rng, n=60, found=5, truth=4, share=.8):
+    "Landmarks that move in three ways, the found ones with gaps."
+    mean, ways = rng.uniform(20, 100, (found + truth, 2)), rng.normal(size=(3, (found + truth) * 2)) * 4
+    xy = mean + (rng.normal(size=(n, 3)) @ ways).reshape(n, -1, 2) + rng.normal(size=(n, found + truth, 2)) * .3
+    return np.where(rng.random((n, found, 1)) < share, xy[:, :found], np.nan), xy[:, found:]
+
+
+def scores(found, truth, scale=1, normaliser=None, **kwargs):
+    "Trained on the first 40 pictures, scored on the rest."
+    normaliser = np.full(len(truth) - 40, 50.) if normaliser is None else normaliser
+    return evaluate(found[:40] * scale, truth[:40] * scale, found[40:] * scale, truth[40:] * scale, normaliser * scale, 128 * scale, **kwargs)
+
+
+@quick
+@given(seeds)
+def test_order_of_landmarks_does_not_matter(seed):
+    rng = np.random.default_rng(seed)
+    found, truth = shapes(rng)
+    a, k, l = scores(found, truth, n_labelled=30), rng.permutation(5), rng.permutation(4)
+    b = scores(found[:, k], truth[:, l], n_labelled=30)
+    np.testing.assert_allclose([b.nme_forward, b.nme_backward, b.coverage], [a.nme_forward, a.nme_backward, a.coverage], rtol=1e-6)
+    np.testing.assert_allclose(b.landmark_forward, a.landmark_forward[l], rtol=1e-6)
+    np.testing.assert_allclose(b.landmark_backward, a.landmark_backward[k], rtol=1e-6)
+
+
+@quick
+@given(seeds)
+def test_order_of_images_does_not_matter(seed):
+    rng = np.random.default_rng(seed)
+    found, truth = shapes(rng)
+    order = np.concatenate([rng.permutation(40), 40 + rng.permutation(20)])
+    a, b = scores(found, truth), scores(found[order], truth[order])
+    np.testing.assert_allclose(b.image_forward, a.image_forward[order[40:] - 40], rtol=1e-6)
+    np.testing.assert_allclose([b.nme_forward, b.nme_backward], [a.nme_forward, a.nme_backward], rtol=1e-6)
+
+
+@quick
+@given(seeds, st.sampled_from([.5, 2., 4.]))
+def test_errors_do_not_depend_on_the_unit(seed, scale):
+    found, truth = shapes(np.random.default_rng(seed))
+    a, b = scores(found, truth), scores(found, truth, scale)
+    np.testing.assert_allclose([b.nme_forward, b.nme_backward], [a.nme_forward, a.nme_backward], rtol=1e-8)
+    half = scores(found, truth, normaliser=np.full(20, 25.))
+    np.testing.assert_allclose([half.nme_forward, half.nme_backward], [2 * a.nme_forward, 2 * a.nme_backward], rtol=1e-12)
+
+
+@quick
+@given(seeds)
+def test_affine_landmarks_are_recovered(seed):
+    rng = np.random.default_rng(seed)
+    X = rng.uniform(-.5, .5, (50, 6))
+    Y = (X @ rng.normal(size=(6, 6)) + rng.normal(size=6)).reshape(50, 3, 2)
+    learn = np.where(rng.random((50, 3, 1)) < .7, Y, np.nan)
+    np.testing.assert_allclose(regress(X, learn, X, lam=1e-13), Y, atol=1e-8)
+
+
+@quick
+@given(seeds, st.integers(0, 3), st.integers(1, 4))
+def test_any_gaps_are_survived(seed, n_found, n_truth):
+    rng = np.random.default_rng(seed)
+    found, truth = shapes(rng, 45, n_found, n_truth, share=rng.random())
+    truth[rng.random(truth.shape[:2]) < rng.random()] = np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        row = scores(found, truth, n_labelled=20, repeats=2).row()
+    assert row["nme_forward"] is None or row["nme_forward"] >= 0
+    assert 0 <= row["coverage"] <= 1
+
+
+@quick
+@given(seeds, st.integers(1, 3))
+def test_low_rank_is_completed(seed, rank):
+    rng = np.random.default_rng(seed)
+    full = rng.normal(size=(80, rank)) @ rng.normal(size=(rank, 30))
+    gaps = np.where(rng.random(full.shape) < .8, full, np.nan)
+    filled = complete(gaps, tol=1e-5)
+    assert np.linalg.norm(filled - full) < 1e-3 * np.linalg.norm(full)
+    seen = ~np.isnan(gaps)
+    np.testing.assert_array_equal(filled[seen], gaps[seen])
+
+
+@quick
+@given(seeds)
+def test_names_of_classes_do_not_matter(seed):
+    rng = np.random.default_rng(seed)
+    a, b = rng.integers(-1, 6, 200), rng.integers(-1, 4, 200)
+    names = np.append(rng.permutation(100)[:6], -1)
+    first, second = agreement(a, b), agreement(names[a], b)
+    np.testing.assert_allclose([first["nmi"], first["ari"]], [second["nmi"], second["ari"]], atol=1e-12)
+    assert agreement(names[a], a)["nmi"] > 1 - 1e-12
+
+
+@quick
+@given(seeds, st.floats(0, 20))
+def test_matches_are_one_to_one_and_within_the_radius(seed, radius):
+    rng = np.random.default_rng(seed)
+    image, xy, landmarks = rng.integers(0, 5, 60), rng.uniform(0, 50, (60, 2)), rng.uniform(0, 50, (5, 6, 2))
+    landmarks[rng.random((5, 6)) < .2] = np.nan
+    match = matched(image, xy, landmarks, radius)
+    hit = match >= 0
+    pairs = np.stack([image[hit], match[hit]], 1)
+    assert len(np.unique(pairs, axis=0)) == len(pairs)
+    assert (np.linalg.norm(landmarks[image[hit], match[hit]] - xy[hit], axis=1) <= radius).all()
+    found = detection_scores(image, xy, landmarks, radius)
+    assert 0 <= found["f_measure"] <= max(found["precision"], found["recall"]) <= 1
+    order = rng.permutation(60)
+    np.testing.assert_array_equal(matched(image[order], xy[order], landmarks, radius), match[order])
+
+
+@quick
+@given(seeds)
+def test_the_error_distribution_rises(seed):
+    x, y = ced(np.abs(np.random.default_rng(seed).normal(size=50)))
+    assert (np.diff(y) >= 0).all() and 0 <= y[0] and y[-1] <= 1
+
+
+@quick
+@given(seeds, st.floats(.1, 1))
+def test_merging_follows_the_numbering(seed, threshold):
+    g = torch.Generator().manual_seed(seed)
+    xy, score = torch.rand(40, 8, 2, generator=g) * 2, torch.rand(40, 8, generator=g)
+    population, p = torch.randperm(8, generator=g), torch.randperm(8, generator=g)
+    together = overlaps(xy, score)
+    torch.testing.assert_close(overlaps(xy[:, p], score[:, p]), together[p][:, p])
+    keeper = absorbers(together, population, threshold)
+    assert torch.equal(keeper[keeper], keeper)
+    assert (population[keeper] >= population).all()
+    assert torch.equal(p[absorbers(together[p][:, p], population[p], threshold)], keeper[p])
+
+
+@quick
+@given(seeds)
+def test_merged_labels_are_landmarks(seed):
+    g = torch.Generator().manual_seed(seed)
+    taken = torch.rand(10, 6, generator=g) < .6
+    image, cluster = taken.nonzero().T
+    keeper = absorbers((lambda a: (a + a.T) / 2)(torch.rand(6, 6, generator=g)), torch.randperm(6, generator=g), .6)
+    distance = torch.rand(len(image), generator=g)
+    merged, keep = merge_labels(image, cluster, distance, keeper)
+    assert torch.equal(merged, renumbered(keeper)[cluster])
+    places = torch.stack([image, merged], 1)
+    assert len(places[keep].unique(dim=0)) == int(keep.sum()) == len(places.unique(dim=0))
+    labels = type("Labels", (), dict(n_images=10, image=image, cluster=merged, distance=distance, xy=distance[:, None].expand(-1, 2)))
+    best = torch.as_tensor(landmarks_of_labels(labels, len(keeper.unique())))[image[keep], merged[keep], 0]
+    assert torch.equal(best, distance[keep])
