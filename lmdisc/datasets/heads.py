@@ -4,26 +4,28 @@
 
 # %% auto #0
 __all__ = ['version', 'regions', 'side_landmarks', 'mid_landmarks', 'landmark_names', 'skin_tones', 'hair_tones', 'iris_tones',
-           'per_identity', 'cache_folder', 'save_npz', 'HeadModel', 'head_model', 'identity', 'in_hair', 'with_hair',
-           'normals', 'turn', 'expression', 'scenery', 'skin_colour', 'eye_colour', 'cast', 'lit', 'shade', 'camera',
-           'draw_light', 'render', 'expose', 'heads']
+           'gazes', 'per_identity', 'cache_folder', 'save_npz', 'HeadModel', 'drape', 'head_model', 'identity',
+           'in_hair', 'normals', 'with_hair', 'turn', 'expression', 'scenery', 'strands', 'skin_colour', 'eye_colour',
+           'mouth_colour', 'cast', 'lit', 'draw_light', 'shade', 'camera', 'expose', 'render', 'heads']
 
 # %% ../../nbs/15_datasets/heads.ipynb #6f6c6f2b
 import hashlib, json, os, re, tempfile
-from dataclasses import dataclass, fields
+from importlib.metadata import version as installed
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 import numpy as np
 from joblib import Parallel, delayed
 from PIL import Image, ImageDraw, ImageFilter
-from scipy import ndimage
+from scipy import ndimage, sparse
 from scipy.spatial.transform import Rotation
 from embreex import rtcore_scene
 from embreex.mesh_construction import TriangleMesh
+from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 from ..images import *
 
 # %% ../../nbs/15_datasets/heads.ipynb #df58b325
-version = 1                           # raise when a change alters the pictures: sets in the cache are then drawn anew
+version = 2                           # raise when a change alters the pictures: sets in the cache are then drawn anew
 
 def cache_folder():
     "Where rendered sets are kept: `LMDISC_CACHE`, else `~/.cache/lmdisc`."
@@ -38,14 +40,14 @@ def save_npz(
     with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as f: np.savez(f, **arrays)
     os.replace(f.name, path)
 
-# %% ../../nbs/15_datasets/heads.ipynb #5ae16d0f
-regions = ("body", "head", "eye_front.L", "eye_front.R", "eye_cavity.L", "eye_cavity.R", "mouth_cavity", "tongue")
-side_landmarks = dict(eye_outer=7766, eye_inner=7780, upper_lid=7758, lower_lid=7771, brow_inner=6967, brow_mid=6980, brow_outer=6983,
+# %% ../../nbs/15_datasets/heads.ipynb #d1c73dbc
+regions = ("body", "head", "eye_front.L", "eye_front.R", "eye_cavity.L", "eye_cavity.R", "mouth_cavity", "tongue", "locks")
+side_landmarks = dict(eye_outer=6797, eye_inner=7754, upper_lid=6769, lower_lid=13338, brow_inner=6967, brow_mid=6980, brow_outer=6983,
     nose_wing=7082, mouth_corner=10372, cupid=7203, lower_lip_side=7223, cheek=11716, cheekbone=7012, temple=7019, forehead_side=11808,
-    jaw_front=11867, jaw_mid=7601, jaw_angle=7449, jaw_side=7440, tragus=12000, ear_root=12304, ear_top=11980, ear_back=11986, ear_lobe=11987,
+    jaw_front=11867, jaw_mid=7601, jaw_angle=7449, jaw_side=7440, tragus=12000, ear_root=12304, ear_top=11980, ear_back=12012, ear_lobe=11987,
     pupil=(13574, 13583, 13592, 13601, 13610, 13619, 13628, 13637))
 mid_landmarks = dict(nasion=133, nose_bridge=164, nose_tip=297, subnasale=343, upper_lip=466, stomion_upper=468, stomion_lower=474,
-    lower_lip=496, chin_fold=491, chin=5146, menton=5280, forehead=5176, hairline=1015)
+    lower_lip=496, chin_fold=491, chin=5146, menton=5280, forehead=5176, forehead_top=1015)
 landmark_names = tuple(mid_landmarks) + tuple(f"{side}_{n}" for side in ("left", "right") for n in side_landmarks)
 
 # %% ../../nbs/15_datasets/heads.ipynb #d0336250
@@ -78,16 +80,52 @@ def _uv_mask(name, uv):
     return ndimage.map_coordinates(a, [(1 - uv[:, 1]) * len(a), uv[:, 0] * a.shape[1]], order=1, mode="nearest")
 
 # %% ../../nbs/15_datasets/heads.ipynb #b2973a8e
+_around, _down = 40, 22               # vertices of the sheet of long hair
+
+def drape(
+    length,   # metres below the crown's rim
+    opening,  # half angle left free for the face, degrees
+    out       # metres off the scalp
+) -> np.ndarray:  # (_around * _down, 3) metres, rest frame
+    "A sheet of long hair: a dome over the scalp that goes on straight down."
+    rise = np.radians(np.r_[np.linspace(90, 0, 9), np.zeros(_down - 9)])[:, None]
+    drop = np.r_[np.zeros(9), np.linspace(0, 1, _down - 8)[1:]][:, None]
+    free = np.interp(np.arange(_down), [0, 5, 9, 12, _down], [25, opening - 18, opening, opening + 4, opening + 8])[:, None]
+    a = np.radians(free + (360 - 2 * free) * np.linspace(0, 1, _around))
+    out = out * (0.2 + 0.8 * np.sin(np.pi * np.linspace(0, 1, _around)) ** 0.3)
+    wide = np.cos(rise) * (1 - 0.18 * np.sin(np.pi * drop.clip(0, 0.5)))
+    x, y = (0.077 + out) * wide * np.sin(a), -0.055 - (0.095 + out) * wide * np.cos(a)
+    return np.stack([x, y, np.broadcast_to(0.775 + (0.080 + out) * np.sin(rise) - length * drop, x.shape)], -1).reshape(-1, 3)
+
+# %% ../../nbs/15_datasets/heads.ipynb #51612130
+def _add_locks(m):
+    "`m` with the sheet of long hair as further vertices, which no shape or action moves."
+    extra = drape(0.2, 70, 0.015).astype(np.float32)
+    pad = lambda a, axis: np.pad(a, [(0, len(extra)) if k == axis % a.ndim else (0, 0) for k in range(a.ndim)])
+    i = len(m.rest) + np.arange(len(extra)).reshape(_down, _around)
+    quad = np.stack([i[:-1, :-1], i[:-1, 1:], i[1:, 1:], i[1:, :-1]], -1).reshape(-1, 4)
+    sheet = np.concatenate([quad[:, [0, 1, 2]], quad[:, [0, 2, 3]]]).astype(np.int32)
+    return replace(m, rest=np.concatenate([m.rest, extra]), faces=np.concatenate([m.faces, sheet]), region=np.r_[m.region, np.full(len(sheet), 8)],
+                   paint=pad(m.paint, 0), ring=pad(m.ring, 1), shapes=pad(m.shapes, 1), actions=pad(m.actions, 1))
+
+# %% ../../nbs/15_datasets/heads.ipynb #5f10d55a
 _kept_local = re.compile("local_change:([lr]-)?(cheek|chin|ear-|eyebrows|eye-|forehead|head-(age|fat|scale|back)|mouth|nose)")
 _dropped = re.compile("newborn|baby|mincup|maxcup|minfirmness|maxfirmness")
 
+# %% ../../nbs/15_datasets/heads.ipynb #cdd40946
+def _hush():
+    "anny computes on warp, which prints a greeting; only its errors are wanted."
+    import warp
+    warp.config.log_level = 40
+
 def _from_anny():
     "The part of anny's body we draw."
+    _hush()
     import anny
     from anny.face_segmentation import get_face_segmentation_mask as inside
     m = anny.Anny(local_changes="all", facial_actions="all", phenotypes="all", phenotype_blendshapes="original")
     v, f = m.template_vertices.numpy(), m.faces.numpy()
-    region = sum((k * inside(m, [n]).numpy() for k, n in enumerate(regions)), np.zeros(len(f), int))
+    region = sum((k * inside(m, [n]).numpy() for k, n in enumerate(regions[:-1])), np.zeros(len(f), int))
     keep = (v[f, 2].min(1) > 0.38) & (np.abs(v[f, 0]).max(1) < 0.24) & ~inside(m, ["eye_back.L", "eye_back.R"]).numpy()
     ids, faces = np.unique(f[keep], return_inverse=True)
     faces, region, rest = faces.reshape(-1, 3), region[keep], v[ids].astype(np.float32)
@@ -98,16 +136,24 @@ def _from_anny():
     action, local = [np.array([bool(re.match(p, n)) for n in names]) for p in ("facial_action:", _kept_local)]
     n_variation = len(m.stacked_phenotype_blend_shapes_mask)
     grown = np.array([i < n_variation and not _dropped.search(n) for i, n in enumerate(names)])
-    return HeadModel(rest, faces.astype(np.int32), region, paint, _rings(ids, rest), np.concatenate([shapes[grown], shapes[local]]),
-                     m.stacked_phenotype_blend_shapes_mask.numpy()[grown[:n_variation]], names[local], shapes[action], names[action])
+    return _add_locks(HeadModel(rest, faces.astype(np.int32), region, paint, _rings(ids, rest), np.concatenate([shapes[grown], shapes[local]]),
+                                m.stacked_phenotype_blend_shapes_mask.numpy()[grown[:n_variation]], names[local], shapes[action], names[action]))
 
-# %% ../../nbs/15_datasets/heads.ipynb #d939827d
-def head_model(
-    cache=None   # folder of the cache; `cache_folder()` where None
-) -> HeadModel:
-    "The head model; reading anny's hundreds of shape files takes half a minute, so the part we need is kept."
-    path = Path(cache or cache_folder()) / f"head-model-{version}.npz"
-    if not path.exists(): save_npz(path, **vars(_from_anny()))
+# %% ../../nbs/15_datasets/heads.ipynb #b97cef42
+def _build(folder):
+    "Build the model; anny's own cache (nearly 1 GB) lives only as long as that takes."
+    from anny.paths import get_anny_cache_path, set_anny_cache_path
+    folder.mkdir(parents=True, exist_ok=True)
+    before = get_anny_cache_path()
+    with tempfile.TemporaryDirectory(dir=folder) as d:
+        set_anny_cache_path(Path(d))
+        try: return _from_anny()
+        finally: set_anny_cache_path(before)
+
+def head_model() -> HeadModel:
+    "The head model; anny's thousand shape files take most of a minute to read, so the part we need is kept."
+    path = cache_folder() / f"head-model-{version}-anny-{installed('anny')}.npz"
+    if not path.exists(): save_npz(path, **vars(_build(path.parent)))
     with np.load(path) as z: return HeadModel(**{f.name: z[f.name] for f in fields(HeadModel)})
 
 # %% ../../nbs/15_datasets/heads.ipynb #87d65b35
@@ -119,9 +165,10 @@ def _tone(tones, at):
     "Linear-light colour at position `at` in 0...1 of a list of sRGB colours."
     return np.array([np.interp(at, np.linspace(0, 1, len(tones)), c) for c in tones.T]) ** 2.2
 
-# %% ../../nbs/15_datasets/heads.ipynb #fcc85542
+# %% ../../nbs/15_datasets/heads.ipynb #9db527d7
 def _phenotype_weights(model, rng):
     import torch
+    _hush()
     from anny.models.phenotype import make_phenotype_anchors, phenotype_blendshape_weights
     race = rng.dirichlet([0.5] * 3)
     age = rng.uniform(1 / 3, 0.55) if rng.random() < 0.2 else rng.uniform(0.55, 1)
@@ -132,43 +179,53 @@ def _phenotype_weights(model, rng):
     return w[0].numpy(), values
 
 def _local_weights(model, rng):
-    "One draw a change, shared by its up and down shape and (nearly) by left and right."
-    draw = {}
-    side = lambda n: re.sub("(local_change:)[lr]-", r"\1", n)
-    out = []
-    for up in model.local[::2]:
-        z = draw.setdefault(side(up), rng.normal(0, 0.28)) + rng.normal(0, 0.03)
-        out += [max(z, 0), max(-z, 0)]
-    return np.clip(out, 0, 0.8)
+    "One draw a change, shared by its up and down shape and, nearly, by left and right."
+    stem = [re.sub(":[lr]-", ":", n) for n in model.local[::2]]
+    draw = dict(zip(sorted(set(stem)), rng.normal(0, 0.2, len(set(stem)))))
+    z = np.array([draw[n] for n in stem]) + rng.normal(0, 0.03, len(stem))
+    return np.stack([z, -z], 1).clip(0, 0.55).ravel()
 
-# %% ../../nbs/15_datasets/heads.ipynb #9db527d7
+# %% ../../nbs/15_datasets/heads.ipynb #b0fb2b4b
+def _colours(rng, dark, man, child, old):
+    "Skin, hair, lips and iris, linear light."
+    hair = _tone(hair_tones, rng.uniform(0, 0.25) if dark > 0.45 else 1 if old and rng.random() < 0.7 else rng.uniform(0, 0.85))
+    skin = _tone(skin_tones, dark) * rng.normal(1, 0.04, 3)
+    lip = skin * [1, 0.62, 0.62] * (1 if man else rng.uniform(0.75, 1.05))
+    if not man and not child and rng.random() < 0.4: lip = lip * [1.1, 0.55, 0.6]
+    return dict(skin=skin, hair=hair, lip=lip, iris=_tone(iris_tones, rng.uniform(0, 0.3) if dark > 0.4 else rng.random()))
+
+def _style(rng, man, child, old):
+    "Cut of hair and beard (volume and length in metres), brows, freckles, clothes."
+    return dict(volume=rng.choice([0.0, 0.006, 0.014, 0.024, 0.036], p=[0.1, 0.2, 0.3, 0.25, 0.15]), curl=rng.uniform(0, 1),
+                length=rng.uniform(0.10, 0.22) * (rng.random() < (0.04 if man or old else 0.6)), opening=rng.uniform(58, 82),
+                bald=man and not child and rng.random() < 0.15, hairline=rng.normal(0, 0.006) - 0.004 * (not man),
+                beard=rng.choice([0, 0.3, 0.85], p=[0.5, 0.3, 0.2]) * (man and not child),
+                brow=rng.uniform(0.0028, 0.0052) + 0.001 * man, brow_ink=rng.uniform(0.55, 0.95), iris_size=rng.uniform(0.42, 0.5),
+                freckles=rng.random() < 0.2, cloth=(0.35 * rng.random(3) + 0.65 * rng.random()) ** 2,
+                stripe=rng.choice([0, 60, 140], p=[0.7, 0.15, 0.15]), collar=rng.uniform(-0.02, 0.025))
+
+# %% ../../nbs/15_datasets/heads.ipynb #63f2083f
 def identity(
     model,  # HeadModel
     seed    # ints that name the person: same ints, same person
-) -> dict:  # `vertices` (V, 3) metres and the colours and styles of one person
+) -> dict:  # `vertices` (V, 3) metres, and the colours and styles of one person
     "A person: shape, skin, lips, eyes, brows, hair, clothes."
     rng = np.random.default_rng(seed)
     grown, who = _phenotype_weights(model, rng)
-    vertices = model.rest + np.tensordot(np.concatenate([grown, _local_weights(model, rng)]).astype(np.float32), model.shapes, 1)
-    dark = np.clip(0.15 * rng.random() + 0.95 * who["african"] + 0.35 * who["asian"] + rng.normal(0, 0.1), 0, 1)
+    weights = np.concatenate([grown, _local_weights(model, rng)]).astype(np.float32)
     man, old, child = who["gender"] < 0.5, who["age"] > 0.85, who["age"] < 0.55
-    hair = _tone(hair_tones, rng.uniform(0, 0.25) if dark > 0.45 else 1.0 if old and rng.random() < 0.7 else rng.uniform(0, 0.85))
-    skin = _tone(skin_tones, dark) * rng.normal(1, 0.04, 3)
-    return dict(vertices=vertices, noise=rng.random((32, 32, 32), dtype=np.float32), skin=skin, hair=hair,
-                lip=skin * [1, 0.62, 0.62] * (1 if man else rng.uniform(0.75, 1.05)) * ([1.1, 0.55, 0.6] if not man and not child and rng.random() < 0.4 else 1),
-                iris=_tone(iris_tones, rng.uniform(0, 0.3) if dark > 0.4 else rng.random()), iris_size=rng.uniform(0.42, 0.5),
-                brow=rng.uniform(0.0028, 0.0052) + 0.001 * man, brow_ink=rng.uniform(0.55, 0.95),
-                volume=rng.choice([0.0, 0.006, 0.014, 0.024, 0.036], p=[0.1, 0.2, 0.3, 0.25, 0.15]), bald=man and rng.random() < 0.15,
-                hairline=rng.normal(0, 0.006) - 0.004 * (not man), curl=rng.uniform(0, 1), beard=rng.choice([0, 0.35, 0.9], p=[0.55, 0.25, 0.2]) * (man and not child),
-                freckles=rng.random() < 0.2, cloth=rng.random(3) ** 1.5, stripe=rng.choice([0, 60, 140]), collar=rng.uniform(-0.02, 0.025))
+    dark = np.clip(0.15 * rng.random() + 0.95 * who["african"] + 0.35 * who["asian"] + rng.normal(0, 0.1), 0, 1)
+    return dict(vertices=model.rest + np.tensordot(weights, model.shapes, 1), noise=rng.random((32, 32, 32), dtype=np.float32),
+                **_colours(rng, dark, man, child, old), **_style(rng, man, child, old))
 
-# %% ../../nbs/15_datasets/heads.ipynb #b0fb2b4b
+# %% ../../nbs/15_datasets/heads.ipynb #f0b1d4c2
 def _ramp(x, width): return np.clip(x / width + 0.5, 0, 1)
 
 def _wobble(noise, xyz, per_metre):
     "Smooth noise 0...1 that sticks to the surface: `noise` (32, 32, 32) read at `xyz` (n, 3)."
     return ndimage.map_coordinates(noise, (np.asarray(xyz) * per_metre).T, order=1, mode="grid-wrap")
 
+# %% ../../nbs/15_datasets/heads.ipynb #4faae894
 _hair_edge = np.array([[0, .800], [35, .792], [52, .765], [66, .745], [80, .722], [88, .742], [100, .742], [112, .690], [140, .672], [180, .660]])
 
 def in_hair(person, xyz):
@@ -179,14 +236,7 @@ def in_hair(person, xyz):
     if person["bald"]: up = np.minimum(up, np.interp(z, [0.74, 0.78], [0.03, -0.03]))
     return up
 
-# %% ../../nbs/15_datasets/heads.ipynb #63f2083f
-def with_hair(model, person):
-    "The person's vertices, the scalp raised by the volume of the hair."
-    up, v = in_hair(person, model.rest) * (model.paint[:, 1] < 0.1), person["vertices"]
-    lump = 0.75 + 0.5 * _wobble(person["noise"], model.rest, 25 + 60 * person["curl"])
-    raised = person["volume"] * np.clip(up / 0.035, 0, 1) * (0.6 + 0.4 * _ramp(model.rest[:, 2] - 0.78, 0.1)) * lump
-    return v + normals(v, model)* raised[:, None].astype(np.float32)
-
+# %% ../../nbs/15_datasets/heads.ipynb #9192d5c1
 def normals(v, model):
     "Unit normals (V, 3) of the vertices, weighted by area."
     a, b, c = v[model.faces.T]
@@ -194,86 +244,145 @@ def normals(v, model):
     n = np.stack([np.bincount(model.faces.ravel(), np.repeat(n[:, k], 3), len(v)) for k in range(3)], 1)
     return (n / (np.linalg.norm(n, axis=1, keepdims=True) + 1e-12)).astype(np.float32)
 
-# %% ../../nbs/15_datasets/heads.ipynb #f7b872c0
+def with_hair(model, person):
+    "The person's vertices, the scalp raised by the volume of the hair."
+    up, v = in_hair(person, model.rest) * (model.paint[:, 1] < 0.1), person["vertices"]
+    up[-_around * _down:] = 0
+    lump = 0.75 + 0.5 * _wobble(person["noise"], model.rest, 25 + 60 * person["curl"])
+    raised = person["volume"] * np.clip(up / 0.045, 0, 1) * (0.3 + 0.7 * _ramp(model.rest[:, 2] - 0.76, 0.1)) * lump
+    v = v + normals(v, model) * raised[:, None].astype(np.float32)
+    locks = np.arange(len(v)) >= len(v) - _around * _down
+    v[locks] = _long_hair(model.rest[up > 0.01], person["vertices"][up > 0.01], person) if person["length"] else v[0]
+    return v
+
+# %% ../../nbs/15_datasets/heads.ipynb #c6c93c48
+def _long_hair(scalp, to, person):
+    "The sheet of long hair, fitted to the person's skull by the affine map scalp -> to."
+    sheet = drape(person["length"], person["opening"], 0.014 + 0.6 * person["volume"])
+    lump = 1 + 0.12 * (_wobble(person["noise"], sheet * [1, 1, 0.3], 60) - 0.5)[:, None] * [1, 1, 0.1]
+    sheet = (sheet - [0, -0.055, 0]) * lump + [0, -0.055, 0]
+    one = lambda a: np.c_[a, np.ones(len(a))]
+    return one(sheet) @ np.linalg.lstsq(one(scalp), to, rcond=None)[0]
+
+# %% ../../nbs/15_datasets/heads.ipynb #7b6a31d9
 def turn(v, yaw, pitch, roll, rest):
     "Turn the head about the neck; the shoulders follow by less. Angles in degrees: left, up, towards the left shoulder."
-    share = np.interp(rest[:, 2], [0.54, 0.63], [0.45, 1.0])[:, None]
-    R = Rotation.from_euler("zxy", np.radians([yaw, -pitch, roll]) * share)
+    share = np.interp(rest[:, 2], [0.54, 0.63], [0, 1])[:, None]
+    head, body = [Rotation.from_euler("zxy", [k * yaw, -k * pitch, k * roll], degrees=True).as_matrix() for k in (1, 0.5)]
     centre = np.array([0, -0.03, 0.66])
-    return (R.apply(v - centre) + centre).astype(np.float32)
+    v = v - centre
+    return (share * (v @ head.T) + (1 - share) * (v @ body.T) + centre).astype(np.float32)
 
-def expression(rng, names):
-    "Weights of the facial actions: a few at a time, both sides mostly together."
-    stem = [re.sub("Left$|Right$", "", n) for n in names]
-    on = {s: rng.random() < 0.16 for s in sorted(set(stem))}
-    size = {s: rng.uniform(0.2, 0.9) for s in sorted(set(stem))}
-    w = np.array([on[s] * size[s] * rng.uniform(0.8, 1) for s in stem])
+# %% ../../nbs/15_datasets/heads.ipynb #14189190
+gazes = (("LookInLeft", "LookOutRight"), ("LookOutLeft", "LookInRight"), ("LookUpLeft", "LookUpRight"), ("LookDownLeft", "LookDownRight"))
+
+def expression(
+    rng,   # numpy Generator
+    names  # (A,) names of the actions
+) -> np.ndarray:  # (A,) float32 weights 0...1
+    "A few facial actions at a time, both sides mostly together, and a gaze."
+    stem, each = np.unique([re.sub("Left$|Right$", "", n) for n in names], return_inverse=True)
+    w = ((rng.random(len(stem)) < 0.14) * rng.uniform(0.2, 0.9, len(stem)))[each] * rng.uniform(0.8, 1, len(names))
     w[["tongue" in n for n in names]] *= rng.random() < 0.3
     w[["eyeLook" in n for n in names]] = 0
-    look = lambda *ends: np.isin([n.split(":")[-1] for n in names], ends)
-    gaze = [("eyeLookInLeft", "eyeLookOutRight"), ("eyeLookOutLeft", "eyeLookInRight"), ("eyeLookUpLeft", "eyeLookUpRight"), ("eyeLookDownLeft", "eyeLookDownRight")]
-    w[look(*gaze[rng.integers(4)])] = rng.uniform(0, 0.8)
+    w[[n.endswith(gazes[k]) for k in [rng.integers(4)] for n in names]] = rng.uniform(0, 0.8)
     return w.astype(np.float32)
 
-# %% ../../nbs/15_datasets/heads.ipynb #f0b1d4c2
+# %% ../../nbs/15_datasets/heads.ipynb #53ec8e8e
+def _thing(rng, draw, size, tone):
+    "One box, disc, polygon, line or row of bars."
+    kind, (x, y), (w, h) = rng.integers(5), rng.uniform(-0.1, 1, 2) * size, rng.uniform(0.04, 0.5, 2) * size
+    if kind == 0: draw.rectangle([x, y, x + w, y + h], fill=tone(), outline=tone() if rng.random() < 0.5 else None)
+    elif kind == 1: draw.ellipse([x, y, x + w, y + h], fill=tone())
+    elif kind == 2: draw.polygon([(x + u, y + v) for u, v in rng.uniform(-0.3, 0.3, (rng.integers(3, 6), 2)) * size], fill=tone())
+    elif kind == 3: draw.line([x, y, x + w * rng.choice([-2, 2]), y + h], fill=tone(), width=int(rng.integers(1, 1 + size // 24)))
+    else:
+        ink, step = tone(), rng.uniform(0.02, 0.08) * size
+        for k in range(rng.integers(3, 8)): draw.rectangle([x + 2 * k * step, y, x + (2 * k + 1) * step, y + h], fill=ink)
+
 def scenery(
     rng,   # numpy Generator
     size   # pixels
 ) -> np.ndarray:  # (size, size, 3) float 0...1, linear light
-    "A cluttered background: a gradient, then boxes, discs, lines and stripes, some out of focus."
-    tone = lambda: tuple(int(c) for c in np.clip(rng.normal(rng.uniform(40, 210), 35, 3), 0, 255))
-    ramp = np.linspace(0, 1, size)[:, None, None]
-    sky = (1 - ramp) * tone() + ramp * tone()
-    im = Image.fromarray(np.broadcast_to(sky, (size, size, 3)).astype(np.uint8))
+    "A cluttered background: a gradient, things, rough texture; some of it out of focus."
+    tone = lambda: tuple(int(c) for c in np.clip(rng.normal(rng.uniform(25, 225), rng.choice([8, 18, 45], p=[0.4, 0.4, 0.2]), 3), 0, 255))
+    down = np.linspace(0, 1, size)[:, None, None]
+    im = Image.fromarray(np.broadcast_to((1 - down) * tone() + down * tone(), (size, size, 3)).astype(np.uint8))
     draw = ImageDraw.Draw(im)
-    for _ in range(rng.integers(6, 26)):
-        kind, (x, y), (w, h) = rng.integers(5), rng.uniform(-0.1, 1, 2) * size, rng.uniform(0.04, 0.5, 2) * size
-        if kind == 0: draw.rectangle([x, y, x + w, y + h], fill=tone(), outline=tone() if rng.random() < 0.5 else None)
-        elif kind == 1: draw.ellipse([x, y, x + w, y + h], fill=tone())
-        elif kind == 2: draw.polygon([tuple(p) for p in np.array([x, y]) + rng.uniform(-0.3, 0.3, (rng.integers(3, 6), 2)) * size], fill=tone())
-        elif kind == 3: draw.line([x, y, x + w * rng.choice([-2, 2]), y + h], fill=tone(), width=int(rng.integers(1, 1 + size // 24)))
-        else:
-            ink, step = tone(), int(rng.integers(3, 10)) * size // 128
-            for k in range(int(rng.integers(3, 8))): draw.rectangle([x + 2 * k * step, y, x + (2 * k + 1) * step, y + h], fill=ink)
-    im = im.filter(ImageFilter.GaussianBlur(float(size / 128 * rng.choice([0, 0.7, 2.5], p=[0.4, 0.3, 0.3]))))
-    return ((np.asarray(im) / 255) + rng.normal(0, 0.02, (size, size, 1))).clip(0, 1) ** 2.2
+    for _ in range(rng.integers(6, 26)): _thing(rng, draw, size, tone)
+    im = im.filter(ImageFilter.GaussianBlur(float(size / 128 * rng.choice([0, 0.7, 2.5], p=[0.4, 0.35, 0.25]))))
+    grain = lambda k: np.asarray(Image.fromarray(rng.normal(0, 1, (k, k)).astype(np.float32)).resize((size, size), Image.BILINEAR))
+    rough = grain(6) + grain(24) + grain(size // 3)
+    return (np.asarray(im) / 255 + rng.uniform(0, 0.045) * rough[..., None]).clip(0, 1) ** 2.2
 
-# %% ../../nbs/15_datasets/heads.ipynb #4faae894
+# %% ../../nbs/15_datasets/heads.ipynb #bcc15dc0
 def _mix(a, b, t): return a + (b - a) * t[:, None]
 
-def skin_colour(person, xyz, paint):
-    "Linear colour (n, 3) of the person at rest positions: skin, lips, brows, beard, hair, clothes."
-    x, y, z = xyz.T
-    ax, front = np.abs(x), y < -0.08
-    fine, coarse = _wobble(person["noise"], xyz, 700), _wobble(person["noise"], xyz, 90)
-    c = person["skin"] * (0.86 + 0.12 * fine + 0.16 * coarse)[:, None]
-    blush = np.exp(-((ax - 0.045) ** 2 + (z - 0.695) ** 2) / 0.016 ** 2) + np.exp(-(x ** 2 + (z - 0.692) ** 2) / 0.012 ** 2)
-    c = c * (1 - np.outer(blush * front, [0.0, 0.13, 0.13]))
-    if person["freckles"]: c = c * (1 - 0.35 * (_ramp(fine - 0.72, 0.1) * front * (z < 0.73)))[:, None]
-    c = _mix(c, person["lip"] * (0.85 + 0.3 * fine)[:, None], _ramp(paint[:, 0] - 0.5, 0.5))
-    if person["beard"]:
-        on_face = front * _ramp(0.672 + np.interp(ax, [0.02, 0.06], [0.008, 0.05]) + 0.012 * (coarse - 0.5) - z, 0.012)
-        c = _mix(c, person["hair"] * (0.5 + 0.8 * fine)[:, None], person["beard"] * on_face * _ramp(0.4 - paint[:, 0], 0.3) * (z > 0.6))
-    bow = np.interp(ax, [0.010, 0.032, 0.054], [0.7440, 0.7505, 0.7430])
-    thick = person["brow"] * np.interp(ax, [0.008, 0.014, 0.036, 0.056], [0, 1, 0.9, 0])
-    c = _mix(c, person["hair"] * (0.4 + 0.5 * fine)[:, None], person["brow_ink"] * _ramp(thick - np.abs(z - bow) + 0.003 * (fine - 0.5), 0.003) * front * (thick > 0))
-    c = _mix(c, 0.25 * person["hair"], 0.75 * _ramp(paint[:, 2] - 0.55, 0.5) * (z > 0.727))
-    around = np.arctan2(x, -(y + 0.055))
-    strand = _wobble(person["noise"], np.stack([around * 0.1, z * 0.1 * person["curl"], y * 0.02], 1), 420)
-    up = in_hair(person, xyz) * (paint[:, 1] < 0.3) + 0.010 * (fine - 0.5) + 0.008 * (coarse - 0.5)
-    shaved = 0.55 if person["volume"] == 0 else 1
-    c = _mix(c, person["hair"] * (0.45 + 0.9 * strand)[:, None], shaved * _ramp(up - 0.002, 0.006))
-    collar = 0.57 + person["collar"] + 0.25 * np.abs(x) * (y < 0) - z
-    fabric = person["cloth"] * (0.8 + 0.2 * coarse[:, None]) * (1 - 0.5 * (np.sin(z * person["stripe"] * 6) > 0.3) * (person["stripe"] > 0))[:, None]
-    return _mix(c, fabric, _ramp(collar, 0.003))
+def strands(person, xyz):
+    "Noise (n,) drawn out along the hair."
+    around = np.arctan2(xyz[:, 0], -(xyz[:, 1] + 0.055))
+    return _wobble(person["noise"], np.stack([around * 0.1, xyz[:, 2] * 0.1 * person["curl"], xyz[:, 1] * 0.02], 1), 420)
 
+# %% ../../nbs/15_datasets/heads.ipynb #a7339242
+def _bare(person, xyz, fine, coarse):
+    "Skin: uneven, redder on cheeks and nose, freckled on some."
+    x, y, z = xyz.T
+    spot = lambda across, up, wide: np.exp(-((np.abs(x) - across) ** 2 + (z - up) ** 2) / wide ** 2)
+    c = person["skin"] * (0.86 + 0.12 * fine + 0.16 * coarse)[:, None]
+    c = c * (1 - np.outer((spot(0.045, 0.695, 0.016) + spot(0, 0.692, 0.012)) * (y < -0.08), [0, 0.13, 0.13]))
+    return c * (1 - 0.35 * person["freckles"] * _ramp(fine - 0.72, 0.1) * (y < -0.08) * (z < 0.73))[:, None]
+
+def _beard(person, xyz, fine, coarse):
+    "How much (n,) beard covers: below a line from the upper lip round the mouth to the sideburns."
+    x, y, z = xyz.T
+    line = 0.668 + np.interp(np.abs(x), [0, 0.02, 0.035, 0.06], [0.010, 0.008, -0.002, 0.05]) + 0.02 * (coarse - 0.5)
+    return person["beard"] * (y < -0.08) * _ramp(line - z, 0.02) * _ramp(z - 0.605, 0.02) * (0.6 + 0.5 * fine).clip(0, 1)
+
+def _brow(person, xyz, fine):
+    "How much (n,) the brows cover: a bow over each eye, thin at its ends."
+    x, y, z = np.abs(xyz.T)
+    bow = np.interp(x, [0.010, 0.032, 0.054], [0.7440, 0.7505, 0.7430])
+    thick = person["brow"] * np.interp(x, [0.008, 0.014, 0.036, 0.056], [0, 1, 0.9, 0])
+    return person["brow_ink"] * (y > 0.08) * (thick > 0) * _ramp(thick - np.abs(z - bow) + 0.003 * (fine - 0.5), 0.003)
+
+# %% ../../nbs/15_datasets/heads.ipynb #94458500
+def _dress(person, xyz, coarse):
+    "Colour (n, 3) of the clothes and how much (n,) they cover."
+    x, y, z = xyz.T
+    collar = 0.57 + person["collar"] + 0.25 * np.abs(x) * (y < 0) + np.clip(np.abs(x) - 0.085, 0, 1)
+    dark = 0.5 * (np.sin(6 * z * person["stripe"]) > 0.3)
+    return person["cloth"] * ((0.8 + 0.2 * coarse) * (1 - dark))[:, None], _ramp(collar - z, 0.003)
+
+def skin_colour(
+    person,  # from `identity`
+    xyz,     # (n, 3) metres, rest positions
+    paint    # (n, 3) 0...1: lip, ear, eyelid margin
+) -> np.ndarray:  # (n, 3) linear light
+    "Colour of everything but eyes, mouth and long hair."
+    fine, coarse = _wobble(person["noise"], xyz, 700), _wobble(person["noise"], xyz, 90)
+    lip, ear, lid = paint.T
+    c = _bare(person, xyz, fine, coarse)
+    c = _mix(c, person["lip"] * (0.85 + 0.3 * fine)[:, None], _ramp(lip - 0.5, 0.5))
+    c = _mix(c, person["hair"] * (0.5 + 0.8 * fine)[:, None], _beard(person, xyz, fine, coarse) * _ramp(0.4 - lip, 0.3))
+    c = _mix(c, person["hair"] * (0.4 + 0.5 * fine)[:, None], _brow(person, xyz, fine))
+    c = _mix(c, 0.25 * person["hair"], 0.75 * _ramp(lid - 0.55, 0.5) * (xyz[:, 2] > 0.727))
+    up = in_hair(person, xyz) * (ear < 0.3) + 0.010 * (fine - 0.5) + 0.008 * (coarse - 0.5)
+    c = _mix(c, person["hair"] * (0.35 + strands(person, xyz))[:, None], (0.55 if person["volume"] == 0 else 1) * _ramp(up - 0.002, 0.006))
+    return _mix(c, *_dress(person, xyz, coarse))
+
+# %% ../../nbs/15_datasets/heads.ipynb #e3074c79
 def eye_colour(person, xyz):
     "Linear colour (n, 3) of the eyeball: pupil, iris with a dark rim, sclera."
-    angle = np.arccos(np.clip((xyz - [0.0308, -0.1245, 0.7284]) * [1, 1, 1] @ [0, -1, 0] / 0.0147, -1, 1)) if len(xyz) else np.zeros(0)
+    angle = np.arccos(np.clip((np.stack([np.abs(xyz[:, 0]), xyz[:, 1], xyz[:, 2]], 1) - [0.0308, -0.1245, 0.7284]) @ [0, -1, 0] / 0.0147, -1, 1))
     r = angle / person["iris_size"]
-    c = _mix(np.broadcast_to(person["iris"] * 1.2, xyz.shape), np.array([0.72, 0.68, 0.65]), _ramp(r - 1, 0.15))
+    c = _mix(np.broadcast_to(person["iris"] * 1.2, xyz.shape), np.array([0.50, 0.46, 0.44]), _ramp(r - 1, 0.15))
     c = c * (1 - 0.6 * np.exp(-((r - 0.95) / 0.12) ** 2))[:, None]
     return _mix(c, np.array([0.004, 0.004, 0.004]), _ramp(0.42 - r, 0.12))
+
+def mouth_colour(xyz, tongue):
+    "Linear colour (n, 3) inside the mouth: tongue, upper teeth, dark."
+    teeth = (xyz[:, 1] < -0.128) & (xyz[:, 2] > 0.6632) & (np.abs(xyz[:, 0]) < 0.022)
+    return np.select([tongue[:, None], teeth[:, None]], [[0.45, 0.12, 0.12], [0.62, 0.58, 0.50]], [0.08, 0.015, 0.015])
 
 # %% ../../nbs/15_datasets/heads.ipynb #2d7c4c81
 def _scene(v, faces):
@@ -291,35 +400,7 @@ def lit(scene, points, light):
     d = np.ascontiguousarray(np.broadcast_to(light, points.shape), np.float32)
     return scene.run(np.ascontiguousarray(points + 2e-3 * d, np.float32), d, query="OCCLUDED") < 0
 
-# %% ../../nbs/15_datasets/heads.ipynb #df6d2b73
-def shade(model, person, scene, v, tri, bary, rays_hit, light):
-    "Linear colour (n, 3) of the hits."
-    corner, region = model.faces[tri], model.region[tri]
-    at = lambda a: np.einsum("nk,nkd->nd", bary, a[corner])
-    xyz, paint, n = at(model.rest), at(model.paint), at(normals(v, model))
-    n /= np.linalg.norm(n, axis=1, keepdims=True) + 1e-9
-    eye, inside = (region == 2) | (region == 3), region >= 6
-    c = skin_colour(person, xyz, paint)
-    c[eye] = eye_colour(person, np.abs(xyz[eye] * [1, -1, 1]) * [1, -1, 1])
-    c[inside] = np.where((region[inside] == 7)[:, None], [0.45, 0.12, 0.12], [0.10, 0.02, 0.02])
-    free = lit(scene, rays_hit + 1e-3 * n, light["to"])
-    facing = np.clip((n @ light["to"] + 0.15) / 1.15, 0, 1) * (0.15 + 0.85 * free)
-    sky = 0.65 + 0.35 * n[:, 2]
-    half = light["to"] - rays_hit / np.linalg.norm(rays_hit, axis=1, keepdims=True)
-    gleam = np.clip(n @ (half / np.linalg.norm(half)) if half.ndim == 1 else (n * half).sum(1) / np.linalg.norm(half, axis=1), 0, 1)
-    glint = np.where(eye, 1.2 * gleam ** 120, 0.07 * gleam ** 14) * free * (region != 0)
-    return c * (np.outer(facing, light["sun"]) + np.outer(sky, light["sky"])) + glint[:, None] * light["sun"]
-
 # %% ../../nbs/15_datasets/heads.ipynb #215b7892
-def camera(rng, box, size):
-    "Focal length (px) and shift (3,) that put the head, `box` its corners (2, 3), into a frame of `size` px."
-    low, high = box
-    tall = high[2] - low[2]
-    away = rng.uniform(4, 9) * tall
-    focal = size * rng.uniform(0.56, 0.74) * away / tall
-    middle = (low + high) / 2 + rng.uniform(-0.06, 0.06, 3) * tall
-    return focal, np.array([0, away, 0]) - middle
-
 def draw_light(rng):
     to = np.array([rng.uniform(-1, 1), -rng.uniform(0.15, 1), rng.uniform(-0.2, 0.9)])
     warm = rng.normal(0, 0.08)
@@ -327,6 +408,49 @@ def draw_light(rng):
     return dict(to=to / np.linalg.norm(to), sun=sun, sky=np.array([1 - warm, 1, 1 + warm]) * rng.uniform(0.2, 0.55))
 
 # %% ../../nbs/15_datasets/heads.ipynb #19761018
+def shade(model, person, scene, v, tri, bary, rays_hit, light):
+    "Linear colour (n, 3) of the hits."
+    corner, region = model.faces[tri], model.region[tri]
+    blend = sparse.csr_matrix((bary.ravel(), corner.ravel(), np.arange(0, corner.size + 1, 3)), (len(tri), len(v)))
+    xyz, paint, n = np.split(blend @ np.concatenate([model.rest, model.paint, normals(v, model)], 1), 3, 1)
+    n /= np.linalg.norm(n, axis=1, keepdims=True) + 1e-9
+    eye, inside = (region == 2) | (region == 3), (region == 6) | (region == 7)
+    c = skin_colour(person, xyz, paint)
+    n *= -np.sign((n * rays_hit).sum(1, keepdims=True))
+    c[region == 8] = person["hair"] * (0.35 + 1.0 * strands(person, xyz[region == 8]))[:, None]
+    c[eye] = eye_colour(person, xyz[eye])
+    c[inside] = mouth_colour(xyz[inside], region[inside] == 7)
+    free = lit(scene, rays_hit + 1e-3 * n, light["to"])
+    facing = np.clip((n @ light["to"] + 0.15) / 1.15, 0, 1) * (0.15 + 0.85 * free)
+    sky = 0.65 + 0.35 * n[:, 2]
+    half = light["to"] - rays_hit / np.linalg.norm(rays_hit, axis=1, keepdims=True)
+    gleam = np.clip((n * half).sum(1) / np.linalg.norm(half, axis=1), 0, 1)
+    glint = np.where(eye, 0.7 * gleam ** 250, 0.07 * gleam ** 14) * free * (region != 0)
+    return c * (np.outer(facing, light["sun"]) + np.outer(sky, light["sky"])) + glint[:, None] * light["sun"]
+
+# %% ../../nbs/15_datasets/heads.ipynb #925628bd
+def camera(rng, box, size):
+    "Focal length (px) and shift (3,) that put the head, `box` its corners (2, 3), into a frame of `size` px."
+    low, high = box
+    tall = high[2] - low[2]
+    away = rng.uniform(4, 9) * tall
+    focal = size * rng.uniform(0.58, 0.78) * away / tall
+    middle = (low + high) / 2 + rng.uniform(-0.06, 0.06, 3) * tall
+    return focal, np.array([0, away, 0]) - middle
+
+def expose(model, person, scene, v, focal, size, light, back, rng):
+    "Picture (size, size, 3) uint8; four rays a pixel."
+    g = ((np.arange(2 * size) + 0.5) / 2 - 0.5 - (size - 1) / 2) / focal
+    rays = np.stack(np.broadcast_arrays(g[None, :], np.float32(1), -g[:, None]), -1).reshape(-1, 3)
+    tri, far, bary = cast(scene, rays)
+    hit = np.flatnonzero((tri >= 0) & (tri < len(model.faces)))
+    image = back.reshape(-1, 3)
+    image[hit] = shade(model, person, scene, v, tri[hit], bary[hit], rays[hit] * far[hit, None], light)
+    image = image.reshape(size, 2, size, 2, 3).mean((1, 3)) * rng.uniform(0.8, 1.25)
+    image = np.clip(image, 0, 1) ** (1 / 2.2) + rng.normal(0, rng.uniform(0.004, 0.02), (size, size, 3))
+    return (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
+
+# %% ../../nbs/15_datasets/heads.ipynb #ee532b9f
 def render(
     model,     # HeadModel
     person,    # from `identity`
@@ -340,62 +464,34 @@ def render(
     pose = drawn if pose is None else np.asarray(pose, float)
     v = with_hair(model, person) + np.tensordot(expression(rng, model.action_names), model.actions, 1)
     v = turn(v, *pose, model.rest)
-    head = v[np.unique(model.faces[model.region == 1])]
-    focal, shift = camera(rng, np.stack([head.min(0), head.max(0)]), size)
+    skull = np.unique(model.faces[model.region == 1])
+    focal, shift = camera(rng, np.stack([v[skull].min(0), v[skull].max(0)]), size)
     v = (v + shift).astype(np.float32)
     scene, light = _scene(v, model.faces), draw_light(rng)
-    image, box = expose(model, person, scene[0], v, focal, size, light, scenery(rng, 2 * size), rng)
+    image = expose(model, person, scene[0], v, focal, size, light, scenery(rng, 2 * size), rng)
+    flat = lambda p: np.stack([p[:, 0], -p[:, 2]], 1) / p[:, 1:2] * focal + (size - 1) / 2
     points = model.ring @ v
-    xy = np.stack([points[:, 0], -points[:, 2]], 1) / points[:, 1:2] * focal + (size - 1) / 2
+    xy, outline = flat(points), flat(v[skull]).clip(-0.5, size - 0.5)
+    box = np.r_[outline.min(0), outline.max(0)].astype(np.float32)
     seen = cast(scene[0], points)[1] > 1 - 0.0025 / np.linalg.norm(points, axis=1)
     seen &= ((xy > -0.5) & (xy < size - 0.5)).all(1)
     return dict(pixels=image, landmarks=xy.astype(np.float32), visible=seen, box=box, pose=pose.astype(np.float32))
 
-def expose(model, person, scene, v, focal, size, light, back, rng):
-    "Picture (size, size, 3) uint8 and the visible box of the head; four rays a pixel."
-    g = ((np.arange(2 * size) + 0.5) / 2 - 0.5 - (size - 1) / 2) / focal
-    rays = np.stack(np.broadcast_arrays(g[None, :], np.float32(1), -g[:, None]), -1).reshape(-1, 3)
-    tri, far, bary = cast(scene, rays)
-    hit = np.flatnonzero((tri >= 0) & (tri < len(model.faces)))
-    image = back.reshape(-1, 3)
-    image[hit] = shade(model, person, scene, v, tri[hit], bary[hit], rays[hit] * far[hit, None], light)
-    image = image.reshape(size, 2, size, 2, 3).mean((1, 3)) * rng.uniform(0.8, 1.25)
-    image = np.clip(image, 0, 1) ** (1 / 2.2) + rng.normal(0, rng.uniform(0.004, 0.02), (size, size, 3))
-    rows, cols = np.divmod(hit[model.region[tri[hit]] > 0], 2 * size)
-    box = np.array([cols.min(), rows.min(), cols.max() + 1, rows.max() + 1]) / 2 - 0.5
-    return (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8), box.astype(np.float32)
-
-# %% ../../nbs/15_datasets/heads.ipynb #925628bd
+# %% ../../nbs/15_datasets/heads.ipynb #65a21203
 per_identity = 4                      # pictures of one person
 
-def _shoot(model, seed, split, who, rows, size):
-    person = identity(model, [seed, split, who])
-    return [render(model, person, [seed, split, who, i], size) for i in rows]
+def _shoot(model, seed, split, who, n, size):
+    with threadpool_limits(1):        # sums in one order, whatever the number of workers
+        person = identity(model, [seed, split, who])
+        return [render(model, person, [seed, split, who, 1 + i], size) for i in range(n)]
 
 def _draw(n, split, seed, size, model, workers):
-    jobs = (delayed(_shoot)(model, seed, split, who, range(min(per_identity, n - who * per_identity)), size) for who in range(-(-n // per_identity)))
+    people = -(-n // per_identity)
+    jobs = (delayed(_shoot)(model, seed, split, who, min(per_identity, n - who * per_identity), size) for who in range(people))
     done = Parallel(n_jobs=workers, return_as="generator")(jobs)
-    return [dict(shot, who=who) for who, shots in enumerate(tqdm(done, total=-(-n // per_identity), desc="heads", leave=False)) for shot in shots]
+    return [dict(shot, who=who) for who, shots in enumerate(tqdm(done, total=people, desc=f"heads, {('train', 'test')[split]}")) for shot in shots]
 
-# %% ../../nbs/15_datasets/heads.ipynb #ee532b9f
-def heads(
-    n_train=1200,  # pictures to train on
-    n_test=300,    # pictures of other people
-    size=128,      # width and height, px, at least 16
-    seed=0,        # same seed, same pictures, whatever `workers`
-    cache=None,    # folder for the rendered set; `cache_folder()` where None
-    workers=2      # processes
-) -> ImageSet:     # fields: split, identity, yaw, pitch, roll (degrees)
-    "Rendered heads: yaw uniform over ±90 degrees, landmarks at fixed vertices, visibility by ray test."
-    if size < 16: raise ValueError(f"size is {size} px, but a head needs at least 16; try size=128")
-    if min(n_train, n_test) < 0 or n_train + n_test < 1: raise ValueError(f"n_train={n_train}, n_test={n_test}: need at least one picture, and no negative number")
-    if workers < 1: raise ValueError(f"workers is {workers}; at least 1")
-    if seed < 0: raise ValueError(f"seed is {seed}; at least 0")
-    what = dict(n_train=n_train, n_test=n_test, size=size, seed=seed, version=version)
-    path = Path(cache or cache_folder()) / f"heads-{hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]}.npz"
-    if not path.exists(): _write(path, what, head_model(cache), workers)
-    with np.load(path) as z: return _read(dict(z))
-
+# %% ../../nbs/15_datasets/heads.ipynb #684ff24c
 def _write(path, what, model, workers):
     n, seed, size = (what["n_train"], what["n_test"]), what["seed"], what["size"]
     shots = [_draw(k, split, seed, size, model, workers) for split, k in enumerate(n)]
@@ -411,3 +507,22 @@ def _read(z):
     yaw, pitch, roll = z["pose"].T
     return ImageSet(z["pixels"].__getitem__, z["box"], z["landmarks"], z["visible"], np.sqrt(wh.prod(1)), names, landmark_names,
                     dict(split=z["split"], identity=z["identity"], yaw=yaw, pitch=pitch, roll=roll), str(z["sha"]))
+
+# %% ../../nbs/15_datasets/heads.ipynb #5037336f
+def heads(
+    n_train=1200,  # pictures to train on
+    n_test=300,    # pictures of other people
+    size=128,      # width and height, px, at least 16
+    seed=0,        # same seed, same pictures, whatever `workers`
+    cache=None,    # folder for the rendered set; `cache_folder()` where None
+    workers=2      # processes
+) -> ImageSet:     # fields: split, identity, yaw, pitch, roll (degrees)
+    "Rendered heads, kept on disk: yaw uniform over ±90 degrees, landmarks at fixed vertices, visibility by ray test."
+    if size < 16: raise ValueError(f"size is {size} px, but a head needs at least 16; try size=128")
+    if min(n_train, n_test) < 0 or n_train + n_test < 1:
+        raise ValueError(f"n_train={n_train}, n_test={n_test}: need at least one picture, and no negative number")
+    if workers < 1 or seed < 0: raise ValueError(f"workers={workers}, seed={seed}: need at least one worker and a seed of 0 or more")
+    what = dict(n_train=n_train, n_test=n_test, size=size, seed=seed, version=version, anny=installed("anny"))
+    path = Path(cache or cache_folder()) / f"heads-{hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]}.npz"
+    if not path.exists(): _write(path, what, head_model(), workers)
+    with np.load(path) as z: return _read(dict(z))
