@@ -1,0 +1,87 @@
+"The `lmdisc` command as a user meets it: in its own process, on picture files."
+import csv, json, subprocess, sys
+import numpy as np, pytest
+from PIL import Image, ImageDraw
+
+def lmdisc(*args, cwd=None):
+    "The finished process of a call."
+    code = "import sys; from lmdisc.cli import main; sys.exit(main())"
+    return subprocess.run([sys.executable, "-c", code, *map(str, args)], cwd=cwd, capture_output=True, text=True, timeout=900)
+
+def failed(done, code, *said):
+    "The call ended with `code` and one clear line, without a traceback."
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    last = done.stderr.strip().splitlines()[-1]
+    assert all(s in last for s in said), last
+
+def draw(path, seed, size=96):
+    "A face of sorts: oval, eyes, nose and mouth, all a little elsewhere each time."
+    rng = np.random.default_rng(seed)
+    picture = Image.fromarray(rng.integers(60, 120, (size, size, 3), np.uint8)); pen = ImageDraw.Draw(picture)
+    def oval(x, y, w, h, colour): pen.ellipse((x - w, y - h, x + w, y + h), fill=colour)
+    x, y = rng.normal(size / 2, 3, 2)
+    oval(x, y, 32, 40, (220, 180, 150))
+    for s in (-13, 13): oval(x + s, y - 10, 6, 4, "white"); oval(x + s, y - 10, 3, 3, "black")
+    oval(x, y + 6, 3, 6, (180, 120, 100)); oval(x, y + 22, 12, 4, (170, 40, 50))
+    picture.save(path)
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("faces")
+    for i in range(24): draw(folder/f"{i:02d}.png", i)
+    return folder
+
+@pytest.fixture(scope="module")
+def run(faces, tmp_path_factory):
+    "One discovery of the smallest profile."
+    out = tmp_path_factory.mktemp("run")/"new"/"folder"
+    done = lmdisc("discover", faces, "--profile", "smoke", "--out", out)
+    assert done.returncode == 0, done.stderr
+    return done, out
+
+def test_help_and_version():
+    assert lmdisc("--version").stdout.startswith("lmdisc ")
+    for command in ((), ("discover",), ("predict",)):
+        done = lmdisc(*command, "--help")
+        assert done.returncode == 0 and "usage: lmdisc" in done.stdout
+
+def test_help_imports_nothing_heavy():
+    code = "import sys, lmdisc.cli as c; c.parser(); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+@pytest.mark.parametrize("args", [(), ("find",), ("discover",), ("discover", "x"), ("predict", "m", "--out", "o"), ("discover", "x", "--out", "o", "--seed", "one")])
+def test_wrong_usage_is_code_2(args): failed(lmdisc(*args), 2, "error:")
+
+def test_discover_writes_all_it_promises(run, faces):
+    done, out = run
+    K = json.loads((out/"detector"/"detector.json").read_text())["K"]
+    assert f"{K} landmarks found" in done.stdout
+    rows = list(csv.DictReader(open(out/"landmarks.csv")))
+    assert len(rows) == 24 * K and (not rows or set(rows[0]) == {"picture", "landmark", "x", "y", "score"})
+    told = json.loads((out/"landmarks_seen.json").read_text())
+    assert told["parameters"]["profile"] == "smoke" and told["parameters"]["pictures"] == faces.name
+    assert Image.open(out/"landmarks_seen.png").size[0] > 100
+
+def test_predict_agrees_with_discover(run, faces, tmp_path):
+    _, out = run
+    done = lmdisc("predict", out/"detector", faces/"00.png", faces/"01.png", "--out", tmp_path/"points.csv")
+    assert done.returncode == 0, done.stderr
+    want, got = (list(csv.DictReader(open(p))) for p in (out/"landmarks.csv", tmp_path/"points.csv"))
+    assert len(got) == 2 * len(want) / 24
+    for a, b in zip(want, got):
+        assert (a["x"] == "") == (b["x"] == "")
+        if a["x"]: assert abs(float(a["x"]) - float(b["x"])) < .1 and abs(float(a["y"]) - float(b["y"])) < .1
+
+def test_errors_are_one_line(run, faces, tmp_path):
+    _, out = run
+    (tmp_path/"bad.png").write_bytes(b"not a picture")
+    (tmp_path/"empty").mkdir()
+    failed(lmdisc("discover", tmp_path/"empty", "--profile", "smoke", "--out", tmp_path/"o"), 1, "no pictures")
+    failed(lmdisc("discover", tmp_path/"missing", "--profile", "smoke", "--out", tmp_path/"o"), 1, "missing")
+    failed(lmdisc("discover", faces, "--profile", "laptop", "--out", tmp_path/"o"), 1, "'laptop'", "smoke, cpu, gpu")
+    failed(lmdisc("discover", faces, "--profile", "smoke", "--detector", "eyes", "--out", tmp_path/"o"), 1, "eyes")
+    failed(lmdisc("predict", tmp_path, faces/"00.png", "--out", tmp_path/"p.csv"), 1, "detector.json")
+    failed(lmdisc("predict", out/"detector", tmp_path/"bad.png", "--out", tmp_path/"p.csv"), 1, "bad.png")
+    failed(lmdisc("predict", out/"detector", faces/"00.png", "--out", faces/"00.png"/"p.csv"), 1, "00.png")
+    assert not (tmp_path/"p.csv").exists()
