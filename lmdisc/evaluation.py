@@ -11,6 +11,7 @@ __all__ = ['distances', 'mean_seen', 'nme', 'ridge', 'regress', 'filled', 'forwa
 import json
 from dataclasses import asdict, dataclass
 import numpy as np
+from scipy.integrate import trapezoid
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from threadpoolctl import threadpool_limits
 from .completion import complete
@@ -239,7 +240,7 @@ def area(
     share,                            # (steps,) as `ced` returns them
 ):                                    # float 0...1, 1 is perfect
     "Area under a cumulative error distribution."
-    return float(np.trapezoid(share, thresholds) / (thresholds[-1] - thresholds[0]))
+    return float(trapezoid(share, thresholds) / (thresholds[-1] - thresholds[0]))
 
 # %% ../nbs/80_evaluation.ipynb #2a098a70
 def cumulative_landmark_error(
