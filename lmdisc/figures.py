@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['COLUMN', 'PAGE', 'ROUND_PANELS', 'set_style', 'landmark_colours', 'points_by_picture', 'as_picture', 'draw_points',
            'show_points', 'nearest_to', 'plot_yaw_strip', 'plot_rounds', 'plot_merging', 'plot_ced', 'commit',
-           'cpu_model', 'machine', 'plain', 'version_of', 'provenance', 'write_together', 'png_bytes', 'as_json',
-           'save_figure', 'save_table', 'save_record']
+           'cpu_model', 'machine', 'plain', 'version_of', 'provenance', 'write_together', 'png_bytes', 'checkout',
+           'output_folder', 'as_json', 'save_figure', 'save_table', 'save_record']
 
 # %% ../nbs/85_figures.ipynb #2eeee273
-import io, json, math, os, platform, subprocess, time
+import io, json, math, os, platform, subprocess, tempfile, time
 from contextlib import ExitStack
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -242,6 +242,18 @@ def png_bytes(
         if len(png := bytes_of(lambda f: small.save(f, format="png", optimize=True))) <= limit: break
         dpi *= .85
     return png
+
+# %% ../nbs/85_figures.ipynb #aa3dda93
+def checkout():                       # Path
+    "The root of the checkout we work in, from there or from `nbs`; elsewhere the working folder."
+    here = Path.cwd()
+    return next((p for p in (here, here.parent) if (p/"settings.ini").exists()), here)
+
+def output_folder(
+    out_dir,                          # relative to the checkout, or absolute; empty: a temporary folder
+):                                    # Path
+    "Where a notebook leaves its figures."
+    return checkout()/out_dir if out_dir else Path(tempfile.mkdtemp())
 
 # %% ../nbs/85_figures.ipynb #2c170947
 def as_json(o): return (json.dumps(plain(o), indent=1) + "\n").encode()

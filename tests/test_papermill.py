@@ -1,0 +1,28 @@
+"The main job as `make reproduce` runs it, at the smallest profile."
+import json, subprocess, sys
+from pathlib import Path
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOK = "nbs/discover.ipynb"
+KEYS = {"profile", "dataset", "seed", "minutes", "K", "nme_forward", "nme_backward", "coverage", "nme_mean_shape",
+        "nme_initial_clusters", "nmi_by_round", "f_by_round", "notebook", "parameters", "commit", "versions", "data_hash", "machine"}
+pytestmark = pytest.mark.skipif(not (ROOT/NOTEBOOK).exists(), reason=f"{NOTEBOOK} is not written yet")
+
+def papermill(*args):
+    return subprocess.run([sys.executable, "-m", "papermill", *map(str, args)], cwd=ROOT, capture_output=True, text=True, timeout=1500)
+
+def test_the_parameters_are_those_promised():
+    done = papermill("--help-notebook", NOTEBOOK)
+    assert done.returncode == 0, done.stderr
+    for name in ("dataset", "profile", "detector", "n_images", "seed", "out_dir"): assert f"  {name}:" in done.stdout, done.stdout
+
+def test_discover_runs_from_the_root(tmp_path):
+    done = papermill(NOTEBOOK, tmp_path/"out.ipynb", "-p", "profile", "smoke", "-p", "out_dir", tmp_path/"figures", "--no-progress-bar")
+    assert done.returncode == 0, done.stderr[-3000:]
+    told = json.loads((tmp_path/"figures"/"discover.json").read_text())
+    assert KEYS <= told.keys() and told["profile"] == "smoke"
+    pictures = sorted((tmp_path/"figures").glob("*.png"))
+    assert tmp_path/"figures"/"discover_yaw.png" in pictures
+    for p in pictures: assert p.stat().st_size <= 200_000 and p.with_suffix(".json").exists(), p.name
+    assert str(tmp_path) not in json.dumps(told)
