@@ -93,6 +93,7 @@ def decode(
     heatmaps,                         # (B, K, H, W) float, one channel a landmark
     threshold=0.2,                    # a landmark below this score is not seen
     subpixel=True,                    # False: centres of cells, as the released decoder
+    wrap=False,                       # True: column 0 becomes column W of the row above, as the released decoder
 ):                                    # (B, K, 2) float32 xy, cells, NaN where not seen; (B, K) float32 score
     "Where each landmark is: its channel's highest cell, to a fraction of a cell (section 3.3 of the paper)."
     B, K, H, W = heatmaps.shape
@@ -100,6 +101,7 @@ def decode(
     score, best = maps.flatten(1).max(1)
     row, col = best // W, best % W
     xy = refine(maps, torch.arange(B * K, device=maps.device), row, col) if subpixel else torch.stack([col, row], -1).float()
+    if wrap: xy = xy + (col == 0)[:, None] * xy.new_tensor([W, -1])
     return xy.where((score >= threshold)[:, None], torch.nan).view(B, K, 2), score.view(B, K)
 
 # %% ../nbs/30_heatmaps.ipynb #08a1e89b

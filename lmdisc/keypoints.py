@@ -129,7 +129,7 @@ def detect_batch(
     detector,                         # a `Detector`
     pictures,                         # (B, 3, S, S) float, 0...1
     boxes,                            # (B, 4) float, px: points outside are dropped
-    scales, threshold, nms, max_points, canvas,  # as in `detect_keypoints`
+    scales, threshold, nms, max_points, canvas, half_pixel,  # as in `detect_keypoints`
 ):                                    # (B,) counts, then (P, 2) px, (P,) score, (P, d) descriptor
     "Keypoints of one batch: union over scales, suppressed, inside the boxes, described at scale 1."
     size, found, features = pictures.shape[-1], [], None
@@ -142,7 +142,7 @@ def detect_batch(
     inside = ((xy >= boxes[:, None, :2]) & (xy <= boxes[:, None, 2:])).all(-1)
     xy, value = strongest(xy, value.masked_fill(~inside, -torch.inf), value.shape[1])
     xy, value = strongest(xy, value.masked_fill(~suppress(xy, value, nms), -torch.inf), max_points)
-    descriptor = detector.describe(features, (xy + 0.5) * (canvas / size) - 0.5)
+    descriptor = detector.describe(features, (xy + 0.5) * (canvas / size) - (1 if half_pixel else 0.5))
     there = value.isfinite()
     return there.sum(1), xy[there], value[there], descriptor[there]
 
@@ -157,6 +157,7 @@ def detect_keypoints(
     canvas=None,                      # px, the side pictures are resized to, a multiple of 32; None: the detector's own
     weights=None,                     # file of weights, where `detector` is a name
     batch=16,                         # pictures at once; bounds the memory
+    half_pixel=False,                 # True: descriptors are read half a canvas px up and left, as released
     device="cpu",
     progress=True,                    # show a bar
 ) -> Keypoints:                       # on the cpu, descriptors of length 1
@@ -169,7 +170,7 @@ def detect_keypoints(
     nms = crops.size * 12 / 256 if nms is None else nms
     boxes, parts = torch.as_tensor(crops.boxes, dtype=torch.float32), []
     for rows in tqdm(torch.arange(len(crops)).split(batch), desc="keypoints", disable=not progress):
-        found = detect_batch(detector, crops.batch(rows, device), boxes[rows].to(device), scales, threshold, nms, max_points, canvas)
+        found = detect_batch(detector, crops.batch(rows, device), boxes[rows].to(device), scales, threshold, nms, max_points, canvas, half_pixel)
         parts.append([part.cpu() for part in found])
     counts, xy, score, descriptor = (torch.cat(part) for part in zip(*parts))
     return Keypoints(offsets_of(counts), xy, score, descriptor)
