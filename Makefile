@@ -32,7 +32,7 @@ reproduce: $(READY)  ## the main job, pictures to landmarks: 20 minutes at most 
 	@echo "Discovering landmarks at profile '$(PROFILE)', seed $(SEED). Profile cpu takes 20 minutes at most on 2 cores."
 	@echo "Stopped on the way, the same command goes on from the last checkpoint."
 	@mkdir -p runs && touch runs/.started
-	$(RUN) TQDM_MININTERVAL=10 papermill nbs/discover.ipynb runs/discover.ipynb --log-output --no-progress-bar \
+	$(RUN) papermill nbs/discover.ipynb runs/discover.ipynb --stdout-file - --stderr-file - --no-progress-bar \
 	  -p profile $(PROFILE) -p seed $(SEED) -p out_dir figures -p runs runs/checkpoints
 	@rm -r runs/checkpoints
 	@echo "Done. The notebook as it ran: runs/discover.ipynb. The figures it wrote:"

@@ -81,6 +81,7 @@ def detect(
     batch=64,                         # pictures at once
 ):                                    # (N, K, 2) float32 crop px, NaN where not seen; (N, K) float32
     "Where Ψ sees its landmarks."
+    if not model.detector[4].out_channels: return torch.zeros(len(crops), 0, 2), torch.zeros(len(crops), 0)
     device, parts = next(model.parameters()).device, []
     for at in tqdm(range(0, len(crops), batch), desc="detect landmarks", leave=False):
         with torch.no_grad(): maps = model.eval()(crops.batch(range(at, min(at + batch, len(crops))), device))

@@ -1,0 +1,34 @@
+"Small pictures and one small discovery, made once for all tests that look at them."
+import sys
+from pathlib import Path
+import numpy as np, pytest, torch
+
+def small_heads():
+    "24 rendered heads to learn from, 12 of other people."
+    from lmdisc.datasets.heads import heads
+    return heads(24, 12, size=64)
+
+def small_config(seed=0, **changes):
+    "The smallest profile, still smaller."
+    from lmdisc.discovery import change, profile
+    return change(profile("smoke", seed=seed), {"n_images": 24} | changes)
+
+def outcome(found):
+    "All that must come out the same: tensors and numbers of a discovery."
+    tensors = {"centroids": found.centroids, "landmarks": torch.from_numpy(found.found[1]), **found.detector.net.state_dict()}
+    return tensors, {"K": found.detector.K, "scores": {k: s.row() for k, s in found.scores.items()}, "history": found.history, "merging": found.merging}
+
+def assert_same(a, b):
+    "Two outcomes are equal, bit for bit."
+    assert a[1] == b[1]
+    assert a[0].keys() == b[0].keys()
+    for k in a[0]: np.testing.assert_array_equal(a[0][k].numpy(), b[0][k].numpy(), k)
+
+@pytest.fixture(scope="session")
+def heads_set(): return small_heads()
+
+@pytest.fixture(scope="session")
+def found(heads_set):
+    "One discovery, never stopped, nothing kept on disk."
+    from lmdisc.discovery import discover
+    return discover(heads_set, small_config())
