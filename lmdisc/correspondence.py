@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Stage1', 'draw_pairs', 'trusted', 'identities', 'fetch', 'step_loss', 'fresh', 'to_batch', 'harvest', 'remembered',
-           'next_labels', 'pack', 'unpack', 'round_ends', 'recover_correspondence']
+           'carried_over', 'next_labels', 'pack', 'unpack', 'round_ends', 'recover_correspondence']
 
 # %% ../nbs/60_correspondence.ipynb #5f259716
 from dataclasses import dataclass, replace
@@ -165,16 +165,31 @@ def remembered(
     return labels.select(keep[memory])
 
 # %% ../nbs/60_correspondence.ipynb #e232a2fb
+def carried_over(
+    points,                           # `Keypoints` with descriptors, old ones first in each picture
+    old,                              # `Labels`: those old ones
+    n_clusters,                       # M
+):                                    # (M, d) float32; None where a cluster has no old point
+    "Last round's centroids in this round's descriptors."
+    size = torch.bincount(old.cluster, minlength=n_clusters)
+    if (size == 0).any(): return None
+    place = torch.arange(len(points)) - points.offsets[points.image]
+    mine = F.normalize(points.descriptor[place < old.counts[points.image]], dim=1)
+    return torch.zeros(n_clusters, mine.shape[1]).index_add_(0, old.cluster, mine) / size[:, None]
+
+# %% ../nbs/60_correspondence.ipynb #4e9ecf37
 def next_labels(
     stage, model, crops,              # `Stage1`, Φ, pictures
-    labels, centroids,                # `Labels` and centroids (M, d) of the round that ends; None: no centroids yet
+    labels,                           # `Labels` of the round that ends
     seed=0,                           # of K-means
-):                                    # `Labels`, centroids
+):                                    # `Labels`, centroids (M, d)
     "Detect, describe, cluster, filter: the pseudo-ground truth of the next round."
-    if stage.pairs == "augmented": points = harvest(model, crops, labels, torch.inf)
-    else: points = harvest(model, crops, remembered(labels, stage.memory, stage.threshold), stage.threshold, stage.max_points)
-    centroids = kmeans(points.descriptor, stage.clusters, centroids if stage.warm_centroids else None, seed)
-    found = labels if stage.pairs == "augmented" else label(points, centroids, stage.spread, stage.filter_first)
+    alone = stage.pairs == "augmented"
+    old = labels if alone else remembered(labels, stage.memory, stage.threshold)
+    points = harvest(model, crops, old, torch.inf if alone else stage.threshold, stage.max_points)
+    init = carried_over(points, old, stage.clusters) if stage.warm_centroids else None
+    centroids = kmeans(points.descriptor, stage.clusters, init, seed)
+    found = labels if alone else label(points, centroids, stage.spread, stage.filter_first)
     return replace(found, descriptor=None), centroids
 
 # %% ../nbs/60_correspondence.ipynb #3f08c2da
@@ -223,7 +238,7 @@ def recover_correspondence(
         across = stage.across if pairs == "clusters" else 0.0
         loss = step_loss(stage, crops, labels, identities(labels, pairs, trust), augment, across)
         means = trainer.run(loss, ends[r - 1] if r else 0, ends[r], f"round {r}" if r else "warm-up", save, every)
-        labels, centroids = next_labels(stage, trainer.model, crops, labels, centroids, seed)
+        labels, centroids = next_labels(stage, trainer.model, crops, labels, seed)
         rounds = rounds + [labels]
         history = history + [{"round": r, "step": ends[r], **means, "points": len(labels) / labels.n_images,
                               **(measure(trainer.model, centroids) if measure else {})}]

@@ -103,7 +103,7 @@ def plot_yaw_strip(
     yaw,                              # (N,) degrees
     rows=3,                           # pictures for each yaw
     columns=9,                        # yaws, evenly from -90 to 90
-    width=PAGE,                       # of the figure, inches
+    width=10.0,                       # of the figure, inches
 ):                                    # Figure
     "Discovered landmarks across the yaw range, one colour a landmark (figures 1 and 3 of the paper)."
     wanted = np.linspace(-90, 90, columns)
