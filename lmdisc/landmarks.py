@@ -17,7 +17,7 @@ from .heatmaps import decode, draw_channels
 from .augment import Augment
 from .losses import heatmap_loss
 from .networks import STRIDE, LandmarkNet, NetConfig, keep_channels, landmark_net
-from .training import Learning, Trainer, load_state, save_state
+from .training import Learning, Trainer, load_state, memory_format, save_state
 from .merging import absorbers, overlaps
 
 # %% ../nbs/70_landmarks.ipynb #aa822b6d
@@ -158,7 +158,7 @@ class LandmarkDetector:
         names=None,                   # K names; None: landmark 0, 1, …
         subpixel=True, wrap=False,    # see `lmdisc.heatmaps.decode`
     ):
-        self.net, self.size, self.margin, self.threshold, self.subpixel, self.wrap = net.eval(), size, margin, threshold, subpixel, wrap
+        self.net, self.size, self.margin, self.threshold, self.subpixel, self.wrap = net.eval().to(memory_format=memory_format(net)), size, margin, threshold, subpixel, wrap
         self.names = list(names or [f"landmark {k}" for k in range(self.K)])
         if len(self.names) != self.K: raise ValueError(f"{len(self.names)} names for {self.K} landmarks; give one each")
     @property

@@ -9,8 +9,8 @@ KEYS = {"profile", "dataset", "seed", "minutes", "K", "nme_forward", "nme_backwa
         "nme_initial_clusters", "nmi_by_round", "f_by_round", "notebook", "parameters", "commit", "versions", "data_hash", "machine"}
 pytestmark = pytest.mark.skipif(not (ROOT/NOTEBOOK).exists(), reason=f"{NOTEBOOK} is not written yet")
 
-def papermill(*args):
-    return subprocess.run([sys.executable, "-m", "papermill", *map(str, args)], cwd=ROOT, capture_output=True, text=True, timeout=1500)
+def papermill(*args, cwd=ROOT):
+    return subprocess.run([sys.executable, "-m", "papermill", *map(str, args)], cwd=cwd, capture_output=True, text=True, timeout=1500)
 
 def test_the_parameters_are_those_promised():
     done = papermill("--help-notebook", NOTEBOOK)
@@ -26,3 +26,11 @@ def test_discover_runs_from_the_root(tmp_path):
     assert tmp_path/"figures"/"discover_yaw.png" in pictures
     for p in pictures: assert p.stat().st_size <= 200_000 and p.with_suffix(".json").exists(), p.name
     assert str(tmp_path) not in json.dumps(told)
+
+def test_discover_runs_from_nbs_and_with_nothing_seen(tmp_path):
+    "A threshold that no landmark reaches: coverage 0, and a forward error all the same."
+    done = papermill(Path(NOTEBOOK).name, tmp_path/"out.ipynb", "-y", "changes: {stage2.confident: 9.0}", "-p", "out_dir", tmp_path, "--no-progress-bar", cwd=ROOT/"nbs")
+    assert done.returncode == 0, done.stderr[-3000:]
+    told = json.loads((tmp_path/"discover.json").read_text())
+    assert told["coverage"] == 0 and told["nme_backward"] is None and told["nme_forward"] > 0
+    assert told["parameters"]["changes"] == {"stage2.confident": 9.0}

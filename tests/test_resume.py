@@ -2,7 +2,7 @@
 import signal, subprocess, sys, time
 from pathlib import Path
 import numpy as np, pytest
-from lmdisc.discovery import discover, run_folder
+from lmdisc.discovery import discover, initial_keypoints, run_folder, split_crops
 from lmdisc.training import load_state
 from conftest import assert_same, outcome, small_config
 
@@ -56,7 +56,8 @@ def test_other_choices_and_other_pictures_are_other_runs(heads_set, tmp_path):
     assert len(set(folders)) == 4
 
 def test_a_foreign_checkpoint_is_named(heads_set, tmp_path):
-    folder = run_folder(tmp_path, small_config(), heads_set)
-    folder.mkdir()
-    (folder/"keypoints.safetensors").write_bytes(b"not a checkpoint")
-    with pytest.raises(ValueError, match="keypoints.safetensors is no file of lmdisc's"): discover(heads_set, small_config(), tmp_path)
+    train, _ = split_crops(heads_set.take(range(3)), small_config())
+    initial_keypoints(train, small_config(), tmp_path)
+    path, = tmp_path.iterdir()
+    path.write_bytes(b"not a checkpoint")
+    with pytest.raises(ValueError, match=f"{path.name} is no file of lmdisc's"): initial_keypoints(train, small_config(), tmp_path)
