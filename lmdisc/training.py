@@ -27,7 +27,7 @@ def save_state(
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".tmp")
     try:
-        save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, part, {"record": json.dumps(record)})
+        save_file({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, part, {"record": json.dumps(record)})
         os.replace(part, path)
     except Exception as e:
         part.unlink(missing_ok=True)
