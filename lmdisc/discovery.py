@@ -180,10 +180,10 @@ class Discovery:
 def split_crops(images, config):      # -> train, test or None
     "Crops of the training pictures (at most `n_images`) and of the held-out ones."
     names = images.fields.get("split")
-    train, test = (images, None) if names is None else (images.split("train"), images.split("test"))
+    train, test = (images, None) if names is None else (images.split("train"), images.split("test") if "test" in names else None)
     if config.n_images and len(train) > config.n_images:
         train = train.take(np.sort(np.random.default_rng(config.seed).permutation(len(train))[:config.n_images]))
-    return [s and s.crops(config.size, config.margin) for s in (train, test if test is not None and len(test) else None)]
+    return [s and s.crops(config.size, config.margin) for s in (train, test)]
 
 # %% ../nbs/90_discovery.ipynb #41f64c6b
 def find_correspondence(train, test, initial, config, folder, net=None):
