@@ -79,7 +79,7 @@ def limits(
     d = nearest.values.double()
     n = total(torch.ones_like(d)).clamp_min(1)
     mean = total(d) / n
-    return (mean + spread * (total(d * d) / n - mean**2).clamp_min(0).sqrt()).float()
+    return (mean + spread * (total(d * d) / n - mean**2).clamp_min(1e-24).sqrt()).float()
 
 # %% ../nbs/40_clustering.ipynb #8b546b89
 def label(

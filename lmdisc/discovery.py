@@ -32,6 +32,7 @@ class Config:
     size: int = 256                   # side of the crops, px
     margin: float = 0.15              # see `ImageSet.crops`
     detector: str = "superpoint"      # of the generic keypoints
+    least_score: float = 0.1          # of an initial keypoint (released code, for SuperPoint); 0: the detector's own
     outliers: float = 0.4             # share of the initial keypoints dropped as outliers
     half_pixel: bool = False          # True: their descriptors are read half a pixel off, as released
     n_images: int = 0                 # training pictures used; 0: all
@@ -59,7 +60,7 @@ def change(
 
 # %% ../nbs/90_discovery.ipynb #d62a19a3
 SHORT = {                             # what a schedule of minutes rather than days needs; measured in deviations.ipynb
-    "detector": "xfeat", "learning1.lr": 1e-3, "learning1.schedule": "fall", "learning2.schedule": "fall",
+    "detector": "xfeat", "least_score": 0.0, "learning1.lr": 1e-3, "learning1.schedule": "fall", "learning2.schedule": "fall",
     "stage1.negatives": "image", "stage1.unit": True, "stage1.margin": 1.0, "stage1.across": 0.25, "stage1.trust": 0.5,
     "stage1.emphasis": 10.0, "stage2.emphasis": 10.0}
 PROFILES = {
@@ -114,9 +115,9 @@ def generic_keypoints(
     runs=None,                        # folder to keep them in: all runs on the same pictures share them; None: nothing is kept
 ):                                    # `Keypoints`
     "What the generic detector finds (section 4)."
-    mark = repr((crops.data_hash, len(crops), config.detector, config.half_pixel))
+    mark = repr((crops.data_hash, len(crops), config.detector, config.least_score, config.half_pixel))
     path = runs and crops.data_hash and Path(runs) / f"keypoints-{sha256(mark.encode()).hexdigest()[:12]}.safetensors"
-    make = lambda: (tensors_of(detect_keypoints(crops, config.detector, half_pixel=config.half_pixel)), {})
+    make = lambda: (tensors_of(detect_keypoints(crops, config.detector, threshold=config.least_score or None, half_pixel=config.half_pixel)), {})
     return Keypoints(**remember(path, make)[0])
 
 def initial_keypoints(crops, config, runs=None):
@@ -198,8 +199,9 @@ def find_correspondence(train, test, initial, config, folder, net=None):
 
 # %% ../nbs/90_discovery.ipynb #a023823a
 def initial_clusters(keypoints, config):
-    "First clustering of the generic detector's descriptors (section 4)."
-    return cluster(enough(keypoints, config), config.stage1.clusters, None, config.stage1.spread, config.seed, config.stage1.filter_first)
+    "First clustering of the generic detector's descriptors (section 4); without clusters to trust, no point lies too far from its own."
+    spread = torch.inf if config.stage1.pairs == "augmented" else config.stage1.spread
+    return cluster(enough(keypoints, config), config.stage1.clusters, None, spread, config.seed, config.stage1.filter_first)
 
 def initial_landmarks(test, labels, centroids, config, runs=None):
     "Initial clusters as landmarks (N, M, 2) and (Nt, M, 2), NaN where a picture has no point of a cluster."
