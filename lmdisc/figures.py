@@ -14,7 +14,6 @@ from contextlib import ExitStack
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 import matplotlib.pyplot as plt, numpy as np, pandas as pd, seaborn as sns, torch
-from PIL import Image
 import lmdisc
 from .evaluation import ced, cumulative_landmark_error
 from .images import whole_file
@@ -231,16 +230,13 @@ def write_together(
 def png_bytes(
     fig,                              # Figure
     dpi=110,                          # dots an inch, at most
-    limit=200_000,                    # bytes, at most
+    limit=800_000,                    # bytes, at most
 ):                                    # bytes
     "`fig` as a PNG file that is small enough to keep in a repository."
-    def bytes_of(save):
-        save(buffer := io.BytesIO())
+    def drawn():
+        fig.savefig(buffer := io.BytesIO(), format="png", dpi=dpi)
         return buffer.getvalue()
-    while len(png := bytes_of(lambda f: fig.savefig(f, format="png", dpi=dpi))) > limit:
-        small = Image.open(io.BytesIO(png)).convert("RGB").quantize(256)
-        if len(png := bytes_of(lambda f: small.save(f, format="png", optimize=True))) <= limit: break
-        dpi *= .85
+    while len(png := drawn()) > limit: dpi *= .85
     return png
 
 # %% ../nbs/85_figures.ipynb #aa3dda93
