@@ -9,20 +9,18 @@ __all__ = ['SHORT', 'PROFILES', 'Config', 'change', 'profile', 'run_folder', 're
 
 # %% ../nbs/90_discovery.ipynb #a58e678f
 import json
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from hashlib import sha256
 from pathlib import Path
 import numpy as np, torch
-from tqdm.auto import tqdm
-from .images import Crops, ImageSet, to_cells, to_pixels
-from .keypoints import Keypoints, detect_keypoints, offsets_of, padded, remove_outliers
-from .heatmaps import peaks, sample
+from .images import Crops, ImageSet
+from .keypoints import Keypoints, detect_keypoints, offsets_of, remove_outliers
 from .augment import Augment
 from .clustering import Labels, assign, cluster, label, squared_distances
-from .networks import STRIDE, CorrespondenceNet, NetConfig
+from .networks import CorrespondenceNet, NetConfig
 from .training import Learning, load_state, save_state
 from .correspondence import Stage1, harvest, recover_correspondence
-from .landmarks import LandmarkDetector, Stage2, learn_landmarks, table
+from .landmarks import LandmarkDetector, Stage2, learn_landmarks
 from .evaluation import Scores, agreement, detection_scores, evaluate, landmarks_of_labels, mean_shape_errors
 
 # %% ../nbs/90_discovery.ipynb #c4d1a408
