@@ -7,12 +7,12 @@ __all__ = ['Stage2', 'table', 'common', 'landmark_loss', 'detect', 'absorb', 'me
            'LandmarkDetector']
 
 # %% ../nbs/70_landmarks.ipynb #569cc859
-import json, os
+import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 import numpy as np, torch
 from tqdm.auto import tqdm
-from .images import Crops, ImageSet, to_cells, to_pixels
+from .images import Crops, ImageSet, to_cells, to_pixels, whole_file
 from .heatmaps import decode, draw_channels
 from .augment import Augment
 from .losses import heatmap_loss
@@ -179,9 +179,7 @@ class LandmarkDetector:
         record = {"what": "lmdisc landmark detector", "K": self.K, "size": self.size, "margin": self.margin, "threshold": self.threshold,
                   "names": self.names, "subpixel": self.subpixel, "wrap": self.wrap, "net": asdict(self.net.config)}
         save_state(Path(folder) / "weights.safetensors", self.net.state_dict(), record)
-        part = Path(folder) / "detector.json.tmp"
-        part.write_text(json.dumps(record, indent=1))
-        os.replace(part, Path(folder) / "detector.json")
+        with whole_file(Path(folder) / "detector.json") as part: part.write_text(json.dumps(record, indent=1))
 
     @classmethod
     def load(cls, folder):            # what `save` was given

