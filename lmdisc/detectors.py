@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['DETECTORS', 'sample_at', 'Detector', 'packaged', 'fetched', 'read_weights', 'fill', 'with_weights', 'Aliked', 'Disk',
-           'unfold_cells', 'XFeat', 'grey', 'Sift', 'SuperPoint', 'R2D2', 'open_detector']
+           'unfold_cells', 'XFeat', 'grey', 'Sift', 'SuperPoint', 'R2D2', 'open_detector', 'at_hand']
 
 # %% ../nbs/18_detectors.ipynb #1b1491fe
 from importlib.util import find_spec
@@ -219,3 +219,8 @@ def open_detector(
     "A generic keypoint detector by name."
     if name not in DETECTORS: raise ValueError(f"there is no detector {name!r}; choose one of {', '.join(DETECTORS)}")
     return DETECTORS[name](weights).eval().requires_grad_(False).to(device)
+
+def at_hand(name):                     # bool
+    "Can this detector be opened here? False where its weights are neither installed nor cached, and cannot be fetched."
+    try: return bool(open_detector(name))
+    except (OSError, ImportError): return False

@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['SHORT', 'PROFILES', 'Config', 'change', 'profile', 'run_folder', 'remember', 'tensors_of', 'generic_keypoints',
-           'initial_keypoints', 'enough', 'annotated', 'described', 'correspondence_scores', 'Discovery', 'split_crops',
-           'find_correspondence', 'initial_clusters', 'initial_landmarks', 'score', 'discover']
+           'initial_keypoints', 'enough', 'annotated', 'described', 'yaw_bins', 'cluster_scores',
+           'correspondence_scores', 'Discovery', 'split_crops', 'stage1_alone', 'find_correspondence',
+           'initial_clusters', 'initial_landmarks', 'score', 'discover']
 
 # %% ../nbs/90_discovery.ipynb #a58e678f
 import json
@@ -13,8 +14,9 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from hashlib import sha256
 from pathlib import Path
 import numpy as np, torch
+from . import __version__
 from .images import Crops, ImageSet
-from .keypoints import Keypoints, detect_keypoints, offsets_of, remove_outliers
+from .keypoints import Keypoints, describe_keypoints, detect_keypoints, mixture, offsets_of, remove_outliers, spread
 from .augment import Augment
 from .clustering import Labels, assign, cluster, label, squared_distances
 from .networks import CorrespondenceNet, NetConfig
@@ -33,6 +35,8 @@ class Config:
     least_score: float = 0.1          # of an initial keypoint (released code, for SuperPoint); 0: the detector's own
     outliers: float = 0.4             # share of the initial keypoints dropped as outliers
     half_pixel: bool = False          # True: their descriptors are read half a pixel off, as released
+    share_real: float = None          # 0…1: instead, points of which this share are true landmarks (Fig. 2d); None: the detector's
+    n_points: int = 15                # then so many a picture
     n_images: int = 0                 # training pictures used; 0: all
     seed: int = 0
     save_every: int = 500             # steps between two checkpoints
@@ -92,7 +96,7 @@ def run_folder(
 ):                                    # Path or None
     "Where this very run keeps its checkpoints."
     if root is None: return None
-    mark = json.dumps([asdict(config), images.data_hash, len(images)], sort_keys=True, default=str)
+    mark = json.dumps([asdict(config), images.data_hash, len(images), __version__], sort_keys=True, default=str)
     return Path(root) / sha256(mark.encode()).hexdigest()[:12]
 
 # %% ../nbs/90_discovery.ipynb #6a20025e
@@ -112,11 +116,14 @@ def generic_keypoints(
     crops, config,                    # pictures, `Config`
     runs=None,                        # folder to keep them in: all runs on the same pictures share them; None: nothing is kept
 ):                                    # `Keypoints`
-    "What the generic detector finds (section 4)."
-    mark = repr((crops.data_hash, len(crops), config.detector, config.least_score, config.half_pixel))
+    "What the generic detector finds (section 4), or a mixture of true and random points, described by it (Fig. 2d)."
+    mixed = config.share_real is not None
+    mark = repr((crops.data_hash, len(crops), config.detector, *((config.share_real, config.n_points, config.seed) if mixed else (config.least_score, config.half_pixel))))
     path = runs and crops.data_hash and Path(runs) / f"keypoints-{sha256(mark.encode()).hexdigest()[:12]}.safetensors"
-    make = lambda: (tensors_of(detect_keypoints(crops, config.detector, threshold=config.least_score or None, half_pixel=config.half_pixel)), {})
-    return Keypoints(**remember(path, make)[0])
+    chosen = lambda: mixture(crops.landmarks, crops.visible, crops.size, config.share_real, config.n_points, spread(crops.landmarks.shape[1], config.n_points), crops.boxes, config.seed)
+    found = lambda: (describe_keypoints(crops, chosen(), config.detector) if mixed else
+                     detect_keypoints(crops, config.detector, threshold=config.least_score or None, half_pixel=config.half_pixel))
+    return Keypoints(**remember(path, lambda: (tensors_of(found()), {}))[0])
 
 def initial_keypoints(crops, config, runs=None):
     "Generic keypoints without outliers (section 4)."
@@ -137,25 +144,45 @@ def annotated(crops):                 # (N, L) bool
     return known if crops.visible is None else known & crops.visible
 
 # %% ../nbs/90_discovery.ipynb #3424f152
-def described(model, crops, batch=64):
-    "Φ's descriptors at the true landmarks, as `Keypoints`, and which landmark each is."
+def described(model, crops, batch=64): # Φ, or the name of a generic detector; pictures with landmarks
+    "Descriptors at the true landmarks that are seen, as `Keypoints`, and which landmark each is."
     seen = torch.from_numpy(annotated(crops))
     truth = Keypoints(offsets_of(seen.sum(1)), torch.from_numpy(crops.landmarks)[seen].float(), torch.ones(int(seen.sum())))
-    return harvest(model, crops, truth, torch.inf, batch=batch), torch.arange(seen.shape[1]).expand_as(seen)[seen]
+    points = describe_keypoints(crops, truth, model) if isinstance(model, str) else harvest(model, crops, truth, torch.inf, batch=batch)
+    return points, torch.arange(seen.shape[1]).expand_as(seen)[seen]
 
 # %% ../nbs/90_discovery.ipynb #8189420e
+def yaw_bins(
+    fields,                           # of an `ImageSet` or of `Crops`
+    edges=(0, 30, 60, 90),            # degrees, either side
+):                                    # {"0_30": (N,) bool, ...}; empty where the yaw is unknown
+    "Pictures by how far their object turns away."
+    if "yaw" not in fields: return {}
+    yaw = np.abs(fields["yaw"])
+    return {f"{a}_{b}": (yaw >= a) & ((yaw < b) | (b == edges[-1])) for a, b in zip(edges, edges[1:])}
+
+def cluster_scores(
+    truth, which,                     # points at true landmarks with descriptors, (P,) the landmark of each: see `described`
+    centroids,                        # (M, d)
+    crops,                            # pictures the points are in
+):                                    # dict: nmi, ari, nmi_0_30, ...
+    "How well the nearest clusters tell true landmarks apart (Fig. 2c)."
+    cluster = assign(squared_distances(truth.descriptor, centroids), truth.offsets)
+    scores = {k: v for k, v in agreement(cluster, which).items() if k != "points"}
+    image = truth.image.numpy()
+    return scores | {f"nmi_{name}": agreement(cluster[there[image]], which[there[image]])["nmi"] for name, there in yaw_bins(crops.fields).items()}
+
+# %% ../nbs/90_discovery.ipynb #1ba702b1
 def correspondence_scores(
     model, centroids,                 # Φ, (M, d)
     crops,                            # pictures with landmarks
     threshold=0.2,                    # score from which Φ fires
     radius=0.05,                      # share of the crop's side within which a detection is right
-):                                    # dict: nmi, ari, f_measure, precision, recall
+):                                    # dict: nmi, ari, f_measure, precision, recall, and the NMI by yaw where it is known
     "Do clusters mean landmarks, and does Φ fire at them? (Fig. 2c, 2d)"
     truth, which = described(model, crops)
-    cluster = assign(squared_distances(truth.descriptor, centroids), truth.offsets)
     found = harvest(model, crops, None, threshold)
-    scores = detection_scores(found.image, found.xy, crops.landmarks, radius * crops.size, annotated(crops))
-    return {k: v for k, v in agreement(cluster, which).items() if k != "points"} | scores
+    return cluster_scores(truth, which, centroids, crops) | detection_scores(found.image, found.xy, crops.landmarks, radius * crops.size, annotated(crops))
 
 # %% ../nbs/90_discovery.ipynb #685859a2
 @dataclass
@@ -183,6 +210,11 @@ def split_crops(images, config):      # -> train, test or None
     if config.n_images and len(train) > config.n_images:
         train = train.take(np.sort(np.random.default_rng(config.seed).permutation(len(train))[:config.n_images]))
     return [s and s.crops(config.size, config.margin) for s in (train, test)]
+
+# %% ../nbs/90_discovery.ipynb #de47077e
+def stage1_alone(config):             # `Config`
+    "The configuration as stage 1 sees it: whatever stage 2 does is left at its defaults."
+    return replace(config, stage2=Stage2(), learning2=Learning())
 
 # %% ../nbs/90_discovery.ipynb #41f64c6b
 def find_correspondence(train, test, initial, config, folder, net=None):
@@ -220,12 +252,11 @@ def discover(
     "Landmarks of an object category, from pictures alone."
     train, test = split_crops(images, config)
     folder = run_folder(runs, config, images)
-    at = lambda name: folder and folder / f"{name}.safetensors"
     keypoints = initial_keypoints(train, config, runs)
     initial, first_centroids = initial_clusters(keypoints, config)
-    phi, rounds, centroids, history = find_correspondence(train, test, initial, config, folder)
+    phi, rounds, centroids, history = find_correspondence(train, test, initial, config, run_folder(runs, stage1_alone(config), images))
     psi, merging = learn_landmarks(train, rounds[-1], phi, config.stage1.clusters, config.stage2, config.learning2, config.seed,
-                                   at("stage2"), config.save_every, config.augment)
+                                   folder and folder / "stage2.safetensors", config.save_every, config.augment)
     detector = LandmarkDetector(psi, config.size, config.margin, config.stage2.confident, None, config.stage2.subpixel, config.stage2.wrap)
     result = Discovery(config, train, test, keypoints, initial, rounds, history, merging, detector, centroids)
     if test is None: return replace(result, found=(detector.predict(train)[0], None))

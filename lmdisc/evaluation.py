@@ -5,14 +5,15 @@
 # %% auto #0
 __all__ = ['distances', 'mean_seen', 'nme', 'ridge', 'regress', 'filled', 'forward_errors', 'backward_errors',
            'mean_shape_errors', 'Scores', 'evaluate', 'landmarks_of_labels', 'ced', 'area', 'cumulative_landmark_error',
-           'matched', 'detection_scores', 'agreement']
+           'matched', 'detection_scores', 'agreement', 'of_length_one', 'neighbour_purity', 'silhouette']
 
 # %% ../nbs/80_evaluation.ipynb #9cd3ad0f
 import json
 from dataclasses import asdict, dataclass
 import numpy as np
 from scipy.integrate import trapezoid
-from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score, silhouette_score
+from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_limits
 from .completion import complete
 
@@ -298,3 +299,32 @@ def agreement(
     if not both.any(): return dict(nmi=float("nan"), ari=float("nan"), points=0)
     pair = truth[both], assigned[both]
     return dict(nmi=float(normalized_mutual_info_score(*pair)), ari=float(adjusted_rand_score(*pair)), points=int(both.sum()))
+
+# %% ../nbs/80_evaluation.ipynb #d557ff17
+def of_length_one(v):                 # (P, d) -> (P, d) float32 numpy
+    "Vectors divided by their lengths."
+    v = np.asarray(v, np.float32)
+    return v / np.maximum(np.linalg.norm(v, axis=1, keepdims=True), 1e-12)
+
+def neighbour_purity(
+    descriptors,                      # (P, d) float
+    classes,                          # (P,) int: the true landmark of each
+    k=10,                             # neighbours looked at; P must be larger
+):                                    # float 0...1
+    "Share of the k nearest other descriptors that belong to the same landmark."
+    descriptors, classes = of_length_one(descriptors), np.asarray(classes)
+    if len(descriptors) <= k: raise ValueError(f"{len(descriptors)} descriptors have no {k} neighbours each; give more, or a smaller k")
+    near = NearestNeighbors(n_neighbors=k).fit(descriptors).kneighbors(return_distance=False)
+    return float((classes[near] == classes[:, None]).mean())
+
+def silhouette(
+    descriptors,                      # (P, d) float
+    classes,                          # (P,) int: the true landmark of each
+    most=3000,                        # as many are drawn, since every pair is compared
+    seed=0,                           # of the draw
+):                                    # float -1...1: near 1 where landmarks are islands; NaN for fewer than two landmarks
+    "Mean silhouette of descriptors grouped by their true landmark, cosine distance."
+    descriptors, classes = of_length_one(descriptors), np.asarray(classes)
+    drawn = np.random.default_rng(seed).permutation(len(classes))[:most]
+    several = 1 < len(np.unique(classes[drawn])) < len(drawn)
+    return float(silhouette_score(descriptors[drawn], classes[drawn], metric="cosine")) if several else float("nan")

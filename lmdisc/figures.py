@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['COLUMN', 'PAGE', 'ROUND_PANELS', 'set_style', 'landmark_colours', 'points_by_picture', 'as_picture', 'draw_points',
-           'show_points', 'nearest_to', 'plot_yaw_strip', 'plot_rounds', 'plot_merging', 'plot_ced', 'commit',
-           'cpu_model', 'machine', 'plain', 'version_of', 'provenance', 'write_together', 'png_bytes', 'checkout',
-           'output_folder', 'as_json', 'save_figure', 'save_table', 'save_record']
+           'show_points', 'nearest_to', 'plot_yaw_strip', 'plot_rounds', 'plot_merging', 'plot_ced', 'plot_metric',
+           'commit', 'cpu_model', 'machine', 'plain', 'version_of', 'provenance', 'write_together', 'png_bytes',
+           'pdf_bytes', 'checkout', 'output_folder', 'as_json', 'save_figure', 'save_table', 'save_record']
 
 # %% ../nbs/85_figures.ipynb #2eeee273
 import io, json, math, os, platform, subprocess, tempfile, time
@@ -159,6 +159,33 @@ def plot_ced(
         ax.set(xlabel="Best landmarks", ylabel="Mean error", ylim=(0, None), title="Cumulative landmark error")
     return fig
 
+# %% ../nbs/85_figures.ipynb #c002a009
+def plot_metric(
+    table,                            # tidy DataFrame, a row a run
+    x,                                # column: what is varied
+    metrics,                          # {column: what it is called}: a panel each
+    hue=None, style=None,             # columns that tell arms apart
+    labels={},                        # {column: what it is called}, for x, hue and style
+    note="",                          # one line below: what was run
+    kind="line",                      # "line" or "bar"
+):                                    # Figure
+    "Mean and standard deviation over the seeds of each number against one choice."
+    fig, axes = plt.subplots(1, len(metrics), figsize=(PAGE if len(metrics) > 1 else COLUMN, 2.2), squeeze=False)
+    for ax, (column, name) in zip(axes.flat, metrics.items()):
+        told = dict(x=x, y=column, hue=hue, errorbar="sd", ax=ax, legend="full" if hue and ax is axes.flat[-1] else False)
+        if kind == "bar": sns.barplot(table, **told, capsize=.2, err_kws=dict(linewidth=.8), color=None if hue else "C0")
+        else: sns.lineplot(table, **told, style=style, marker=None if style else "o", markers=bool(style), err_style="bars", err_kws=dict(capsize=2, lw=.8),
+                           palette=None if hue is None else sns.color_palette(n_colors=table[hue].nunique()))
+        ax.set(title=name, xlabel=labels.get(x, x), ylabel="")
+        if kind == "bar": ax.tick_params("x", rotation=60)
+    if hue:
+        ax.legend(bbox_to_anchor=(1.02, 1), loc="upper left", fontsize=6, borderaxespad=0)
+        for text in ax.get_legend().get_texts(): text.set_text(labels.get(text.get_text(), text.get_text()))
+        if style is None: ax.get_legend().set_title(labels.get(hue, hue), dict(size=6))
+    if note: fig.supxlabel(note, fontsize=5.5, color=".35")
+    sns.despine(fig)
+    return fig
+
 # %% ../nbs/85_figures.ipynb #ec8f126e
 def commit():                         # {"commit": hash or "unknown", "dirty": bool or None}
     "The commit this package runs from; unknown when it is not run from its own checkout."
@@ -239,6 +266,11 @@ def png_bytes(
     while len(png := drawn()) > limit: dpi *= .85
     return png
 
+def pdf_bytes(fig):                   # Figure -> bytes
+    "`fig` as a PDF file without a date: the same figure, the same bytes."
+    fig.savefig(buffer := io.BytesIO(), format="pdf", metadata={"CreationDate": None})
+    return buffer.getvalue()
+
 # %% ../nbs/85_figures.ipynb #aa3dda93
 def checkout():                       # Path
     "The root of the checkout we work in, from there or from `nbs`; elsewhere the working folder."
@@ -248,8 +280,13 @@ def checkout():                       # Path
 def output_folder(
     out_dir,                          # relative to the checkout, or absolute; empty: a temporary folder
 ):                                    # Path
-    "Where a notebook leaves its figures."
-    return checkout()/out_dir if out_dir else Path(tempfile.mkdtemp())
+    "Where a notebook leaves its figures; that nothing can be written there is said before the work, not after it."
+    if not out_dir: return Path(tempfile.mkdtemp())
+    out = checkout()/out_dir
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out): return out
+    except OSError as e: raise OSError(e.errno, f"cannot write to the folder {out}: {os.strerror(e.errno)}; choose another") from None
 
 # %% ../nbs/85_figures.ipynb #2c170947
 def as_json(o): return (json.dumps(plain(o), indent=1) + "\n").encode()
@@ -258,11 +295,13 @@ def save_figure(
     fig,                              # Figure
     name,                             # file name without its ending
     out_dir,                          # folder, made if missing
+    vector=False,                     # True: also as `name.pdf`, for print; not for figures full of pictures
     **provenance,                     # what `provenance(...)` returned
 ):                                    # Path of the picture
     "`fig` as `name.png`, and `name.json` beside it that says how it was made."
     out = Path(out_dir)
-    write_together({out/f"{name}.png": png_bytes(fig), out/f"{name}.json": as_json(provenance)})
+    also = {out/f"{name}.pdf": pdf_bytes(fig)} if vector else {}
+    write_together({out/f"{name}.png": png_bytes(fig), out/f"{name}.json": as_json(provenance)} | also)
     return out/f"{name}.png"
 
 # %% ../nbs/85_figures.ipynb #022154b8

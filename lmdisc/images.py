@@ -126,6 +126,13 @@ class ImageSet:
         if name not in found: raise ValueError(f"no split {name!r}: the splits are {sorted(set(found.tolist()))}")
         return self.take(found == name)
 
+    def only(self, landmarks):
+        "The same pictures with the landmarks `landmarks` (integers) alone."
+        rows = np.asarray(landmarks, int)
+        pick = lambda a: None if a is None else a[:, rows]
+        return replace(self, landmarks=pick(self.landmarks), visible=pick(self.visible), data_hash=self.data_hash and sha256(self.data_hash, "only", rows),
+                       landmark_names=tuple(self.landmark_names[i] for i in rows) if self.landmark_names else ())
+
     def crops(self, size=128, margin=0.15, cache=None, progress=True):
         "The object of each picture as a square of `size` px: see `cut_all`."
         return cut_all(self, size, margin, cache, progress)

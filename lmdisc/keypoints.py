@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['offsets_of', 'Keypoints', 'padded', 'zoom', 'unzoom', 'peaks', 'suppress', 'strongest', 'detect_batch',
-           'detect_keypoints', 'index_of', 'remove_outliers', 'spread', 'mixture']
+           'detect_keypoints', 'describe_keypoints', 'index_of', 'remove_outliers', 'spread', 'mixture']
 
 # %% ../nbs/20_keypoints.ipynb #663be2fb
 from dataclasses import dataclass, fields, replace
@@ -174,6 +174,26 @@ def detect_keypoints(
         parts.append([part.cpu() for part in found])
     counts, xy, score, descriptor = (torch.cat(part) for part in zip(*parts))
     return Keypoints(offsets_of(counts), xy, score, descriptor)
+
+# %% ../nbs/20_keypoints.ipynb #1f9d8db6
+@torch.inference_mode()
+def describe_keypoints(
+    crops: Crops,                     # pictures
+    keypoints: Keypoints,             # points in them, crop px
+    detector="xfeat",                 # a name in `DETECTORS`, or a `Detector`
+    canvas=None,                      # as in `detect_keypoints`
+    batch=16,                         # pictures at once; bounds the memory
+    device="cpu",
+    progress=True,                    # show a bar
+) -> Keypoints:                       # the same points with descriptors (P, d) float32 of length 1
+    "Generic descriptors of given points, read at scale 1."
+    if isinstance(detector, str): detector = open_detector(detector)
+    detector, canvas, parts = detector.to(device, memory_format=torch.channels_last), canvas or detector.canvas, []
+    for rows in tqdm(torch.arange(len(crops)).split(batch), desc="descriptors", disable=not progress):
+        xy, there = padded(keypoints.xy, keypoints.offsets, rows)
+        _, maps = detector(zoom(crops.batch(rows, device), 1, canvas).contiguous(memory_format=torch.channels_last))
+        parts.append(detector.describe(maps, (xy.to(device) + 0.5) * (canvas / crops.size) - 0.5).cpu()[there])
+    return replace(keypoints, descriptor=torch.cat(parts))
 
 # %% ../nbs/20_keypoints.ipynb #32c3a06b
 def index_of(
