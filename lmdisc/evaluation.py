@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from scipy.integrate import trapezoid
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score, silhouette_score
-from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_limits
 from .completion import complete
 
@@ -309,13 +308,19 @@ def of_length_one(v):                 # (P, d) -> (P, d) float32 numpy
 def neighbour_purity(
     descriptors,                      # (P, d) float
     classes,                          # (P,) int: the true landmark of each
-    k=10,                             # neighbours looked at; P must be larger
+    groups,                           # (P,) int: the picture, or the person, each comes from
+    k=10,                             # neighbours looked at
+    block=1000,                       # descriptors compared with all others at a time: bounds memory
 ):                                    # float 0...1
-    "Share of the k nearest other descriptors that belong to the same landmark."
-    descriptors, classes = of_length_one(descriptors), np.asarray(classes)
-    if len(descriptors) <= k: raise ValueError(f"{len(descriptors)} descriptors have no {k} neighbours each; give more, or a smaller k")
-    near = NearestNeighbors(n_neighbors=k).fit(descriptors).kneighbors(return_distance=False)
-    return float((classes[near] == classes[:, None]).mean())
+    "Share of a descriptor's k nearest, among those of other groups, that belong to the same landmark."
+    descriptors, classes, groups = of_length_one(descriptors), np.asarray(classes), np.asarray(groups)
+    fewest = len(groups) - np.unique(groups, return_counts=True)[1].max(initial=0)
+    if fewest < k: raise ValueError(f"some descriptors have {fewest} of other pictures to compare with; {k} neighbours need as many")
+    same = []
+    for s in (slice(i, i + block) for i in range(0, len(classes), block)):
+        near = np.where(groups[s, None] == groups, -np.inf, descriptors[s] @ descriptors.T).argpartition(-k, axis=1)[:, -k:]
+        same.append(classes[near] == classes[s, None])
+    return float(np.concatenate(same).mean())
 
 def silhouette(
     descriptors,                      # (P, d) float

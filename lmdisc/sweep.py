@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['SWEEPS', 'paper_form', 'sweep_profile', 'pictures', 'as_in_paper', 'prepared', 'rounds_rows', 'landmark_rows',
-           'trained', 'descriptor_rows', 'kept', 'sweep', 'seeds_of', 'of_set', 'caption', 'budget', 'verdict']
+           'trained', 'descriptor_rows', 'timed', 'kept', 'sweep', 'spent', 'seeds_of', 'of_set', 'caption', 'budget',
+           'verdict']
 
 # %% ../nbs/92_sweep.ipynb #055bf624
-import json
+import json, time
 from dataclasses import asdict
 from operator import attrgetter
 from pathlib import Path
@@ -95,20 +96,27 @@ def trained(images, config, runs=None): # -> Φ after stage 1, held-out crops
 def descriptor_rows(images, config, runs=None):
     "k-NN purity and silhouette of the generic detector's descriptors and of Φ's, at true landmarks (Fig. 2a)."
     (net, test), rows = trained(images, config, runs), []
+    person = test.fields.get("identity", np.arange(len(test)))
     for features, model in ("initial", config.detector), ("self-trained", net):
         points, which = described(model, test)
-        rows.append(dict(features=features, purity=neighbour_purity(points.descriptor, which), silhouette=silhouette(points.descriptor, which, seed=config.seed)))
+        rows.append(dict(features=features, purity=neighbour_purity(points.descriptor, which, person[points.image]), silhouette=silhouette(points.descriptor, which, seed=config.seed)))
     return rows
 
 # %% ../nbs/92_sweep.ipynb #ff4cde9f
+def timed(make):                      # () -> rows
+    "Rows, the first with the minutes that making them took."
+    began = time.time()
+    first, *rest = make()
+    return plain([first | {"minutes": (time.time() - began) / 60}, *rest])
+
 def kept(
     path,                             # .json file; None: nothing is kept
     make,                             # () -> rows
 ):                                    # the rows, from the file if it is there
     "Rows that are made once."
-    if path is None: return plain(make())
+    if path is None: return timed(make)
     if not path.exists():
-        rows = json.dumps(plain(make()))
+        rows = json.dumps(timed(make))
         with whole_file(path) as part: part.write_text(rows)
     return json.loads(path.read_text())
 
@@ -131,6 +139,10 @@ def sweep(
     table = pd.DataFrame(rows)
     if "stopped" in table and table.stopped.notna().all(): raise ValueError(f"no run came to its end; the first says: {table.stopped[0]}")
     return table
+
+def spent(table):                     # what `sweep` returned -> minutes
+    "What all its runs took together, whenever they were run."
+    return round(float(table["minutes"].sum()), 2)
 
 def seeds_of(seeds):                  # "0,1,2" -> [0, 1, 2]
     "Seeds as numbers."
