@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['COLUMN', 'PAGE', 'ROUND_PANELS', 'set_style', 'landmark_colours', 'points_by_picture', 'as_picture', 'draw_points',
            'show_points', 'nearest_to', 'plot_yaw_strip', 'plot_rounds', 'plot_merging', 'plot_ced', 'plot_metric',
-           'commit', 'cpu_model', 'machine', 'plain', 'version_of', 'provenance', 'write_together', 'png_bytes',
-           'pdf_bytes', 'checkout', 'output_folder', 'as_json', 'save_figure', 'save_table', 'save_record']
+           'plot_effects', 'commit', 'cpu_model', 'machine', 'plain', 'version_of', 'provenance', 'write_together',
+           'png_bytes', 'pdf_bytes', 'checkout', 'output_folder', 'as_json', 'save_figure', 'save_table', 'save_record']
 
 # %% ../nbs/85_figures.ipynb #2eeee273
 import io, json, math, os, platform, subprocess, tempfile, time
@@ -182,6 +182,22 @@ def plot_metric(
         ax.legend(bbox_to_anchor=(1.02, 1), loc="upper left", fontsize=6, borderaxespad=0)
         for text in ax.get_legend().get_texts(): text.set_text(labels.get(text.get_text(), text.get_text()))
         if style is None: ax.get_legend().set_title(labels.get(hue, hue), dict(size=6))
+    if note: fig.supxlabel(note, fontsize=5.5, color=".35")
+    sns.despine(fig)
+    return fig
+
+def plot_effects(
+    effects,                          # tidy DataFrame, a row for each choice and seed
+    choice,                           # column: what was switched
+    metrics,                          # {column: what it is called}: what that did to a number; a panel each
+    note="",                          # one line below: what was run
+):                                    # Figure
+    "What switching one choice at a time does to some numbers: mean and standard deviation over the seeds."
+    fig, axes = plt.subplots(1, len(metrics), figsize=(PAGE, .7 + .22 * effects[choice].nunique()), sharey=True, squeeze=False)
+    for ax, (column, name) in zip(axes.flat, metrics.items()):
+        ax.axvline(0, color="0.6", lw=.8, ls=":")
+        sns.pointplot(effects, y=choice, x=column, errorbar="sd", linestyle="none", markersize=3, capsize=.3, err_kws=dict(lw=.8), color="C0", ax=ax)
+        ax.set(title=name, xlabel="", ylabel="")
     if note: fig.supxlabel(note, fontsize=5.5, color=".35")
     sns.despine(fig)
     return fig

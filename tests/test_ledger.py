@@ -9,6 +9,7 @@ from lmdisc.discovery import PROFILES, Config, change, find_correspondence, init
 from lmdisc.heatmaps import decode, draw_channels
 from lmdisc.landmarks import landmark_loss
 from lmdisc.networks import CorrespondenceNet, landmark_net
+from lmdisc.sweep import RELEASED_CODE
 from conftest import small_config
 
 NOTEBOOK = Path(__file__).resolve().parents[1]/"nbs"/"deviations.ipynb"
@@ -23,7 +24,7 @@ def said(name):
     exec(next(c for c in cells if c.startswith(f"{name} = ")), scope)
     return scope
 
-LEDGER, DEPARTURES = said("ledger")["ledger"], said("departures")["departures"]
+LEDGER, DEPARTURES = RELEASED_CODE, said("departures")["departures"]
 by_name = {row["name"]: row for row in LEDGER}
 stage1 = [row["name"] for row in LEDGER if row["acts"] in ("start", "rounds")]
 
