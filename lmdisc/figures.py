@@ -198,6 +198,7 @@ def plot_effects(
         ax.axvline(0, color="0.6", lw=.8, ls=":")
         sns.pointplot(effects, y=choice, x=column, errorbar="sd", linestyle="none", markersize=3, capsize=.3, err_kws=dict(lw=.8), color="C0", ax=ax)
         ax.set(title=name, xlabel="", ylabel="")
+        ax.locator_params(axis="x", nbins=4)
     if note: fig.supxlabel(note, fontsize=5.5, color=".35")
     sns.despine(fig)
     return fig
