@@ -2,7 +2,7 @@
 import signal, subprocess, sys, time
 from pathlib import Path
 import numpy as np, pytest
-from lmdisc.discovery import discover, initial_keypoints, run_folder, split_crops
+from lmdisc.discovery import discover, initial_keypoints, run_folder, split_crops, stage1_alone
 from lmdisc.training import load_state
 from conftest import assert_same, outcome, small_config
 
@@ -31,10 +31,11 @@ def wait_for(child, checkpoint, step, limit=300):
 MOMENTS = [("stage1", 5), ("stage1", 15), ("stage2", 8)]
 
 def test_killed_three_times(found, heads_set, tmp_path):
-    folder, chance = run_folder(tmp_path/"runs", small_config(), heads_set), np.random.default_rng(0)
+    chance, config = np.random.default_rng(0), small_config()
+    folders = {"stage1": run_folder(tmp_path/"runs", stage1_alone(config), heads_set), "stage2": run_folder(tmp_path/"runs", config, heads_set)}
     for stage, step in MOMENTS:
         child = start(tmp_path/"runs", tmp_path/"out.safetensors")
-        wait_for(child, folder/f"{stage}.safetensors", step)
+        wait_for(child, folders[stage]/f"{stage}.safetensors", step)
         time.sleep(chance.uniform(0, .1))
         child.kill()
         assert child.wait() == -signal.SIGKILL
