@@ -5,7 +5,7 @@ PIP_ARGS ?=
 VENV     := .venv
 READY    := $(VENV)/.ready
 CORES    ?= 2
-SWEEP    := snakemake --cores $(CORES) --nolock --rerun-incomplete --rerun-triggers mtime params input --quiet host rules
+SWEEP    := snakemake --cores $(CORES) --quiet host rules --rerun-triggers mtime params input --rerun-incomplete --nolock
 TAKES_smoke := 10 minutes at most on 2 cores
 TAKES_cpu   := 4 hours at most on 2 cores
 RUN      := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
