@@ -23,9 +23,9 @@ def told(parameters):
     return " ".join(f"-p {name} {value}" for name, value in parameters.items())
 
 def here(dataset):
-    "Packed sets are other people's pictures; where they are missing, so are their results."
+    "Packed sets are other people's pictures; where they are missing, so are their results. Profile smoke does without them."
     from lmdisc.datasets.packed import data_root
-    return dataset == "heads" or (data_root() / f"{dataset}.npz").is_file()
+    return dataset == "heads" or PROFILE != "smoke" and (data_root() / f"{dataset}.npz").is_file()
 
 def drawn(names):
     "The notebooks that draw these ablations, on all the pictures that are here."
