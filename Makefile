@@ -7,7 +7,7 @@ READY    := $(VENV)/.ready
 CORES    ?= 2
 SWEEP    := snakemake --cores $(CORES) --quiet host rules --rerun-triggers mtime params input --rerun-incomplete --nolock
 TAKES_smoke := 10 minutes at most on 2 cores
-TAKES_cpu   := 4 hours at most on 2 cores
+TAKES_cpu   := about 3 hours on 2 cores
 RUN      := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -43,7 +43,7 @@ endif
 	@echo "Done. The notebooks as they ran are in runs. The figures they wrote:"
 	@find figures runs/*/figures -type f -newer runs/.started ! -name '*.tmp' 2>/dev/null | sort | sed 's/^/  /'
 ifndef PROFILE
-	@echo "Every ablation of the paper, and the verdict on its claims: make reproduce PROFILE=cpu ($(TAKES_cpu) more)."
+	@echo "Every ablation of the paper, and the verdict on its claims: make reproduce PROFILE=cpu ($(TAKES_cpu))."
 endif
 
 test: $(READY)  ## every notebook's tests and, beside them, pytest: 12 minutes at most on 2 cores
