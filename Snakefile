@@ -13,7 +13,7 @@
 
 configfile: "sweep.yaml"
 
-PROFILE, ABLATIONS = config["profile"], config["ablations"]
+PROFILE, ABLATIONS, AFTER = config["profile"], config["ablations"], config.get("after", {})
 if PROFILE not in config["seeds"]: raise WorkflowError(f"there is no profile '{PROFILE}'; there are {', '.join(config['seeds'])}")
 SEEDS, RUNS = config["seeds"][PROFILE], f"runs/{PROFILE}"
 FIGURES = "figures" if PROFILE == "cpu" else f"{RUNS}/figures"
@@ -29,17 +29,17 @@ def here(dataset):
 
 def drawn(names):
     "The notebooks that draw these ablations, on all the pictures that are here."
-    return [f"{RUNS}/{name}_{dataset}.ipynb" for name in names for dataset in ABLATIONS[name] if dataset != "after" and here(dataset)]
+    return [f"{RUNS}/{name}_{dataset}.ipynb" for name in names for dataset in ABLATIONS[name] if here(dataset)]
 
 def earlier(w):
     "An ablation that shares runs with another waits for it."
-    name = ABLATIONS[w.experiment].get("after")
+    name = AFTER.get(w.experiment)
     return f"{RUNS}/{name}_{w.dataset}_{w.seed}.ipynb" if name and w.dataset in ABLATIONS[name] else []
 
 PAPERMILL = "OMP_NUM_THREADS={threads} papermill {input.notebook} {output} -p profile " + PROFILE + " -p runs " + RUNS + "/kept --no-progress-bar {params} "
 QUIET = "> {output}.log 2>&1 || {{ tail -n 15 {output}.log; exit 1; }}"
 
-wildcard_constraints: experiment="|".join(ABLATIONS), dataset="|".join({d for a in ABLATIONS.values() for d in a} - {"after"}), seed="[0-9]+"
+wildcard_constraints: experiment="|".join(ABLATIONS), dataset="|".join({d for a in ABLATIONS.values() for d in a}), seed="[0-9]+"
 
 rule quick:
     input: f"{RUNS}/discover.ipynb", drawn(config["quick"]),

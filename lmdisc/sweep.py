@@ -16,7 +16,6 @@ import numpy as np, pandas as pd
 from tqdm.auto import tqdm
 from . import datasets
 from .images import whole_file
-from .clustering import assign
 from .discovery import (Config, annotated, change, cluster_scores, described, discover, find_correspondence, generic_keypoints,
                               initial_clusters, initial_keypoints, profile, run_folder, split_crops, stage1_alone, yaw_bins)
 from .evaluation import detection_scores, mean_seen, neighbour_purity, nme, silhouette

@@ -9,7 +9,6 @@ __all__ = ['save_state', 'load_state', 'Learning', 'cosine', 'rate', 'has_bf16',
 # %% ../nbs/55_training.ipynb #9a375690
 import ctypes, json, os
 from dataclasses import dataclass
-from pathlib import Path
 import torch
 from accelerate import Accelerator
 from safetensors import SafetensorError, safe_open
