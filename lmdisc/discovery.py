@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SHORT', 'PROFILES', 'Config', 'change', 'profile', 'run_folder', 'remember', 'tensors_of', 'mixed_keypoints',
-           'generic_keypoints', 'initial_keypoints', 'enough', 'annotated', 'described', 'yaw_bins', 'cluster_scores',
-           'correspondence_scores', 'Discovery', 'split_crops', 'stage1_alone', 'find_correspondence',
+           'kept_points', 'generic_keypoints', 'initial_keypoints', 'enough', 'annotated', 'described', 'yaw_bins',
+           'cluster_scores', 'correspondence_scores', 'Discovery', 'split_crops', 'stage1_alone', 'find_correspondence',
            'initial_clusters', 'initial_landmarks', 'score', 'discover']
 
 # %% ../nbs/90_discovery.ipynb #a58e678f
@@ -118,17 +118,25 @@ def mixed_keypoints(crops, config):
     points = mixture(crops.landmarks, crops.visible, crops.size, config.share_real, config.n_points, chosen, crops.boxes, config.seed)
     return describe_keypoints(crops, points, config.detector)
 
+def kept_points(
+    runs,                             # folder; None: nothing is kept
+    crops, how,                       # pictures; what else the points depend on, as a tuple
+    make,                             # () -> `Keypoints`
+):                                    # `Keypoints`, from the file if it is there
+    "Points that all runs on the same pictures share."
+    mark = repr((crops.data_hash, len(crops), *how))
+    path = runs and crops.data_hash and Path(runs) / f"keypoints-{sha256(mark.encode()).hexdigest()[:12]}.safetensors"
+    return Keypoints(**remember(path, lambda: (tensors_of(make()), {}))[0])
+
 def generic_keypoints(
     crops, config,                    # pictures, `Config`
-    runs=None,                        # folder to keep them in: all runs on the same pictures share them; None: nothing is kept
+    runs=None,                        # folder to keep them in; None: nothing is kept
 ):                                    # `Keypoints`
     "What the generic detector finds (section 4), or the mixture that `share_real` asks for."
-    mixed = config.share_real is not None
-    how = (config.share_real, config.n_points, config.seed) if mixed else (config.least_score, config.half_pixel)
-    mark = repr((crops.data_hash, len(crops), config.detector, *how))
-    path = runs and crops.data_hash and Path(runs) / f"keypoints-{sha256(mark.encode()).hexdigest()[:12]}.safetensors"
-    detect = lambda: mixed_keypoints(crops, config) if mixed else detect_keypoints(crops, config.detector, threshold=config.least_score or None, half_pixel=config.half_pixel)
-    return Keypoints(**remember(path, lambda: (tensors_of(detect()), {}))[0])
+    if config.share_real is not None:
+        return kept_points(runs, crops, (config.detector, config.share_real, config.n_points, config.seed), lambda: mixed_keypoints(crops, config))
+    detect = lambda: detect_keypoints(crops, config.detector, threshold=config.least_score or None, half_pixel=config.half_pixel)
+    return kept_points(runs, crops, (config.detector, config.least_score, config.half_pixel), detect)
 
 def initial_keypoints(crops, config, runs=None):
     "Generic keypoints without outliers (section 4)."
@@ -149,11 +157,16 @@ def annotated(crops):                 # (N, L) bool
     return known if crops.visible is None else known & crops.visible
 
 # %% ../nbs/90_discovery.ipynb #3424f152
-def described(model, crops, batch=64): # Φ, or the name of a generic detector; pictures with landmarks
-    "Descriptors at the true landmarks that are seen, as `Keypoints`, and which landmark each is."
+def described(
+    model, crops,                     # Φ, or the name of a generic detector; pictures with landmarks
+    runs=None,                        # folder to keep the generic detector's answer in; None: nothing is kept
+    batch=64,                         # pictures at once
+):                                    # `Keypoints` with descriptors, (P,) int64
+    "The true landmarks that are seen, described, and which landmark each is."
     seen = torch.from_numpy(annotated(crops))
     truth = Keypoints(offsets_of(seen.sum(1)), torch.from_numpy(crops.landmarks)[seen].float(), torch.ones(int(seen.sum())))
-    points = describe_keypoints(crops, truth, model) if isinstance(model, str) else harvest(model, crops, truth, torch.inf, batch=batch)
+    generic = lambda: kept_points(runs, crops, ("truth", model), lambda: describe_keypoints(crops, truth, model))
+    points = generic() if isinstance(model, str) else harvest(model, crops, truth, torch.inf, batch=batch)
     return points, torch.arange(seen.shape[1]).expand_as(seen)[seen]
 
 # %% ../nbs/90_discovery.ipynb #8189420e

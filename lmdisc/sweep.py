@@ -98,7 +98,7 @@ def rounds_rows(images, config, runs=None):
     "Scores of the start, of the warm-up and of each round."
     train, test, initial, centroids = prepared(images, config, runs)
     points = generic_keypoints(test, config, runs)
-    start = cluster_scores(*described(config.detector, test), centroids, test) | detection_scores(points.image, points.xy, test.landmarks, 0.05 * test.size, annotated(test))
+    start = cluster_scores(*described(config.detector, test, runs), centroids, test) | detection_scores(points.image, points.xy, test.landmarks, 0.05 * test.size, annotated(test))
     *_, history = find_correspondence(train, test, initial, config, run_folder(runs, stage1_alone(config), images))
     return [dict(round=-1, step=0, points=len(initial) / initial.n_images, **start), *history]
 
@@ -123,7 +123,7 @@ def descriptor_rows(images, config, runs=None):
     (net, test), rows = trained(images, config, runs), []
     person = test.fields.get("identity", np.arange(len(test)))
     for features, model in ("initial", config.detector), ("self-trained", net):
-        points, which = described(model, test)
+        points, which = described(model, test, runs)
         rows.append(dict(features=features, purity=neighbour_purity(points.descriptor, which, person[points.image]), silhouette=silhouette(points.descriptor, which, seed=config.seed)))
     return rows
 
