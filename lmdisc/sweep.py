@@ -22,7 +22,7 @@ from .evaluation import detection_scores, mean_seen, neighbour_purity, nme, silh
 from .figures import plain
 
 # %% ../nbs/92_sweep.ipynb #2e4d3eee
-SWEEPS = {"cpu": {"n_images": 400, "stage1.batch": 8, "stage1.warmup_steps": 120, "stage1.round_steps": 60, "stage1.rounds": 3,
+SWEEPS = {"cpu": {"n_images": 400, "stage1.batch": 4, "stage1.warmup_steps": 300, "stage1.round_steps": 60, "stage1.rounds": 3,
                   "stage2.steps": 250, "stage2.batch": 24, "stage2.merge_from": 100, "stage2.merge_every": 50}}
 
 def sweep_profile(
@@ -40,15 +40,16 @@ def pictures(
     name,                             # of a profile: how many pictures are rendered, and of what size
     n_test=0,                         # held-out pictures; 0: 300, at profile smoke 20
 ):                                    # `ImageSet` with landmarks, and with splits "train" and "test"
-    "Pictures to learn from and pictures to be judged by."
-    n_test, config = n_test or (20 if name == "smoke" else 300), profile(name)
+    "Pictures to learn from and pictures to be judged by, the same for every arm and seed."
+    n_test, config = n_test or (20 if name == "smoke" else 300), sweep_profile(name)
     asked = dict(n_train=config.n_images or 20_000, n_test=n_test, size=max(128, config.size)) if dataset == "heads" else {}
     images = datasets.open(dataset, **asked)
     split = images.fields.get("split", np.array([], str))
     if images.landmarks is None or not {"train", "test"} <= set(split.tolist()):
         raise ValueError(f"{dataset} cannot be scored: it needs annotated landmarks, and a field 'split' of 'train' and 'test'")
     test = np.random.default_rng(0).permutation(np.flatnonzero(split == "test"))[:n_test]
-    return images.take(np.r_[np.flatnonzero(split == "train"), np.sort(test)])
+    train = np.random.default_rng(0).permutation(np.flatnonzero(split == "train"))[:config.n_images or None]
+    return images.take(np.r_[np.sort(train), np.sort(test)])
 
 # %% ../nbs/92_sweep.ipynb #8043015f
 def as_in_paper(
@@ -57,7 +58,7 @@ def as_in_paper(
     "The paper's values of some choices, as changes to a profile."
     return {p: attrgetter(p)(Config()) for p in paths}
 
-paper_form = as_in_paper("stage1.negatives", "stage1.unit", "stage1.margin", "stage1.across", "stage1.trust", "stage1.emphasis",
+paper_form = as_in_paper("stage1.negatives", "stage1.unit", "stage1.margin", "stage1.squared_hinge", "stage1.contrast", "stage1.across", "stage1.trust", "stage1.emphasis",
                          "learning1.lr", "learning1.schedule")  # all of stage 1 but its budget and the network's size
 
 # %% ../nbs/92_sweep.ipynb #0ed4db17

@@ -9,7 +9,7 @@ from lmdisc.discovery import PROFILES, Config, change, find_correspondence, init
 from lmdisc.heatmaps import decode, draw_channels
 from lmdisc.landmarks import landmark_loss
 from lmdisc.networks import CorrespondenceNet, landmark_net
-from lmdisc.sweep import RELEASED_CODE
+from lmdisc.sweep import RELEASED_CODE, as_in_paper
 from conftest import small_config
 
 NOTEBOOK = Path(__file__).resolve().parents[1]/"nbs"/"deviations.ipynb"
@@ -70,9 +70,10 @@ def start(heads_set):
 def plain(start): return start({})
 
 @pytest.mark.parametrize("name", [n for n in stage1 if n != "distance filter"])
-def test_the_switch_changes_stage_1(name, start, plain):
-    other = start(by_name[name]["switch"])
-    assert not torch.equal(plain[2], other[2]) or plain[3] != other[3]
+def test_the_switch_changes_stage_1(name, start):
+    switch = by_name[name]["switch"]
+    paper, released = start(as_in_paper(*switch)), start(switch)
+    assert not torch.equal(paper[2], released[2]) or paper[3] != released[3]
 
 def test_the_distance_filter_reads_the_first_points_only():
     distances = torch.rand(12_000, 3, generator=torch.Generator().manual_seed(0))
