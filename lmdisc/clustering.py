@@ -7,10 +7,10 @@ __all__ = ['Labels', 'kmeans', 'squared_distances', 'crowded', 'assign', 'limits
 
 # %% ../nbs/40_clustering.ipynb #e96224e1
 from dataclasses import dataclass
-import faiss, numpy as np, torch
+import faiss, torch
 import torch.nn.functional as F
 from scipy.optimize import linear_sum_assignment
-from .keypoints import Keypoints, offsets_of
+from .keypoints import Keypoints
 
 # %% ../nbs/40_clustering.ipynb #73fee309
 @dataclass

@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['COLUMN', 'PAGE', 'ROUND_PANELS', 'set_style', 'landmark_colours', 'points_by_picture', 'as_picture', 'draw_points',
-           'show_points', 'nearest_to', 'plot_yaw_strip', 'plot_rounds', 'plot_merging', 'plot_ced', 'plot_metric',
-           'plot_effects', 'commit', 'cpu_model', 'machine', 'plain', 'version_of', 'provenance', 'write_together',
-           'png_bytes', 'pdf_bytes', 'checkout', 'output_folder', 'as_json', 'save_figure', 'save_table', 'save_record']
+           'show_points', 'nearest_to', 'plot_yaw_strip', 'plot_rounds', 'plot_merging', 'plot_ced', 'note_below',
+           'plot_metric', 'plot_effects', 'commit', 'cpu_model', 'machine', 'plain', 'version_of', 'provenance',
+           'write_together', 'png_bytes', 'pdf_bytes', 'checkout', 'output_folder', 'as_json', 'save_figure',
+           'save_table', 'save_record']
 
 # %% ../nbs/85_figures.ipynb #2eeee273
 import io, json, math, os, platform, subprocess, tempfile, time
@@ -160,6 +161,10 @@ def plot_ced(
     return fig
 
 # %% ../nbs/85_figures.ipynb #c002a009
+def note_below(fig, note):            # Figure, one line; empty: none
+    "What was run, in small print under a figure."
+    if note: fig.supxlabel(note, fontsize=5.5, color=".35")
+
 def plot_metric(
     table,                            # tidy DataFrame, a row a run
     x,                                # column: what is varied
@@ -182,7 +187,7 @@ def plot_metric(
         ax.legend(bbox_to_anchor=(1.02, 1), loc="upper left", fontsize=6, borderaxespad=0)
         for text in ax.get_legend().get_texts(): text.set_text(labels.get(text.get_text(), text.get_text()))
         if style is None: ax.get_legend().set_title(labels.get(hue, hue), dict(size=6))
-    if note: fig.supxlabel(note, fontsize=5.5, color=".35")
+    note_below(fig, note)
     sns.despine(fig)
     return fig
 
@@ -199,7 +204,7 @@ def plot_effects(
         sns.pointplot(effects, y=choice, x=column, errorbar="sd", linestyle="none", markersize=3, capsize=.3, err_kws=dict(lw=.8), color="C0", ax=ax)
         ax.set(title=name, xlabel="", ylabel="")
         ax.locator_params(axis="x", nbins=4)
-    if note: fig.supxlabel(note, fontsize=5.5, color=".35")
+    note_below(fig, note)
     sns.despine(fig)
     return fig
 

@@ -7,7 +7,7 @@ __all__ = ['STRIDE', 'norm_layer', 'pre_conv', 'ResidualBlock', 'Hourglass', 'Ne
            'LandmarkNet', 'landmark_net', 'keep_channels']
 
 # %% ../nbs/50_networks.ipynb #ebbc83ba
-from dataclasses import dataclass, asdict
+from dataclasses import dataclass
 import torch
 from torch import nn
 import torch.nn.functional as F

@@ -1,6 +1,4 @@
 "Small pictures and one small discovery, made once for all tests that look at them."
-import sys
-from pathlib import Path
 import numpy as np, pytest, torch
 
 def small_heads():

@@ -9,11 +9,10 @@ from lmdisc.clustering import Labels, kmeans, label
 from lmdisc.completion import complete
 from lmdisc.correspondence import harvest
 from lmdisc.discovery import change, correspondence_scores, discover, score
-from lmdisc.evaluation import evaluate
 from lmdisc.images import ImageSet
-from lmdisc.keypoints import Keypoints, detect_keypoints, remove_outliers
-from lmdisc.landmarks import LandmarkDetector, Stage2, learn_landmarks
-from lmdisc.networks import CorrespondenceNet, NetConfig, keep_channels, landmark_net
+from lmdisc.keypoints import Keypoints
+from lmdisc.landmarks import LandmarkDetector, learn_landmarks
+from lmdisc.networks import CorrespondenceNet, keep_channels, landmark_net
 from lmdisc.training import load_state, save_state
 from conftest import small_config
 
