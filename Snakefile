@@ -32,9 +32,10 @@ def drawn(names):
     return [f"{RUNS}/{name}_{dataset}.ipynb" for name in names for dataset in ABLATIONS[name] if here(dataset)]
 
 def earlier(w):
-    "An ablation that shares runs with another waits for it."
-    name = AFTER.get(w.experiment)
-    return f"{RUNS}/{name}_{w.dataset}_{w.seed}.ipynb" if name and w.dataset in ABLATIONS[name] else []
+    "The first seed finds the keypoints for the others; an ablation that shares runs with another waits for it."
+    other, first = AFTER.get(w.experiment), str(SEEDS[0])
+    return [f"{RUNS}/{name}_{w.dataset}_{seed}.ipynb" for name, seed in ((w.experiment, first), (other, w.seed))
+            if (name, seed) != (w.experiment, w.seed) and w.dataset in ABLATIONS.get(name, {})]
 
 PAPERMILL = "OMP_NUM_THREADS={threads} papermill {input.notebook} {output} -p profile " + PROFILE + " -p runs " + RUNS + "/kept --no-progress-bar {params} "
 QUIET = "> {output}.log 2>&1 || {{ tail -n 15 {output}.log; exit 1; }}"
