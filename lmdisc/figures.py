@@ -14,6 +14,7 @@ import io, json, math, os, platform, subprocess, tempfile, time
 from contextlib import ExitStack
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from textwrap import fill
 import matplotlib.pyplot as plt, numpy as np, pandas as pd, seaborn as sns, torch
 import lmdisc
 from .evaluation import ced, cumulative_landmark_error
@@ -161,9 +162,9 @@ def plot_ced(
     return fig
 
 # %% ../nbs/85_figures.ipynb #c002a009
-def note_below(fig, note):            # Figure, one line; empty: none
+def note_below(fig, note):            # Figure, text; empty: none
     "What was run, in small print under a figure."
-    if note: fig.supxlabel(note, fontsize=5.5, color=".35")
+    if note: fig.supxlabel(fill(note, round(23 * fig.get_figwidth())), fontsize=5.5, color=".35")
 
 def plot_metric(
     table,                            # tidy DataFrame, a row a run
