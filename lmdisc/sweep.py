@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SWEEPS', 'paper_form', 'RELEASED_CODE', 'sweep_profile', 'pictures', 'as_in_paper', 'prepared', 'rounds_rows',
-           'landmark_rows', 'trained', 'descriptor_rows', 'timed', 'kept', 'sweep', 'spent', 'seeds_of', 'of_set',
+           'landmark_rows', 'trained', 'descriptor_rows', 'timed', 'kept', 'sweep', 'spent', 'listed', 'of_set',
            'caption', 'budget', 'verdict']
 
 # %% ../nbs/92_sweep.ipynb #055bf624
@@ -156,7 +156,7 @@ def sweep(
 ):                                    # tidy DataFrame: the arms' columns, seed, what `measure` gave, stopped
     "Every arm with every seed."
     rows = []
-    for (name, changes), seed in tqdm([(arm, seed) for arm in arms for seed in seeds_of(seeds)], desc="runs"):
+    for (name, changes), seed in tqdm([(arm, seed) for arm in arms for seed in listed(seeds)], desc="runs"):
         one = change(config, changes | {"seed": seed})
         folder = run_folder(runs, one, images)
         try: found = kept(folder and folder / f"{measure.__name__}.json", lambda: measure(images, one, runs))
@@ -170,10 +170,13 @@ def spent(table):                     # what `sweep` returned -> minutes
     "What all its runs took together, whenever they were run."
     return round(float(table["minutes"].sum()), 2)
 
-def seeds_of(seeds):                  # "0,1,2" -> [0, 1, 2]
-    "Seeds as numbers."
-    try: return [int(s) for s in str(seeds).split(",")]
-    except ValueError: raise ValueError(f"seeds are whole numbers between commas, such as 0,1,2, not {seeds!r}") from None
+def listed(
+    values,                           # such as "0,1,2"; papermill makes a number of a single one
+    kind=int,                         # of each
+):                                    # list
+    "Numbers between commas."
+    try: return [kind(v) for v in str(values).split(",")]
+    except ValueError: raise ValueError(f"{'whole ' * (kind is int)}numbers between commas are wanted, such as 0,1,2, not {values!r}") from None
 
 # %% ../nbs/92_sweep.ipynb #604d23d4
 def of_set(name, dataset):            # "ablation_noise", "faces_cfp" -> "ablation_noise_faces_cfp"
@@ -182,7 +185,7 @@ def of_set(name, dataset):            # "ablation_noise", "faces_cfp" -> "ablati
 
 def caption(config, seeds, profile, dataset):
     "One line under a figure: what was run, how often, for how long."
-    one, n = config.stage1, len(seeds_of(seeds))
+    one, n = config.stage1, len(listed(seeds))
     return (f"{Path(dataset).stem}, profile {profile}; {n} seed{'s' * (n > 1)}{', mean and standard deviation' * (n > 1)}; {config.n_images or 'all'} pictures of {config.size} px, "
             f"{one.warmup_steps} + {one.rounds} x {one.round_steps} steps of {one.batch} pairs")
 

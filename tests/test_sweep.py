@@ -81,7 +81,7 @@ def test_killed_and_started_again(checkout):
     (lambda d: sweep.pictures("nowhere", "smoke"), "no data set 'nowhere': choose one of .*heads"),
     (lambda d: sweep.sweep_profile("huge"), "there is no profile 'huge'"),
     (lambda d: sweep.sweep(sweep.pictures("heads", "smoke"), sweep.sweep_profile("smoke", detector="surf"), [({}, {})], "0", sweep.rounds_rows), "there is no detector 'surf'; choose one of aliked"),
-    (lambda d: sweep.seeds_of("0;1"), "seeds are whole numbers between commas, such as 0,1,2, not '0;1'"),
+    (lambda d: sweep.listed("0;1"), "whole numbers between commas are wanted, such as 0,1,2, not '0;1'"),
     (lambda d: output_folder(d/"file"/"figures"), "cannot write to the folder .*; choose another")])
 def test_a_wrong_parameter_is_one_clear_line(tmp_path, wrong, message):
     (tmp_path/"file").write_text("in the way")
