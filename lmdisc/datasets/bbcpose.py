@@ -7,8 +7,8 @@ __all__ = ['GET', 'JOINTS', 'one_video', 'bbcpose']
 
 # %% ../../nbs/15_datasets/bbcpose.ipynb #34646083
 import numpy as np
-from ._official import between, counted, grown, image_set, located, matlab
-from .packed import box_of
+from ._official import counted, grown, image_set, located, matlab
+from .packed import between, box_of
 
 # %% ../../nbs/15_datasets/bbcpose.ipynb #a3cee72d
 GET = "https://www.robots.ox.ac.uk/~vgg/data/pose (BBC Pose: videos 1 to 20, and the code with bbcpose.mat)"

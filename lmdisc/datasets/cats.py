@@ -8,8 +8,8 @@ __all__ = ['GET', 'NINE', 'read_cat', 'cats']
 # %% ../../nbs/15_datasets/cats.ipynb #5f04caea
 from pathlib import Path
 import numpy as np
-from ._official import between, counted, image_set, located
-from .packed import box_of
+from ._official import counted, image_set, located
+from .packed import between, box_of
 
 # %% ../../nbs/15_datasets/cats.ipynb #c3d56b78
 GET = "https://academictorrents.com/details/c501571c29d16d7f41d159d699d0e7fb37092cbd"

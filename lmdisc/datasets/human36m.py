@@ -10,8 +10,8 @@ import os
 import numpy as np
 from tqdm.auto import tqdm
 from ._cdf import read_cdf
-from ._official import between, counted, grown, image_set, located
-from .packed import box_of
+from ._official import counted, grown, image_set, located
+from .packed import between, box_of
 
 # %% ../../nbs/15_datasets/human36m.ipynb #224199f3
 GET = "http://vision.imar.ro/human3.6m (Videos and D2_Positions of S1, S5, S6, S7, S8, S9 and S11)"

@@ -10,7 +10,7 @@ import numpy as np
 from tqdm.auto import tqdm
 from ._official import counted, image_set, located, matlab
 from ._torch7 import read_t7
-from .packed import box_of
+from .packed import box_of, extent
 
 # %% ../../nbs/15_datasets/ls3d.ipynb #f2a4ecb8
 GET = ("http://www.cbsr.ia.ac.cn/users/xiangyuzhu/projects/3DDFA/main.htm (300W-LP) and "
@@ -60,4 +60,4 @@ def ls3d(
     test = index(root, sorted(balanced.glob("**/*.t7")), lambda f: f.with_suffix(".jpg"), "pictures of LS3D-W balanced", 7_200, first[1], progress)
     names, xy = map(np.concatenate, zip(train, test))
     boxes = box_of(xy)
-    return image_set(root, names, raised(boxes), xy, np.sqrt((boxes[:, 2:] - boxes[:, :2]).prod(1)), split=np.repeat(["train", "test"], [len(train[0]), len(test[0])]))
+    return image_set(root, names, raised(boxes), xy, extent(boxes), split=np.repeat(["train", "test"], [len(train[0]), len(test[0])]))
