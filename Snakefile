@@ -9,7 +9,7 @@
 # On a cluster, with one of Snakemake's executor plugins: snakemake --executor slurm --jobs 20 all --config profile=gpu
 #
 # A job is a notebook. What it finishes it keeps in runs/PROFILE/kept, run by run, so a killed job goes on where it was. First every seed of an
-# ablation is measured by itself, any number side by side; then the same notebook, given all seeds, finds them finished and draws.
+# ablation is measured by itself, the first one before the others, which then need not detect; then the same notebook, given all seeds, finds them finished and draws.
 
 configfile: "sweep.yaml"
 

@@ -165,8 +165,8 @@ def described(
     "The true landmarks that are seen, described, and which landmark each is."
     seen = torch.from_numpy(annotated(crops))
     truth = Keypoints(offsets_of(seen.sum(1)), torch.from_numpy(crops.landmarks)[seen].float(), torch.ones(int(seen.sum())))
-    generic = lambda: kept_points(runs, crops, ("truth", model), lambda: describe_keypoints(crops, truth, model))
-    points = generic() if isinstance(model, str) else harvest(model, crops, truth, torch.inf, batch=batch)
+    if isinstance(model, str): points = kept_points(runs, crops, ("truth", model), lambda: describe_keypoints(crops, truth, model))
+    else: points = harvest(model, crops, truth, torch.inf, batch=batch)
     return points, torch.arange(seen.shape[1]).expand_as(seen)[seen]
 
 # %% ../nbs/90_discovery.ipynb #8189420e

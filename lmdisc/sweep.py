@@ -41,15 +41,14 @@ def pictures(
     n_test=0,                         # held-out pictures; 0: 300, at profile smoke 20
 ):                                    # `ImageSet` with landmarks, and with splits "train" and "test"
     "Pictures to learn from and pictures to be judged by, the same for every arm and seed."
-    n_test, config = n_test or (20 if name == "smoke" else 300), sweep_profile(name)
+    n_test, config = n_test or (20 if name == "smoke" else 300), profile(name)    # of its heads, which the main job renders, too, a sweep takes some
     asked = dict(n_train=config.n_images or 20_000, n_test=n_test, size=max(128, config.size)) if dataset == "heads" else {}
     images = datasets.open(dataset, **asked)
     split = images.fields.get("split", np.array([], str))
     if images.landmarks is None or not {"train", "test"} <= set(split.tolist()):
         raise ValueError(f"{dataset} cannot be scored: it needs annotated landmarks, and a field 'split' of 'train' and 'test'")
-    test = np.random.default_rng(0).permutation(np.flatnonzero(split == "test"))[:n_test]
-    train = np.random.default_rng(0).permutation(np.flatnonzero(split == "train"))[:config.n_images or None]
-    return images.take(np.r_[np.sort(train), np.sort(test)])
+    rows = [np.random.default_rng(0).permutation(np.flatnonzero(split == part))[:n or None] for part, n in (("train", sweep_profile(name).n_images), ("test", n_test))]
+    return images.take(np.concatenate([np.sort(r) for r in rows]))
 
 # %% ../nbs/92_sweep.ipynb #8043015f
 def as_in_paper(
