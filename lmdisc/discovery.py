@@ -63,8 +63,8 @@ def change(
 # %% ../nbs/90_discovery.ipynb #d62a19a3
 SHORT = {                             # what a schedule of minutes rather than days needs; measured in deviations.ipynb
     "detector": "xfeat", "least_score": 0.0, "learning1.lr": 1e-3, "learning1.schedule": "fall", "learning2.schedule": "fall",
-    "stage1.negatives": "image", "stage1.unit": True, "stage1.margin": 1.0, "stage1.across": 0.25, "stage1.trust": 0.5,
-    "stage1.emphasis": 10.0, "stage2.emphasis": 10.0}
+    "stage1.negatives": "image", "stage1.unit": True, "stage1.margin": 1.0, "stage1.squared_hinge": True, "stage1.contrast": 1.0,
+    "stage1.across": 0.25, "stage1.trust": 0.5, "stage1.spread": 3.0, "stage1.emphasis": 10.0, "stage2.emphasis": 10.0}
 PROFILES = {
     "paper": {},
     "gpu": SHORT | {"n_images": 20_000, "stage1.warmup_steps": 3000, "stage1.round_steps": 1500, "stage1.rounds": 6,

@@ -57,8 +57,8 @@ def as_in_paper(
     "The paper's values of some choices, as changes to a profile."
     return {p: attrgetter(p)(Config()) for p in paths}
 
-paper_form = as_in_paper("stage1.negatives", "stage1.unit", "stage1.margin", "stage1.squared_hinge", "stage1.contrast", "stage1.across", "stage1.trust", "stage1.emphasis",
-                         "learning1.lr", "learning1.schedule")  # all of stage 1 but its budget and the network's size
+paper_form = as_in_paper("stage1.negatives", "stage1.unit", "stage1.margin", "stage1.squared_hinge", "stage1.contrast", "stage1.across", "stage1.trust", "stage1.spread",
+                         "stage1.emphasis", "learning1.lr", "learning1.schedule")  # all of stage 1 but its budget and the network's size
 
 # %% ../nbs/92_sweep.ipynb #0ed4db17
 RELEASED_CODE = [
