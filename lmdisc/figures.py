@@ -184,6 +184,7 @@ def plot_metric(
                            palette=None if hue is None else sns.color_palette(n_colors=table[hue].nunique()))
         ax.set(title=name, xlabel=labels.get(x, x), ylabel="")
         if kind == "bar": ax.tick_params("x", rotation=60)
+        elif table[x].nunique() == 1: ax.set_xticks(table[x].unique())
     if hue:
         ax.legend(bbox_to_anchor=(1.02, 1), loc="upper left", fontsize=6, borderaxespad=0)
         for text in ax.get_legend().get_texts(): text.set_text(labels.get(text.get_text(), text.get_text()))
@@ -204,7 +205,7 @@ def plot_effects(
         ax.axvline(0, color="0.6", lw=.8, ls=":")
         sns.pointplot(effects, y=choice, x=column, errorbar="sd", linestyle="none", markersize=3, capsize=.3, err_kws=dict(lw=.8), color="C0", ax=ax)
         ax.set(title=name, xlabel="", ylabel="")
-        ax.locator_params(axis="x", nbins=4)
+        ax.locator_params(axis="x", nbins=3)
     note_below(fig, note)
     sns.despine(fig)
     return fig
