@@ -19,8 +19,8 @@ from scipy.spatial.transform import Rotation
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 from ..images import *
-from .heads import (_bare, _hush, _mix, _ramp, _scene, _wobble, camera, cast, draw_light, eye_colour, identity, in_hair, lit, normals,
-                                   per_identity, save_npz, scenery, skin_colour, strands, version as heads_version)
+from .heads import (_bare, _hush, _mix, _scene, _wobble, camera, cast, draw_light, eye_colour, identity, in_hair, lit, normals, per_identity,
+                                   save_npz, scenery, skin_colour, strands, version as heads_version)
 
 # %% ../../nbs/15_datasets/bodies.ipynb #1376b335
 version = 1                           # raise when a change alters the pictures: sets in the cache are then drawn anew
