@@ -8,7 +8,7 @@ __all__ = ['Stage1', 'draw_pairs', 'trusted', 'identities', 'fetch', 'step_loss'
 
 # %% ../nbs/60_correspondence.ipynb #5f259716
 from dataclasses import dataclass, replace
-import numpy as np, torch
+import torch
 import torch.nn.functional as F
 from tqdm.auto import tqdm
 from .images import to_cells, to_pixels
@@ -96,8 +96,7 @@ def fetch(
     "Augmented pictures of a step, their points in map cells."
     xy, there = padded(labels.xy, labels.offsets, index)
     who, _ = padded(identity, labels.offsets, index)
-    pictures = torch.from_numpy(np.ascontiguousarray(crops.pixels[index.numpy()])).to(device)
-    pictures, xy, there = augment(pictures, xy.to(device), there.to(device), generator)
+    pictures, xy, there = augment(crops.raw(index, device), xy.to(device), there.to(device), generator)
     return pictures, to_cells(xy, STRIDE), there, who.to(device)
 
 # %% ../nbs/60_correspondence.ipynb #fed64ea2

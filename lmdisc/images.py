@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['IN_MEMORY', 'to_rgb', 'opened', 'read_picture', 'cache_dir', 'whole_file', 'ImageSet', 'sha256', 'squares', 'cut',
-           'Crops', 'blocks', 'on_disk', 'in_memory', 'cut_all', 'to_cells', 'to_pixels']
+           'Crops', 'crops_of', 'blocks', 'on_disk', 'in_memory', 'cut_all', 'to_cells', 'to_pixels']
 
 # %% ../nbs/10_images.ipynb #1ac937bb
 import errno, hashlib, os
@@ -194,9 +194,13 @@ class Crops:
     @property
     def size(self): return self.pixels.shape[-1]
 
+    def raw(self, index, device="cpu"):
+        "Pictures at `index` as uint8 (B, 3, S, S) on `device`."
+        return torch.from_numpy(np.ascontiguousarray(self.pixels[np.asarray(index)])).to(device)
+
     def batch(self, index, device="cpu"):
         "Pictures at `index` as float32 (B, 3, S, S) in 0...1 on `device`."
-        return torch.from_numpy(np.ascontiguousarray(self.pixels[np.asarray(index)])).to(device).float().div_(255)
+        return self.raw(index, device).float().div_(255)
 
     def frame(self, index, ndim):
         "Scale and shift of the pictures `index`, shaped to meet points of `ndim` axes."
@@ -213,6 +217,16 @@ class Crops:
         "Image px `xy` (n, ..., 2) of pictures `index` (n,) or one picture, in crop px."
         scale, shift = self.frame(index, np.ndim(xy))
         return np.asarray(xy) * scale + shift
+
+def crops_of(
+    pictures,                         # `ImageSet`, or `Crops`
+    size,                             # px a detector was trained on
+    margin,                           # of the crops around a box
+):                                    # `Crops` of that size
+    "What a detector looks at: its own crops of pictures, or crops that are cut already."
+    crops = pictures if isinstance(pictures, Crops) else pictures.crops(size, margin)
+    if crops.size != size: raise ValueError(f"crops are {crops.size} px, but this detector was trained on {size}; cut them with crops({size})")
+    return crops
 
 # %% ../nbs/10_images.ipynb #9286d2ff
 def blocks(

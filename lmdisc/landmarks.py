@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 import numpy as np, torch
 from tqdm.auto import tqdm
-from .images import Crops, ImageSet, to_cells, to_pixels, whole_file
+from .images import crops_of, to_cells, to_pixels, whole_file
 from .heatmaps import decode, draw_channels
 from .augment import Augment
 from .losses import heatmap_loss
@@ -66,8 +66,8 @@ def landmark_loss(
     if not len(rich): raise ValueError("no picture has a labelled point left; stage 1 found nothing to learn from")
     def loss(model, generator):
         index, device = rich[torch.randint(len(rich), (stage.batch,), generator=generator)], next(model.parameters()).device
-        pictures, xy = torch.from_numpy(np.ascontiguousarray(crops.pixels[index.numpy()])).to(device), places[index].to(device)
-        pictures, xy, there = augment(pictures, xy.nan_to_num(), ~xy.isnan().any(-1), generator)
+        xy = places[index].to(device)
+        pictures, xy, there = augment(crops.raw(index, device), xy.nan_to_num(), ~xy.isnan().any(-1), generator)
         maps = model(pictures)
         target = draw_channels(to_cells(xy, STRIDE).where(there[..., None], torch.nan), maps.shape[-2:], sigma=stage.sigma, radius=stage.patch_radius)
         return {"detector": heatmap_loss(maps, target, there, stage.emphasis)}
@@ -169,8 +169,7 @@ class LandmarkDetector:
         batch=64,                     # pictures at once
     ):                                # (N, K, 2) float32, NaN where not seen: image px for an `ImageSet`, crop px for `Crops`; (N, K) float32 scores
         "Landmarks of every picture."
-        crops = pictures if isinstance(pictures, Crops) else pictures.crops(self.size, self.margin)
-        if crops.size != self.size: raise ValueError(f"crops are {crops.size} px, but this detector was trained on {self.size}; cut them with crops({self.size})")
+        crops = crops_of(pictures, self.size, self.margin)
         xy, score = (v.numpy() for v in detect(self.net, crops, self.threshold, self.subpixel, self.wrap, batch))
         return (xy if crops is pictures else crops.to_image(xy, np.arange(len(crops)))), score
 

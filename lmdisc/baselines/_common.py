@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np, torch, torch.nn.functional as F
 from kornia.geometry.transform import get_tps_transform, warp_image_tps, warp_points_tps
 from torch import nn
-from ..images import Crops, to_pixels
+from ..images import crops_of, to_pixels
 from ..augment import Augment, similarity
 from ..networks import STRIDE, NetConfig, norm_layer
 from ..training import Learning, Trainer, load_state, memory_format, save_state
@@ -126,9 +126,8 @@ class Painter(nn.Module):
 def drawn_pictures(crops, how, generator, device):
     "A step's pictures, augmented, (B, 3, S, S) in 0...1."
     index = torch.randint(len(crops), (how.batch,), generator=generator)
-    pictures = torch.from_numpy(np.ascontiguousarray(crops.pixels[index.numpy()])).to(device)
     nothing = torch.zeros(how.batch, 0, 2, device=device)
-    return how.augment(pictures, nothing, torch.zeros(how.batch, 0, dtype=torch.bool, device=device), generator)[0]
+    return how.augment(crops.raw(index, device), nothing, torch.zeros(how.batch, 0, dtype=torch.bool, device=device), generator)[0]
 
 def train(
     model,                            # changed in place
@@ -161,8 +160,7 @@ class PointDetector:
         batch=64,                     # pictures at once
     ):                                # (N, K, 2) float32: image px for an `ImageSet`, crop px for `Crops`; (N, K) float32, all 1
         "Landmarks of every picture."
-        crops = pictures if isinstance(pictures, Crops) else pictures.crops(self.size, self.margin)
-        if crops.size != self.size: raise ValueError(f"crops are {crops.size} px, but this detector was trained on {self.size}; cut them with crops({self.size})")
+        crops = crops_of(pictures, self.size, self.margin)
         device = next(self.read.parameters()).device
         with torch.no_grad(): cells = torch.cat([self.read(crops.batch(range(a, min(a + batch, len(crops))), device)).cpu() for a in range(0, len(crops), batch)])
         xy = to_pixels(cells, STRIDE).numpy()

@@ -6,7 +6,7 @@
 __all__ = ['first', 'second', 'Matching', 'Vgg', 'Perceptual', 'Imm', 'imm_loss', 'imm']
 
 # %% ../../nbs/91_baselines/imm.ipynb #1265b7cf
-import numpy as np, torch, torch.nn.functional as F
+import torch, torch.nn.functional as F
 from torch import nn
 from ..networks import STRIDE, LandmarkNet
 from ..detectors import open_detector, read_weights
@@ -57,7 +57,7 @@ class Perceptual(nn.Module):
     "Mean squared difference of feature maps, each over its running mean."
     def __init__(self,
         maps,                         # pictures -> [feature maps], such as `Matching()`
-        n=None,                       # how many of them
+        n,                            # how many of them
         memory=0.99,                  # of the running mean
     ):
         super().__init__()

@@ -9,6 +9,7 @@ __all__ = ['supervised']
 import numpy as np, torch
 from ..networks import LandmarkNet
 from ..landmarks import LandmarkDetector, Stage2, landmark_loss
+from ..discovery import annotated
 from ._common import *
 
 # %% ../../nbs/91_baselines/supervised.ipynb #18ae4964
@@ -22,8 +23,7 @@ def supervised(
     "A landmark detector trained on annotations."
     if crops.landmarks is None: raise ValueError("these pictures have no annotated landmarks; a supervised detector learns from nothing else")
     torch.manual_seed(how.seed)
-    known = np.isfinite(crops.landmarks).all(-1) & (True if crops.visible is None else crops.visible)
-    places = torch.from_numpy(np.where(known[..., None], crops.landmarks, np.nan).astype(np.float32))
+    places = torch.from_numpy(np.where(annotated(crops)[..., None], crops.landmarks, np.nan).astype(np.float32))
     loss = landmark_loss(Stage2(batch=how.batch, emphasis=emphasis), crops, places, how.augment)
     net = train(LandmarkNet(places.shape[1], how.net), loss, how, checkpoint, name="supervised")
     return LandmarkDetector(net, crops.size, margin, threshold=-np.inf)

@@ -7,7 +7,7 @@ __all__ = ['deformation', 'moments', 'separation', 'Zhang', 'ZhangPoints', 'zhan
 
 # %% ../../nbs/91_baselines/zhang.ipynb #1a5979b6
 import math
-import torch
+import torch, torch.nn.functional as F
 from torch import nn
 from ..networks import STRIDE, Backbone, head
 from ._common import *
@@ -59,7 +59,7 @@ class Zhang(nn.Module):
         share = spots / spots.sum((2, 3), keepdim=True)
         told = torch.einsum("bkhw,bchw->bkc", share, self.features(f).float())
         whose = spots / spots.sum(1, keepdim=True)
-        carried = torch.einsum("bkhw,bkc->bchw", whose, torch.nn.functional.leaky_relu(self.describe(told).float()))
+        carried = torch.einsum("bkhw,bkc->bchw", whose, F.leaky_relu(self.describe(told).float()))
         return self.paint(torch.cat([carried, whose], 1)) + 0.5, xy, variance
 
 class ZhangPoints(nn.Module):

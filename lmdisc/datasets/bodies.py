@@ -5,22 +5,19 @@
 # %% auto #0
 __all__ = ['version', 'bones', 'side_joints', 'landmark_names', 'landmark_bones', 'parts', 'arm_habits', 'leg_habits', 'stances',
            'BodyModel', 'body_model', 'clothes', 'garment', 'landmarks_of', 'dressed', 'align', 'draw_pose', 'posed',
-           'body_colour', 'shade', 'expose', 'seen', 'render', 'bodies']
+           'body_colour', 'shade', 'seen', 'render', 'bodies']
 
 # %% ../../nbs/15_datasets/bodies.ipynb #768f7833
-import gzip, hashlib, json, re
+import gzip, json, re
 from importlib.metadata import version as installed
 from dataclasses import dataclass, fields
 from pathlib import Path
 import numpy as np
-from joblib import Parallel, delayed
 from scipy import sparse
 from scipy.spatial.transform import Rotation
-from threadpoolctl import threadpool_limits
-from tqdm.auto import tqdm
 from ..images import *
-from .heads import (_bare, _hush, _mix, _scene, _wobble, camera, cast, draw_light, eye_colour, identity, in_hair, lit, normals, per_identity,
-                                   save_npz, scenery, skin_colour, strands, version as heads_version)
+from .heads import (_bare, _hush, _mix, _scene, _wobble, camera, cast, draw_light, expose, eye_colour, identity, images_of, in_hair, lit, normals,
+                                   rendered, save_npz, scenery, skin_colour, strands, version as heads_version)
 
 # %% ../../nbs/15_datasets/bodies.ipynb #1376b335
 version = 1                           # raise when a change alters the pictures: sets in the cache are then drawn anew
@@ -267,19 +264,6 @@ def shade(model, person, scene, v, faces, part, tri, bary, hits, light):
     facing = np.clip((n @ light["to"] + 0.15) / 1.15, 0, 1) * (0.15 + 0.85 * free)
     return body_colour(person, xyz, part) * (np.outer(facing, light["sun"]) + np.outer(0.65 + 0.35 * n[:, 2], light["sky"]))
 
-# %% ../../nbs/15_datasets/bodies.ipynb #811644bb
-def expose(model, person, scene, v, faces, part, focal, size, light, back, rng):
-    "Picture (size, size, 3) uint8; four rays a pixel."
-    g = ((np.arange(2 * size) + 0.5) / 2 - 0.5 - (size - 1) / 2) / focal
-    rays = np.stack(np.broadcast_arrays(g[None, :], np.float32(1), -g[:, None]), -1).reshape(-1, 3)
-    tri, far, bary = cast(scene, rays)
-    hit = np.flatnonzero((tri >= 0) & (tri < len(faces)))
-    image = back.reshape(-1, 3)
-    image[hit] = shade(model, person, scene, v, faces, part, tri[hit], bary[hit], rays[hit] * far[hit, None], light)
-    image = image.reshape(size, 2, size, 2, 3).mean((1, 3)) * rng.uniform(0.8, 1.25)
-    image = np.clip(image, 0, 1) ** (1 / 2.2) + rng.normal(0, rng.uniform(0.004, 0.02), (size, size, 3))
-    return (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
-
 # %% ../../nbs/15_datasets/bodies.ipynb #69430d55
 def seen(
     scene,   # Embree scene of the body
@@ -311,7 +295,8 @@ def render(
     v = (v + shift).astype(np.float32)
     scene, light = _scene(v, faces), draw_light(rng)
     bare = _scene(v, model.faces[model.part < 3]) if person["length"] else scene
-    image = expose(model, person, scene[0], v, faces, model.part[worn], focal, size, light, scenery(rng, 2 * size), rng)
+    colour = lambda *hit: shade(model, person, scene[0], v, faces, model.part[worn], *hit, light)
+    image = expose(scene[0], len(faces), colour, focal, size, scenery(rng, 2 * size), rng)
     flat = lambda p: np.stack([p[:, 0], -p[:, 2]], 1) / p[:, 1:2] * focal + (size - 1) / 2
     joints, outline = landmarks_of(v), flat(v[np.unique(faces)]).clip(-0.5, size - 0.5)
     ends = joints[[landmark_names.index("left_shoulder"), landmark_names.index("right_hip")]]
@@ -320,27 +305,6 @@ def render(
                 torso=np.float32(focal * np.linalg.norm(ends[0] - ends[1]) / ends[:, 1].mean()), view=view.astype(np.float32))
 
 # %% ../../nbs/15_datasets/bodies.ipynb #6b42b922
-def _shoot(model, seed, split, who, n, size):
-    with threadpool_limits(1):        # sums in one order, whatever the number of workers
-        person = dressed(model, [seed, split, who])
-        return [render(model, person, [seed, split, who, 1 + i], size) | dict(split=split, who=who) for i in range(n)]
-
-def _write(path, what, model, workers):
-    n, crowd = (what["n_train"], what["n_test"]), -(-what["n_train"] // per_identity)
-    people = [(split, who, min(per_identity, n[split] - first)) for split in (0, 1) for who, first in enumerate(range(0, n[split], per_identity))]
-    jobs = (delayed(_shoot)(model, what["seed"], split, who, k, what["size"]) for split, who, k in people)
-    shots = [s for some in tqdm(Parallel(n_jobs=workers, return_as="generator")(jobs), total=len(people), desc="bodies") for s in some]
-    arrays = {k: np.stack([s[k] for s in shots]) for k in ("pixels", "landmarks", "visible", "box", "torso", "view")}
-    sha = hashlib.sha256(b"".join(a.tobytes() for a in arrays.values())).hexdigest()
-    save_npz(path, **arrays, identity=np.array([s["who"] + crowd * s["split"] for s in shots]), split=np.repeat(["train", "test"], n), sha=np.array(sha))
-
-def _read(z):
-    names = np.array([f"{s}-{i:05d}" for i, s in enumerate(z["split"])])
-    yaw, pitch, roll = z["view"].T
-    return ImageSet(z["pixels"].__getitem__, z["box"], z["landmarks"], z["visible"], z["torso"], names, landmark_names,
-                    dict(split=z["split"], identity=z["identity"], yaw=yaw, pitch=pitch, roll=roll), str(z["sha"]))
-
-# %% ../../nbs/15_datasets/bodies.ipynb #b987c53d
 def bodies(
     n_train=1200,  # pictures to train on
     n_test=300,    # pictures of other people
@@ -351,10 +315,5 @@ def bodies(
 ) -> ImageSet:     # fields: split, identity, yaw, pitch, roll (degrees); errors are divided by the length of the torso
     "Rendered people, kept on disk: yaw uniform over the full circle, landmarks at the joints, visibility by ray test."
     if size < 16: raise ValueError(f"size is {size} px, but a body needs at least 16; try size=128")
-    if min(n_train, n_test) < 0 or n_train + n_test < 1:
-        raise ValueError(f"n_train={n_train}, n_test={n_test}: need at least one picture, and no negative number")
-    if workers < 1 or seed < 0: raise ValueError(f"workers={workers}, seed={seed}: need at least one worker and a seed of 0 or more")
-    what = dict(n_train=n_train, n_test=n_test, size=size, seed=seed, version=version, heads=heads_version, anny=installed("anny"))
-    path = Path(cache or cache_dir()) / f"bodies-{hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]}.npz"
-    if not path.exists(): _write(path, what, body_model(), workers)
-    with np.load(path) as z: return _read(dict(z))
+    z = rendered("bodies", body_model, dressed, render, cache, workers, n_train, n_test, size, seed, version=version, heads=heads_version, anny=installed("anny"))
+    return images_of(z, z["torso"], z["view"], landmark_names)

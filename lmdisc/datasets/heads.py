@@ -6,7 +6,8 @@
 __all__ = ['version', 'regions', 'side_landmarks', 'mid_landmarks', 'landmark_names', 'skin_tones', 'hair_tones', 'iris_tones',
            'gazes', 'per_identity', 'save_npz', 'HeadModel', 'drape', 'head_model', 'identity', 'in_hair', 'normals',
            'with_hair', 'turn', 'expression', 'scenery', 'strands', 'skin_colour', 'eye_colour', 'mouth_colour', 'cast',
-           'lit', 'draw_light', 'shade', 'camera', 'expose', 'render', 'heads']
+           'lit', 'draw_light', 'shade', 'camera', 'expose', 'render', 'shoot', 'draw_set', 'rendered', 'images_of',
+           'heads']
 
 # %% ../../nbs/15_datasets/heads.ipynb #6f6c6f2b
 import hashlib, json, re, tempfile
@@ -432,14 +433,14 @@ def camera(rng, box, size):
     middle = (low + high) / 2 + rng.uniform(-0.06, 0.06, 3) * tall
     return focal, np.array([0, away, 0]) - middle
 
-def expose(model, person, scene, v, focal, size, light, back, rng):
-    "Picture (size, size, 3) uint8; four rays a pixel."
+def expose(scene, n_faces, colour, focal, size, back, rng):
+    "Picture (size, size, 3) uint8; four rays a pixel, of `colour(triangle, barycentric, place)` where they hit."
     g = ((np.arange(2 * size) + 0.5) / 2 - 0.5 - (size - 1) / 2) / focal
     rays = np.stack(np.broadcast_arrays(g[None, :], np.float32(1), -g[:, None]), -1).reshape(-1, 3)
     tri, far, bary = cast(scene, rays)
-    hit = np.flatnonzero((tri >= 0) & (tri < len(model.faces)))
+    hit = np.flatnonzero((tri >= 0) & (tri < n_faces))
     image = back.reshape(-1, 3)
-    image[hit] = shade(model, person, scene, v, tri[hit], bary[hit], rays[hit] * far[hit, None], light)
+    image[hit] = colour(tri[hit], bary[hit], rays[hit] * far[hit, None])
     image = image.reshape(size, 2, size, 2, 3).mean((1, 3)) * rng.uniform(0.8, 1.25)
     image = np.clip(image, 0, 1) ** (1 / 2.2) + rng.normal(0, rng.uniform(0.004, 0.02), (size, size, 3))
     return (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
@@ -462,7 +463,8 @@ def render(
     focal, shift = camera(rng, np.stack([v[skull].min(0), v[skull].max(0)]), size)
     v = (v + shift).astype(np.float32)
     scene, light = _scene(v, model.faces), draw_light(rng)
-    image = expose(model, person, scene[0], v, focal, size, light, scenery(rng, 2 * size), rng)
+    colour = lambda *hit: shade(model, person, scene[0], v, *hit, light)
+    image = expose(scene[0], len(model.faces), colour, focal, size, scenery(rng, 2 * size), rng)
     flat = lambda p: np.stack([p[:, 0], -p[:, 2]], 1) / p[:, 1:2] * focal + (size - 1) / 2
     points = model.ring @ v
     xy, outline = flat(points), flat(v[skull]).clip(-0.5, size - 0.5)
@@ -474,32 +476,47 @@ def render(
 # %% ../../nbs/15_datasets/heads.ipynb #65a21203
 per_identity = 4                      # pictures of one person
 
-def _shoot(model, seed, split, who, n, size):
+def shoot(person_of, render, model, seed, split, who, n, size):
+    "All pictures of one person."
     with threadpool_limits(1):        # sums in one order, whatever the number of workers
-        person = identity(model, [seed, split, who])
-        return [render(model, person, [seed, split, who, 1 + i], size) for i in range(n)]
+        person = person_of(model, [seed, split, who])
+        return [render(model, person, [seed, split, who, 1 + i], size) | dict(split=split, who=who) for i in range(n)]
 
-def _draw(n, split, seed, size, model, workers):
-    people = -(-n // per_identity)
-    jobs = (delayed(_shoot)(model, seed, split, who, min(per_identity, n - who * per_identity), size) for who in range(people))
-    done = Parallel(n_jobs=workers, return_as="generator")(jobs)
-    return [dict(shot, who=who) for who, shots in enumerate(tqdm(done, total=people, desc=f"heads, {('train', 'test')[split]}")) for shot in shots]
+def draw_set(path, name, model, person_of, render, workers, n_train, n_test, size, seed):
+    "Draw everybody, and keep what `render` says of each picture."
+    n, crowd = (n_train, n_test), -(-n_train // per_identity)
+    people = [(split, who, min(per_identity, n[split] - first)) for split in (0, 1) for who, first in enumerate(range(0, n[split], per_identity))]
+    jobs = (delayed(shoot)(person_of, render, model, seed, split, who, k, size) for split, who, k in people)
+    shots = [s for some in tqdm(Parallel(n_jobs=workers, return_as="generator")(jobs), total=len(people), desc=name) for s in some]
+    arrays = {k: np.stack([s[k] for s in shots]) for k in shots[0] if k not in ("split", "who")}
+    sha = hashlib.sha256(b"".join(a.tobytes() for a in arrays.values())).hexdigest()
+    save_npz(path, **arrays, identity=np.array([s["who"] + crowd * s["split"] for s in shots]), split=np.repeat(["train", "test"], n), sha=np.array(sha))
 
 # %% ../../nbs/15_datasets/heads.ipynb #684ff24c
-def _write(path, what, model, workers):
-    n, seed, size = (what["n_train"], what["n_test"]), what["seed"], what["size"]
-    shots = [_draw(k, split, seed, size, model, workers) for split, k in enumerate(n)]
-    flat = shots[0] + shots[1]
-    arrays = {k: np.stack([s[k] for s in flat]) for k in ("pixels", "landmarks", "visible", "box", "pose")}
-    who = [s["who"] for s in shots[0]] + [s["who"] + -(-n[0] // per_identity) for s in shots[1]]
-    sha = hashlib.sha256(b"".join(a.tobytes() for a in arrays.values())).hexdigest()
-    save_npz(path, **arrays, identity=np.array(who), split=np.repeat(["train", "test"], n), sha=np.array(sha))
+def rendered(
+    name,      # of the set, as its file and its progress bar say
+    model,     # () -> what is drawn, wanted only where nothing is kept
+    person_of, # (model, seed) -> a person
+    render,    # (model, person, seed, size) -> arrays of one picture
+    cache,     # folder; `cache_dir()` where None
+    workers,   # processes
+    n_train, n_test, size, seed,
+    **marks    # versions of what the pictures depend on
+) -> dict:     # the arrays of all pictures, with identity, split and sha
+    "A rendered set from the cache, drawn where it is not there."
+    if min(n_train, n_test) < 0 or n_train + n_test < 1:
+        raise ValueError(f"n_train={n_train}, n_test={n_test}: need at least one picture, and no negative number")
+    if workers < 1 or seed < 0: raise ValueError(f"workers={workers}, seed={seed}: need at least one worker and a seed of 0 or more")
+    asked = dict(n_train=n_train, n_test=n_test, size=size, seed=seed)
+    path = Path(cache or cache_dir()) / f"{name}-{hashlib.sha256(json.dumps(asked | marks).encode()).hexdigest()[:16]}.npz"
+    if not path.exists(): draw_set(path, name, model(), person_of, render, workers, **asked)
+    with np.load(path) as z: return dict(z)
 
-def _read(z):
-    wh = z["box"][:, 2:] - z["box"][:, :2]
+def images_of(z, normaliser, angles, landmark_names):
+    "The arrays of a rendered set as an `ImageSet`; `angles` (N, 3) are yaw, pitch and roll."
     names = np.array([f"{s}-{i:05d}" for i, s in enumerate(z["split"])])
-    yaw, pitch, roll = z["pose"].T
-    return ImageSet(z["pixels"].__getitem__, z["box"], z["landmarks"], z["visible"], np.sqrt(wh.prod(1)), names, landmark_names,
+    yaw, pitch, roll = angles.T
+    return ImageSet(z["pixels"].__getitem__, z["box"], z["landmarks"], z["visible"], normaliser, names, landmark_names,
                     dict(split=z["split"], identity=z["identity"], yaw=yaw, pitch=pitch, roll=roll), str(z["sha"]))
 
 # %% ../../nbs/15_datasets/heads.ipynb #5037336f
@@ -513,10 +530,5 @@ def heads(
 ) -> ImageSet:     # fields: split, identity, yaw, pitch, roll (degrees)
     "Rendered heads, kept on disk: yaw uniform over ±90 degrees, landmarks at fixed vertices, visibility by ray test."
     if size < 16: raise ValueError(f"size is {size} px, but a head needs at least 16; try size=128")
-    if min(n_train, n_test) < 0 or n_train + n_test < 1:
-        raise ValueError(f"n_train={n_train}, n_test={n_test}: need at least one picture, and no negative number")
-    if workers < 1 or seed < 0: raise ValueError(f"workers={workers}, seed={seed}: need at least one worker and a seed of 0 or more")
-    what = dict(n_train=n_train, n_test=n_test, size=size, seed=seed, version=version, anny=installed("anny"))
-    path = Path(cache or cache_dir()) / f"heads-{hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]}.npz"
-    if not path.exists(): _write(path, what, head_model(), workers)
-    with np.load(path) as z: return _read(dict(z))
+    z = rendered("heads", head_model, identity, render, cache, workers, n_train, n_test, size, seed, version=version, anny=installed("anny"))
+    return images_of(z, np.sqrt((z["box"][:, 2:] - z["box"][:, :2]).prod(1)), z["pose"], landmark_names)
