@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['COLUMN', 'PAGE', 'ROUND_PANELS', 'set_style', 'landmark_colours', 'points_by_picture', 'as_picture', 'draw_points',
            'show_points', 'nearest_to', 'plot_yaw_strip', 'plot_rounds', 'plot_merging', 'plot_ced', 'note_below',
-           'plot_metric', 'plot_effects', 'commit', 'cpu_model', 'machine', 'plain', 'version_of', 'provenance',
-           'write_together', 'png_bytes', 'pdf_bytes', 'checkout', 'output_folder', 'as_json', 'save_figure',
-           'save_table', 'save_record']
+           'plot_ceds', 'plot_methods', 'plot_by_yaw', 'plot_metric', 'plot_effects', 'commit', 'cpu_model', 'machine',
+           'plain', 'version_of', 'provenance', 'write_together', 'png_bytes', 'pdf_bytes', 'checkout', 'output_folder',
+           'as_json', 'save_figure', 'save_table', 'save_record']
 
 # %% ../nbs/85_figures.ipynb #2eeee273
 import io, json, math, os, platform, subprocess, tempfile, time
@@ -161,11 +161,63 @@ def plot_ced(
         ax.set(xlabel="Best landmarks", ylabel="Mean error", ylim=(0, None), title="Cumulative landmark error")
     return fig
 
-# %% ../nbs/85_figures.ipynb #c002a009
+# %% ../nbs/85_figures.ipynb #ac85d79c
 def note_below(fig, note):            # Figure, text; empty: none
     "What was run, in small print under a figure."
     if note: fig.supxlabel(fill(note, round(23 * fig.get_figwidth())), fontsize=5.5, color=".35")
 
+def plot_ceds(
+    scores,                           # {name: `Scores`}
+    limit=.2,                         # the largest error shown
+    note="",                          # one line below: what was run
+):                                    # Figure
+    "Cumulative error distributions of several methods, forward and backward, over pictures and over landmarks."
+    fig, axes = plt.subplots(2, 2, figsize=(PAGE, 4.2), sharex=True, sharey=True)
+    for ways, way in zip(axes, ("forward", "backward")):
+        for ax, what in zip(ways, ("image", "landmark")):
+            for name, s in scores.items(): ax.plot(*ced(getattr(s, f"{what}_{way}"), limit), label=name, lw=1.2)
+            ax.set(title=f"{way.title()}, over {what}s", xlim=(0, limit), ylim=(0, 1.02))
+    axes[0, 1].legend(bbox_to_anchor=(1.02, 1), loc="upper left", fontsize=6, borderaxespad=0)
+    fig.supylabel("Share at or below", fontsize=8)
+    for ax in axes[1]: ax.set_xlabel("Error / normaliser")
+    note_below(fig, note)
+    return fig
+
+def plot_methods(
+    pictures,                         # C pictures, channels first or last
+    points,                           # {name: (C, K, 2) px, NaN where not seen}: a row each
+    titles=None,                      # C strings
+    width=PAGE,                       # of the figure, inches
+    note="",                          # one line below: what was run
+):                                    # Figure
+    "The same pictures in every row, the points of one method in each (figures 1 and 3 of the paper)."
+    C = len(pictures)
+    fig, axes = plt.subplots(len(points), C, figsize=(width, len(points) * (width - .9) / C + .4), squeeze=False)
+    for row, (name, xy) in zip(axes, points.items()):
+        colours = landmark_colours(np.shape(xy)[1])
+        for i, (ax, (p, c)) in enumerate(zip(row, points_by_picture(xy))):
+            draw_points(ax, pictures[i], p, c, colours, 7, titles[i] if titles and ax in axes[0] else None)
+        row[0].set_ylabel(name.replace(", ", ",\n"), rotation=0, ha="right", va="center", fontsize=7)
+    note_below(fig, note)
+    return fig
+
+def plot_by_yaw(
+    errors,                           # tidy DataFrame: method, yaw (degrees) and a number, a row a picture
+    column, name,                     # the number, and what it is called
+    width=15,                         # of a bin, degrees
+    note="",                          # one line below: what was run
+):                                    # Figure
+    "A number by yaw for several methods: median of the pictures in a bin, and the middle half of them."
+    middle = (errors.yaw / width).round() * width
+    fig, ax = plt.subplots(figsize=(PAGE, 2.6))
+    sns.lineplot(errors.assign(middle=middle), x="middle", y=column, hue="method", estimator="median", errorbar=("pi", 50), err_style="bars", err_kws=dict(capsize=2, lw=.6), lw=1.2, ax=ax)
+    ax.set(xlabel="Yaw, degrees", ylabel=name, ylim=(0, None))
+    ax.legend(bbox_to_anchor=(1.02, 1), loc="upper left", fontsize=6, borderaxespad=0)
+    note_below(fig, note)
+    sns.despine(fig)
+    return fig
+
+# %% ../nbs/85_figures.ipynb #c002a009
 def plot_metric(
     table,                            # tidy DataFrame, a row a run
     x,                                # column: what is varied

@@ -83,11 +83,11 @@ class Imm(nn.Module):
         vgg=None,                     # file of VGG-16's weights; None: features of XFeat instead
     ):
         super().__init__()
-        w, norm = how.net.width, how.net.norm
+        w, norm = how.net.width // 2, how.net.norm
         self.points, self.sigma = SoftPoints(LandmarkNet(how.K, how.net)), sigma
         self.look = nn.Sequential(layer(3, w, 7, 2, norm), layer(w, w, norm=norm), layer(w, 2 * w, 3, 2, norm), layer(2 * w, 2 * w, norm=norm),
                                   layer(2 * w, 4 * w, 3, 2, norm), layer(4 * w, 4 * w, norm=norm))
-        self.paint = Painter(4 * w + how.K, w // 2, 3, norm)
+        self.paint = Painter(4 * w + how.K, w, 3, norm)
         self.alike = Perceptual(Vgg(vgg), 6) if vgg else Perceptual(Matching(), 5)
 
     def forward(self,

@@ -42,7 +42,7 @@ class Zhang(nn.Module):
         w, norm, self.sigma = how.net.width, how.net.norm, sigma
         self.backbone, self.scores, self.features = Backbone(how.net), head(w, how.K + 1, norm), head(w, w, norm)
         self.describe = nn.Linear(w, described)
-        self.paint = Painter(described + how.K + 1, w, 2, norm)
+        self.paint = Painter(described + how.K + 1, w // 2, 2, norm)
 
     def points(self, pictures):
         "(B, K, 2) cells; (B, K) variance, cells²; features (B, width, H, W)."
@@ -81,11 +81,11 @@ def zhang_loss(
     def loss(model, generator):
         device = next(model.parameters()).device
         pictures = drawn_pictures(crops, how, generator, device)
-        spline = deformation.draw(how.batch, generator, device)
+        bend = deformation.draw(how.batch, generator, device)
         painted, xy, variance = model(pictures)
-        moved = model.points(bent(pictures, spline))[0]
+        moved = model.points(bent(pictures, bend))[0]
         side = pictures.shape[-1] / STRIDE
-        back = (unbent(moved, spline, side) - xy) * 2 / side
+        back = (unbent(moved, bend, side) - xy) * 2 / side
         return {"concentration": a * 2 * math.pi * math.e * (variance / side ** 2).sum(1).mean(), "separation": b * separation((xy + 0.5) / side),
                 "equivariance": c * back.pow(2).sum((1, 2)).mean(), "reconstruction": d * (painted.float() - pictures).pow(2).sum((1, 2, 3)).mean()}
     return loss

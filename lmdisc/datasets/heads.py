@@ -7,7 +7,7 @@ __all__ = ['version', 'regions', 'side_landmarks', 'mid_landmarks', 'landmark_na
            'gazes', 'per_identity', 'save_npz', 'HeadModel', 'drape', 'head_model', 'identity', 'in_hair', 'normals',
            'with_hair', 'turn', 'expression', 'scenery', 'strands', 'skin_colour', 'eye_colour', 'mouth_colour', 'cast',
            'lit', 'draw_light', 'shade', 'camera', 'expose', 'render', 'shoot', 'draw_set', 'rendered', 'images_of',
-           'heads']
+           'heads_of', 'heads', 'turning']
 
 # %% ../../nbs/15_datasets/heads.ipynb #6f6c6f2b
 import hashlib, json, re, tempfile
@@ -520,6 +520,10 @@ def images_of(z, normaliser, angles, landmark_names):
                     dict(split=z["split"], identity=z["identity"], yaw=yaw, pitch=pitch, roll=roll), str(z["sha"]))
 
 # %% ../../nbs/15_datasets/heads.ipynb #5037336f
+def heads_of(z):
+    "Drawn heads as an `ImageSet`; errors are divided by √(w·h) of the box."
+    return images_of(z, np.sqrt((z["box"][:, 2:] - z["box"][:, :2]).prod(1)), z["pose"], landmark_names)
+
 def heads(
     n_train=1200,  # pictures to train on
     n_test=300,    # pictures of other people
@@ -531,4 +535,19 @@ def heads(
     "Rendered heads, kept on disk: yaw uniform over ±90 degrees, landmarks at fixed vertices, visibility by ray test."
     if size < 16: raise ValueError(f"size is {size} px, but a head needs at least 16; try size=128")
     z = rendered("heads", head_model, identity, render, cache, workers, n_train, n_test, size, seed, version=version, anny=installed("anny"))
-    return images_of(z, np.sqrt((z["box"][:, 2:] - z["box"][:, :2]).prod(1)), z["pose"], landmark_names)
+    return heads_of(z)
+
+# %% ../../nbs/15_datasets/heads.ipynb #e9bc5dd6
+def turning(
+    people=2,
+    yaws=tuple(range(-90, 91, 30)),  # degrees
+    size=128,      # width and height, px
+    seed=0,        # of people who are in no set of `heads`
+) -> ImageSet:     # person after person, from the first yaw to the last; fields as those of `heads`
+    "The same people from one profile to the other; expression, light and background stay."
+    model, shots = head_model(), []
+    for who in range(people):
+        person = identity(model, [seed, 2, who])
+        shots += [render(model, person, [seed, 2, who, 1], size, (yaw, 0, 0)) | dict(identity=who, split="test") for yaw in yaws]
+    z = {k: np.stack([s[k] for s in shots]) for k in shots[0]}
+    return heads_of(z | dict(sha=hashlib.sha256(z["pixels"].tobytes()).hexdigest()))
