@@ -10,10 +10,11 @@
 #
 # A job is a notebook. What it finishes it keeps in runs/PROFILE/kept, run by run, so a killed job goes on where it was. First every seed of an
 # ablation is measured by itself, the first one before the others, which then need not detect; then the same notebook, given all seeds, finds them finished and draws.
+# A comparison of methods is one job on each set of pictures; its figures take up what the table has trained.
 
 configfile: "sweep.yaml"
 
-PROFILE, ABLATIONS, AFTER = config["profile"], config["ablations"], config.get("after", {})
+PROFILE, ABLATIONS, COMPARISONS, AFTER = config["profile"], config["ablations"], config.get("comparisons", {}), config.get("after", {})
 if PROFILE not in config["seeds"]: raise WorkflowError(f"there is no profile '{PROFILE}'; there are {', '.join(config['seeds'])}")
 SEEDS, RUNS = config["seeds"][PROFILE], f"runs/{PROFILE}"
 FIGURES = "figures" if PROFILE == "cpu" else f"{RUNS}/figures"
@@ -25,28 +26,35 @@ def told(parameters):
 def here(dataset):
     "Packed sets are other people's pictures; where they are missing, so are their results. Profile smoke does without them."
     from lmdisc.datasets.packed import data_root
-    return dataset == "heads" or PROFILE != "smoke" and (data_root() / f"{dataset}.npz").is_file()
+    return dataset in ("heads", "bodies") or PROFILE != "smoke" and (data_root() / f"{dataset}.npz").is_file()
 
-def drawn(names):
-    "The notebooks that draw these ablations, on all the pictures that are here."
-    return [f"{RUNS}/{name}_{dataset}.ipynb" for name in names for dataset in ABLATIONS[name] if here(dataset)]
+def drawn(experiments):
+    "The notebooks that draw these experiments, on all the pictures that are here."
+    return [f"{RUNS}/{name}_{dataset}.ipynb" for name, sets in experiments.items() for dataset in sets if here(dataset)]
 
 def earlier(w):
-    "The first seed finds the keypoints for the others; an ablation that shares runs with another waits for it."
-    other, first = AFTER.get(w.experiment), str(SEEDS[0])
-    return [f"{RUNS}/{name}_{w.dataset}_{seed}.ipynb" for name, seed in ((w.experiment, first), (other, w.seed))
+    "The first seed finds the keypoints for the others; an ablation that shares runs with others waits for them."
+    return [f"{RUNS}/{name}_{w.dataset}_{seed}.ipynb" for name, seed in ((w.experiment, str(SEEDS[0])), *((other, w.seed) for other in AFTER.get(w.experiment, [])))
             if (name, seed) != (w.experiment, w.seed) and w.dataset in ABLATIONS.get(name, {})]
+
+def before(w):
+    "What a comparison shares runs with."
+    return [f"{RUNS}/{name}_{w.dataset}.ipynb" for name in AFTER.get(w.experiment, []) if w.dataset in (ABLATIONS | COMPARISONS).get(name, {})]
+
+def beside(w):
+    "Parameters of a comparison; heads go without saying."
+    return told(({} if w.dataset == "heads" else {"dataset": w.dataset}) | {"out_dir": FIGURES} | ({} if PROFILE == "smoke" else COMPARISONS[w.experiment][w.dataset]))
 
 PAPERMILL = "OMP_NUM_THREADS={threads} papermill {input.notebook} {output} -p profile " + PROFILE + " -p runs " + RUNS + "/kept --no-progress-bar {params} "
 QUIET = "> {output}.log 2>&1 || {{ tail -n 15 {output}.log; exit 1; }}"
 
-wildcard_constraints: experiment="|".join(ABLATIONS), dataset="|".join({d for a in ABLATIONS.values() for d in a}), seed="[0-9]+"
+wildcard_constraints: dataset="|".join({d for a in (ABLATIONS | COMPARISONS).values() for d in a}), seed="[0-9]+"
 
 rule quick:
-    input: f"{RUNS}/discover.ipynb", drawn(config["quick"]),
+    input: f"{RUNS}/discover.ipynb", drawn({name: ABLATIONS[name] for name in config["quick"]}),
 
 rule all:
-    input: rules.quick.input, drawn(ABLATIONS), [f"{RUNS}/{page}.ipynb" for page in (*config["pages"], "benchmarks", "claims")],
+    input: rules.quick.input, drawn(ABLATIONS), drawn(COMPARISONS), [f"{RUNS}/{page}.ipynb" for page in (*config["pages"], "benchmarks", "claims")],
 
 rule discover:
     input: notebook="nbs/discover.ipynb",
@@ -59,13 +67,22 @@ rule discover:
 rule measure:
     input: notebook="nbs/{experiment}.ipynb", earlier=earlier,
     output: RUNS + "/{experiment}_{dataset}_{seed}.ipynb",
+    wildcard_constraints: experiment="|".join(ABLATIONS)
     params: lambda w: told({"dataset": w.dataset, "seeds": w.seed} | ABLATIONS[w.experiment][w.dataset]),
     shell: PAPERMILL + QUIET
 
 rule draw:
     input: seeds=[RUNS + "/{experiment}_{dataset}_" + f"{seed}.ipynb" for seed in SEEDS], notebook="nbs/{experiment}.ipynb",
     output: RUNS + "/{experiment}_{dataset}.ipynb",
+    wildcard_constraints: experiment="|".join(ABLATIONS)
     params: lambda w: told({"dataset": w.dataset, "seeds": ",".join(map(str, SEEDS)), "out_dir": FIGURES} | ABLATIONS[w.experiment][w.dataset]),
+    shell: PAPERMILL + QUIET
+
+rule compare:
+    input: before, notebook="nbs/{experiment}.ipynb",
+    output: RUNS + "/{experiment}_{dataset}.ipynb",
+    wildcard_constraints: experiment="|".join(COMPARISONS) or "none"
+    params: beside
     shell: PAPERMILL + QUIET
 
 rule page:
@@ -83,7 +100,7 @@ rule benchmarks:
     shell: "papermill {input.notebook} {output} --no-progress-bar {params} " + QUIET
 
 rule claims:
-    input: drawn(ABLATIONS), notebook="nbs/claims.ipynb",
+    input: drawn(ABLATIONS), drawn(COMPARISONS), notebook="nbs/claims.ipynb",
     output: RUNS + "/claims.ipynb",
     params: told({"results": FIGURES, "out_dir": FIGURES}),
     shell: "papermill {input.notebook} {output} -p profile " + PROFILE + " --no-progress-bar {params} " + QUIET

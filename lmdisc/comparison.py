@@ -157,7 +157,7 @@ def beaten(
             for column in columns for name in others.index if others.loc[name, column] < means.loc["ours", column]]
 
 # %% ../nbs/93_comparison.ipynb #d31dc28f
-PROTOCOLS = {"all points, λ = 0.01 (2020)": (False, .01), "5 points, λ = 0.001 (2022)": (True, .001)} # five points only?, penalty
+PROTOCOLS = {"2020: all points, λ 0.01": (False, .01), "2022: 5 points, λ 0.001": (True, .001)} # five points only?, penalty
 
 EYES_68, FIVE_HERE = (range(36, 42), range(42, 48), [30], [48], [54]), ("left_pupil", "right_pupil", "nose_tip", "left_mouth_corner", "right_mouth_corner")
 

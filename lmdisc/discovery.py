@@ -172,11 +172,12 @@ def described(
 # %% ../nbs/90_discovery.ipynb #8189420e
 def yaw_bins(
     fields,                           # of an `ImageSet` or of `Crops`
-    edges=(0, 30, 60, 90),            # degrees, either side
+    edges=(0, 30, 60, 90),            # degrees, either side; objects seen from behind have one bin more
 ):                                    # {"0_30": (N,) bool, ...}; empty where the yaw is unknown
     "Pictures by how far their object turns away."
     if "yaw" not in fields: return {}
     yaw = np.abs(fields["yaw"])
+    if yaw.max(initial=0) > 120: edges = (*edges, 180)
     return {f"{a}_{b}": (yaw >= a) & ((yaw < b) | (b == edges[-1])) for a, b in zip(edges, edges[1:])}
 
 def cluster_scores(
