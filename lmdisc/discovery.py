@@ -15,7 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 import numpy as np, torch
 from . import __version__
-from .images import Crops, ImageSet
+from .images import Crops
 from .keypoints import Keypoints, describe_keypoints, detect_keypoints, mixture, offsets_of, remove_outliers, spread
 from .augment import Augment
 from .clustering import Labels, assign, cluster, label, squared_distances
@@ -23,7 +23,7 @@ from .networks import CorrespondenceNet, NetConfig
 from .training import Learning, load_state, save_state
 from .correspondence import Stage1, harvest, recover_correspondence
 from .landmarks import LandmarkDetector, Stage2, learn_landmarks
-from .evaluation import Scores, agreement, detection_scores, evaluate, landmarks_of_labels, mean_shape_errors
+from .evaluation import agreement, detection_scores, evaluate, landmarks_of_labels, mean_shape_errors
 
 # %% ../nbs/90_discovery.ipynb #c4d1a408
 @dataclass(frozen=True)

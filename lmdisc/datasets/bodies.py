@@ -11,7 +11,6 @@ __all__ = ['version', 'bones', 'side_joints', 'landmark_names', 'landmark_bones'
 import gzip, json, re
 from importlib.metadata import version as installed
 from dataclasses import dataclass, fields
-from pathlib import Path
 import numpy as np
 from scipy import sparse
 from scipy.spatial.transform import Rotation
