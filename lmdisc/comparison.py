@@ -56,7 +56,7 @@ class Found:
     seed: int
     train: np.ndarray                 # (N, K, 2) float32 crop px, NaN where not seen
     test: np.ndarray                  # (Nt, K, 2)
-    minutes: float                    # of training and prediction
+    minutes: float                    # of training and prediction; of a discovery that others had run before, of prediction alone
     @property
     def name(self): return called(self.method, self.K)
 
@@ -89,7 +89,8 @@ def compared_row(found, train, test): # `Found`, crops -> dict
     seen = annotated(test)
     direct = nme(np.where(seen, distances(found.test, test.landmarks, test.normaliser), np.nan)) if found.method == "supervised" else np.nan
     yaw = {f"forward_{name}": float(mean_seen(s.image_forward[there])) for name, there in yaw_bins(test.fields).items()}
-    return dict(method=found.name, seed=found.seed, K=s.n_landmarks, forward=s.nme_forward, backward=s.nme_backward, coverage=s.coverage, direct=direct, **yaw, minutes=found.minutes)
+    moves = nme(mean_shape_errors(found.train, found.test, test.normaliser))
+    return dict(method=found.name, seed=found.seed, K=s.n_landmarks, forward=s.nme_forward, backward=s.nme_backward, moves=moves, coverage=s.coverage, direct=direct, **yaw, minutes=found.minutes)
 
 def control_row(train, test):         # crops -> dict
     "The mean shape, which looks at no picture."
@@ -137,7 +138,7 @@ def for_reading(
     numbers = [c for c in table if c not in ("method", "seed", "K", "minutes")]
     percent = lambda v: "" if v.isna().all() else f"{100 * v.mean():.1f}" + f" ± {100 * v.std(ddof=0):.1f}" * (len(v) > 1)
     rows = table.groupby("method", sort=False)
-    out = pd.concat([rows.K.agg(lambda v: ", ".join(map(str, sorted(v)))), rows[numbers].agg(percent), rows.minutes.agg(lambda v: "" if v.isna().all() else f"{v.mean():.1f}")], axis=1)
+    out = pd.concat([rows.K.agg(lambda v: ", ".join(map(str, sorted(v)))), rows[numbers].agg(percent)], axis=1)
     out.columns = pd.MultiIndex.from_product([["measured here"], out.columns])
     if published is None: return out
     plain = out.index.str.replace(r", K = \d+", "", regex=True)
