@@ -152,10 +152,13 @@ def beaten(
     bound="supervised",               # not a rival
 ):                                    # [str, ...]
     "One sentence for every rival and error in which the mean of ours is not the lowest."
-    means = table[table.method != "mean shape"].groupby("method", sort=False)[list(columns)].mean()
-    others = means.drop(index=["ours", bound], errors="ignore")
-    return [f"{name} has a lower {column} error than ours: {100 * others.loc[name, column]:.1f} against {100 * means.loc['ours', column]:.1f} %."
-            for column in columns for name in others.index if others.loc[name, column] < means.loc["ours", column]]
+    means = table[table.method != "mean shape"].groupby("method", sort=False)[[*columns, "moves"]].mean()
+    ours, rivals, told = means.loc["ours"], means.drop(index=["ours", bound], errors="ignore"), []
+    for column in columns:
+        for name, theirs in rivals[rivals[column] < ours[column]].iterrows():
+            held = f", which is {theirs[column] / theirs.moves:.2f} of what its landmarks move, and ours {ours[column] / ours.moves:.2f}" * (column == "backward")
+            told.append(f"{name} has a lower {column} error than ours: {100 * theirs[column]:.1f} against {100 * ours[column]:.1f} %{held}.")
+    return told
 
 # %% ../nbs/93_comparison.ipynb #d31dc28f
 PROTOCOLS = {"2020: all points, λ 0.01": (False, .01), "2022: 5 points, λ 0.001": (True, .001)} # five points only?, penalty
