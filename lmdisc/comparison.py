@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['METHODS', 'DISCOVERIES', 'TOLD_K', 'PUBLISHED', 'PROTOCOLS', 'EYES_68', 'FIVE_HERE', 'arms', 'called', 'detector_of',
            'Found', 'points_of', 'compare', 'compared_row', 'control_row', 'compared_table', 'by_picture', 'by_yaw',
-           'areas', 'for_reading', 'beaten', 'five_points', 'few_labels', 'labels_table']
+           'pooled', 'areas', 'for_reading', 'beaten', 'five_points', 'few_labels', 'labels_table']
 
 # %% ../nbs/93_comparison.ipynb #0b0b3af9
 import time
@@ -62,12 +62,13 @@ class Found:
 
 def points_of(method, K, images, config, runs=None, lr=None):
     "What a method finds in the pictures it learned from and in those held out, made once: see `detector_of`."
+    rate = lr or baselines.RATES.get(method)
     def make():
-        began, detector = time.time(), detector_of(method, K, images, config, runs, lr)
+        began, detector = time.time(), detector_of(method, K, images, config, runs, rate)
         points = [torch.from_numpy(np.asarray(detector.predict(c)[0], np.float32)) for c in split_crops(images, config)]
         return dict(zip(("train", "test"), points)), {"minutes": (time.time() - began) / 60}
     folder = run_folder(runs, config, images)
-    points, told = remember(folder and folder / f"found-{method}-{K}-{lr}.safetensors", make)
+    points, told = remember(folder and folder / f"found-{method}-{K}-{rate}.safetensors", make)
     return Found(method, K, config.seed, points["train"].numpy(), points["test"].numpy(), told["minutes"])
 
 # %% ../nbs/93_comparison.ipynb #2a151588
@@ -118,10 +119,15 @@ def by_yaw(
     bins = errors.assign(yaw=from_).groupby(["method", "yaw"], sort=False).forward
     return bins.agg(pictures="size", mean="mean", std=lambda v: v.std(ddof=0)).reset_index().sort_values("yaw", kind="stable")
 
-def areas(scores, limit):             # {name: `Scores`}, largest error -> DataFrame
+def pooled(everyone, train, test):    # [`Found`, ...], crops -> {name: {"image_forward", "landmark_forward", "image_backward", "landmark_backward": (n,) errors}}
+    "Errors of each method over pictures and over landmarks, those of all its seeds together."
+    names = [f"{what}_{way}" for way in ("forward", "backward") for what in ("image", "landmark")]
+    scores = [(f.name, score(f.train, f.test, train, test)) for f in everyone]
+    return {name: {n: np.concatenate([getattr(s, n) for other, s in scores if other == name]) for n in names} for name in dict(scores)}
+
+def areas(errors, limit):             # from `pooled`, largest error -> DataFrame
     "Areas under the cumulative error distributions, a row a method."
-    return pd.DataFrame([dict(method=name) | {f"{way}_{what}s": area(*ced(getattr(s, f"{what}_{way}"), limit)) for way in ("forward", "backward") for what in ("image", "landmark")}
-                         for name, s in scores.items()])
+    return pd.DataFrame([dict(method=name) | {n: area(*ced(e, limit)) for n, e in each.items()} for name, each in errors.items()])
 
 # %% ../nbs/93_comparison.ipynb #4a5feb4f
 PUBLISHED = pd.DataFrame({

@@ -167,7 +167,7 @@ def note_below(fig, note):            # Figure, text; empty: none
     if note: fig.supxlabel(fill(note, round(23 * fig.get_figwidth())), fontsize=5.5, color=".35")
 
 def plot_ceds(
-    scores,                           # {name: `Scores`}
+    errors,                           # {name: {"image_forward", "landmark_forward", "image_backward", "landmark_backward": (n,) errors}}
     limit=.2,                         # the largest error shown
     note="",                          # one line below: what was run
 ):                                    # Figure
@@ -175,7 +175,7 @@ def plot_ceds(
     fig, axes = plt.subplots(2, 2, figsize=(PAGE, 4.2), sharex=True, sharey=True)
     for ways, way in zip(axes, ("forward", "backward")):
         for ax, what in zip(ways, ("image", "landmark")):
-            for name, s in scores.items(): ax.plot(*ced(getattr(s, f"{what}_{way}"), limit), label=name, lw=1.2)
+            for name, e in errors.items(): ax.plot(*ced(e[f"{what}_{way}"], limit), label=name, lw=1.2)
             ax.set(title=f"{way.title()}, over {what}s", xlim=(0, limit), ylim=(0, 1.02))
     axes[0, 1].legend(bbox_to_anchor=(1.02, 1), loc="upper left", fontsize=6, borderaxespad=0)
     fig.supylabel("Share at or below", fontsize=8)
