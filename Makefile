@@ -46,7 +46,7 @@ ifndef PROFILE
 	@echo "Every ablation of the paper, and the verdict on its claims: make reproduce PROFILE=cpu ($(TAKES_cpu))."
 endif
 
-test: $(READY)  ## every notebook's tests and, beside them, pytest: 15 minutes at most on 2 cores
+test: $(READY)  ## every notebook's tests and, beside them, pytest: 12 minutes at most on 2 cores
 	@mkdir -p runs
 	@echo "Notebooks and pytest run side by side, one core each; what pytest says comes at the end."
 	@export OMP_NUM_THREADS=1; $(RUN); export PATH; \
