@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['METHODS', 'DISCOVERIES', 'TOLD_K', 'PUBLISHED', 'PROTOCOLS', 'EYES_68', 'FIVE_HERE', 'arms', 'called', 'detector_of',
-           'Found', 'points_of', 'compare', 'compared_row', 'control_row', 'compared_table', 'by_picture', 'by_yaw',
-           'pooled', 'areas', 'for_reading', 'beaten', 'five_points', 'few_labels', 'labels_table']
+           'detectors', 'Found', 'points_of', 'compare', 'compared_row', 'control_row', 'compared_table', 'by_picture',
+           'yaw_of', 'by_yaw', 'pooled', 'areas', 'for_reading', 'beaten', 'five_points', 'few_labels', 'labels_table']
 
 # %% ../nbs/93_comparison.ipynb #0b0b3af9
 import time
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np, pandas as pd, torch
 from tqdm.auto import tqdm
 from . import baselines
-from .discovery import annotated, change, discover, remember, run_folder, score, split_crops, yaw_bins
-from .evaluation import area, ced, distances, forward_errors, mean_seen, mean_shape_errors, nme
-from .sweep import listed
+from .discovery import annotated, change, discover, remember, run_folder, score, split_crops
+from .evaluation import area, ced, distances, forward_errors, mean_shape_errors, nme
+from .sweep import forward_by_yaw, listed
 
 # %% ../nbs/93_comparison.ipynb #c60e1d07
 METHODS = {"ours": "ours", "pairs": "augmented pairs alone", "imm": "IMM [15]", "zhang": "Zhang 2018 [51]", "supervised": "supervised"}
@@ -46,6 +46,10 @@ def detector_of(
     if method in DISCOVERIES: return discover(images, change(config, DISCOVERIES[method]), runs).detector
     folder, rate = run_folder(runs, config, images), lr or baselines.RATES[method]
     return baselines.learn(method, split_crops(images, config)[0], config, K or 10, rate, folder and folder / f"{method}-{K}-{rate:g}.safetensors")
+
+def detectors(images, config, methods, Ks, runs=None): # see `arms` and `detector_of` -> {name: detector}
+    "A trained detector of each method."
+    return {called(*arm): detector_of(*arm, images, config, runs) for arm in arms(methods, Ks)}
 
 # %% ../nbs/93_comparison.ipynb #1190b5be
 @dataclass
@@ -89,14 +93,13 @@ def compared_row(found, train, test): # `Found`, crops -> dict
     s = score(found.train, found.test, train, test)
     seen = annotated(test)
     direct = nme(np.where(seen, distances(found.test, test.landmarks, test.normaliser), np.nan)) if found.method == "supervised" else np.nan
-    yaw = {f"forward_{name}": float(mean_seen(s.image_forward[there])) for name, there in yaw_bins(test.fields).items()}
     moves = nme(mean_shape_errors(found.train, found.test, test.normaliser))
-    return dict(method=found.name, seed=found.seed, K=s.n_landmarks, forward=s.nme_forward, backward=s.nme_backward, moves=moves, coverage=s.coverage, direct=direct, **yaw, minutes=found.minutes)
+    return dict(method=found.name, seed=found.seed, K=s.n_landmarks, forward=s.nme_forward, backward=s.nme_backward, moves=moves, coverage=s.coverage, direct=direct, **forward_by_yaw(s.image_forward, test.fields), minutes=found.minutes)
 
 def control_row(train, test):         # crops -> dict
     "The mean shape, which looks at no picture."
     e = mean_shape_errors(train.landmarks, test.landmarks, test.normaliser, annotated(test))
-    return dict(method="mean shape", K=0, forward=nme(e), coverage=0.0, **{f"forward_{name}": float(mean_seen(e[there])) for name, there in yaw_bins(test.fields).items()})
+    return dict(method="mean shape", K=0, forward=nme(e), coverage=0.0, **forward_by_yaw(e, test.fields))
 
 def compared_table(everyone, train, test): # [`Found`, ...], crops -> DataFrame
     "A row for each run, and one for the mean shape."
@@ -109,6 +112,11 @@ def by_picture(everyone, train, test): # [`Found`, ...], crops -> tidy DataFrame
         s = score(f.train, f.test, train, test)
         parts.append(pd.DataFrame(dict(method=f.name, seed=f.seed, picture=np.arange(len(test)), forward=s.image_forward, backward=s.image_backward) | {k: test.fields[k] for k in ("yaw",) if k in test.fields}))
     return pd.concat(parts, ignore_index=True)
+
+def yaw_of(crops, dataset):           # `Crops`, what to call them in an error -> (N,) degrees
+    "The yaw of every picture, or an error that says where it is known."
+    if "yaw" not in crops.fields: raise ValueError(f"the yaw of {dataset} is not known; use heads, bodies or faces_cfp")
+    return crops.fields["yaw"]
 
 def by_yaw(
     errors,                           # from `by_picture`

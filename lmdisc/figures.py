@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['COLUMN', 'PAGE', 'ROUND_PANELS', 'set_style', 'landmark_colours', 'points_by_picture', 'as_picture', 'draw_points',
            'show_points', 'nearest_to', 'plot_yaw_strip', 'plot_rounds', 'plot_merging', 'plot_ced', 'note_below',
-           'plot_ceds', 'plot_methods', 'plot_by_yaw', 'plot_metric', 'plot_effects', 'commit', 'cpu_model', 'machine',
-           'plain', 'version_of', 'provenance', 'write_together', 'png_bytes', 'pdf_bytes', 'checkout', 'output_folder',
-           'as_json', 'save_figure', 'save_table', 'save_record']
+           'legend_beside', 'plot_ceds', 'plot_methods', 'plot_by_yaw', 'plot_metric', 'plot_effects', 'commit',
+           'cpu_model', 'machine', 'plain', 'version_of', 'provenance', 'write_together', 'png_bytes', 'pdf_bytes',
+           'checkout', 'output_folder', 'as_json', 'save_figure', 'save_table', 'save_record']
 
 # %% ../nbs/85_figures.ipynb #2eeee273
 import io, json, math, os, platform, subprocess, tempfile, time
@@ -166,6 +166,10 @@ def note_below(fig, note):            # Figure, text; empty: none
     "What was run, in small print under a figure."
     if note: fig.supxlabel(fill(note, round(23 * fig.get_figwidth())), fontsize=5.5, color=".35")
 
+def legend_beside(ax):
+    "The legend of `ax` to the right of it, small."
+    ax.legend(bbox_to_anchor=(1.02, 1), loc="upper left", fontsize=6, borderaxespad=0)
+
 def plot_ceds(
     errors,                           # {name: {"image_forward", "landmark_forward", "image_backward", "landmark_backward": (n,) errors}}
     limit=.2,                         # the largest error shown
@@ -177,7 +181,7 @@ def plot_ceds(
         for ax, what in zip(ways, ("image", "landmark")):
             for name, e in errors.items(): ax.plot(*ced(e[f"{what}_{way}"], limit), label=name, lw=1.2)
             ax.set(title=f"{way.title()}, over {what}s", xlim=(0, limit), ylim=(0, 1.02))
-    axes[0, 1].legend(bbox_to_anchor=(1.02, 1), loc="upper left", fontsize=6, borderaxespad=0)
+    legend_beside(axes[0, 1])
     fig.supylabel("Share at or below", fontsize=8)
     for ax in axes[1]: ax.set_xlabel("Error / normaliser")
     note_below(fig, note)
@@ -212,7 +216,7 @@ def plot_by_yaw(
     fig, ax = plt.subplots(figsize=(PAGE, 2.6))
     sns.lineplot(errors.assign(middle=middle), x="middle", y=column, hue="method", estimator="median", errorbar=("pi", 50), err_style="bars", err_kws=dict(capsize=2, lw=.6), lw=1.2, ax=ax)
     ax.set(xlabel="Yaw, degrees", ylabel=name, ylim=(0, None))
-    ax.legend(bbox_to_anchor=(1.02, 1), loc="upper left", fontsize=6, borderaxespad=0)
+    legend_beside(ax)
     note_below(fig, note)
     sns.despine(fig)
     return fig
@@ -238,7 +242,7 @@ def plot_metric(
         if kind == "bar": ax.tick_params("x", rotation=60)
         elif table[x].nunique() == 1: ax.set_xticks(table[x].unique())
     if hue:
-        ax.legend(bbox_to_anchor=(1.02, 1), loc="upper left", fontsize=6, borderaxespad=0)
+        legend_beside(ax)
         for text in ax.get_legend().get_texts(): text.set_text(labels.get(text.get_text(), text.get_text()))
         if style is None: ax.get_legend().set_title(labels.get(hue, hue), dict(size=6))
     note_below(fig, note)

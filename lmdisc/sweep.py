@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SWEEPS', 'RENDERED', 'WHOLE', 'LIMBS', 'paper_form', 'RELEASED_CODE', 'sweep_profile', 'pictures', 'as_in_paper',
-           'prepared', 'rounds_rows', 'landmark_rows', 'trained', 'descriptor_rows', 'timed', 'kept', 'sweep', 'spent',
-           'listed', 'of_set', 'caption', 'budget', 'verdict']
+           'prepared', 'rounds_rows', 'forward_by_yaw', 'landmark_rows', 'trained', 'descriptor_rows', 'timed', 'kept',
+           'sweep', 'spent', 'listed', 'of_set', 'caption', 'budget', 'verdict']
 
 # %% ../nbs/92_sweep.ipynb #055bf624
 import json, time
@@ -36,8 +36,9 @@ def sweep_profile(
 ):                                    # `Config`
     "A profile at the size of one run of a sweep."
     detector = detector or ("" if dataset in RENDERED or name == "smoke" else "superpoint")
-    more = {"stage1.clusters": 250} if dataset in LIMBS and profile(name).stage1.clusters == Config().stage1.clusters else {}
-    return change(profile(name), SWEEPS.get(name, {}) | more | ({"detector": detector} if detector else {}) | ({"margin": 0.0} if dataset in WHOLE else {}))
+    config = profile(name)
+    more = {"stage1.clusters": 250} if dataset in LIMBS and config.stage1.clusters == Config().stage1.clusters else {}
+    return change(config, SWEEPS.get(name, {}) | more | ({"detector": detector} if detector else {}) | ({"margin": 0.0} if dataset in WHOLE else {}))
 
 # %% ../nbs/92_sweep.ipynb #680332ee
 def pictures(
@@ -111,13 +112,16 @@ def rounds_rows(images, config, runs=None):
     return [dict(round=-1, step=0, points=len(initial) / initial.n_images, **start), *history]
 
 # %% ../nbs/92_sweep.ipynb #18cac7ab
+def forward_by_yaw(errors, fields):   # (Nt,) or (Nt, L) of held-out pictures, their fields -> {"forward_0_30": mean, ...}
+    "Forward error by how far the object turns away."
+    return {f"forward_{name}": float(mean_seen(errors[there])) for name, there in yaw_bins(fields).items()}
+
 def landmark_rows(images, config, runs=None):
     "Errors and coverage of the discovered landmarks and of the initial clusters; of the mean shape, too."
     found = discover(images, config, runs)
     ours, before, last = found.scores["ours"], found.scores["initial clusters"], found.history[-1]
-    by_yaw = {f"forward_{name}": float(mean_seen(ours.image_forward[there])) for name, there in yaw_bins(found.test.fields).items()}
     return [dict(K=ours.n_landmarks, forward=ours.nme_forward, backward=ours.nme_backward, coverage=ours.coverage, initial_forward=before.nme_forward,
-                 initial_backward=before.nme_backward, initial_coverage=before.coverage, mean_shape=nme(found.mean_shape), nmi=last["nmi"], f_measure=last["f_measure"], **by_yaw)]
+                 initial_backward=before.nme_backward, initial_coverage=before.coverage, mean_shape=nme(found.mean_shape), nmi=last["nmi"], f_measure=last["f_measure"], **forward_by_yaw(ours.image_forward, found.test.fields))]
 
 # %% ../nbs/92_sweep.ipynb #996724ea
 def trained(images, config, runs=None): # -> Φ after stage 1, held-out crops
@@ -190,10 +194,10 @@ def of_set(name, dataset):            # "ablation_noise", "faces_cfp" -> "ablati
     "The name of a result; heads go without saying, and nothing is said twice."
     return name if dataset == "heads" or name.endswith(f"_{dataset}") else f"{name}_{Path(dataset).stem}"
 
-def caption(config, seeds, profile, dataset):
+def caption(config, seeds, profile, dataset, of=", mean and standard deviation"): # of: what several seeds are for
     "One line under a figure: what was run, how often, for how long."
     one, n = config.stage1, len(listed(seeds))
-    return (f"{Path(dataset).stem}, profile {profile}; {n} seed{'s' * (n > 1)}{', mean and standard deviation' * (n > 1)}; {config.n_images or 'all'} pictures of {config.size} px, "
+    return (f"{Path(dataset).stem}, profile {profile}; {n} seed{'s' * (n > 1)}{of * (n > 1)}; {config.n_images or 'all'} pictures of {config.size} px, "
             f"{one.warmup_steps} + {one.rounds} x {one.round_steps} steps of {one.batch} pairs")
 
 def budget(config):
