@@ -58,7 +58,8 @@ def save_discovery(
     told,                             # dict from `provenance`
 ):                                    # [Path], what was written
     "The detector, its landmarks in every picture, and a picture of some."
-    from lmdisc.figures import save_figure, save_table
+    from lmdisc.figures import save_figure
+    from lmdisc.provenance import save_table
     xy, score = found.detector.predict(images)
     found.detector.save(out/"detector")
     names = [images.name(i) for i in range(len(images))]
@@ -69,12 +70,12 @@ def save_discovery(
 def run_discover(args):
     "`lmdisc discover`."
     from lmdisc.discovery import discover, profile
-    from lmdisc.figures import provenance
+    from lmdisc.provenance import provenance
     started, out = time.time(), Path(args.out)
-    chosen = {k: v for k in ("detector", "n_images") if (v := getattr(args, k)) is not None}
-    config = profile(args.profile, seed=args.seed, **chosen)
+    chosen = {"initial.detector": args.detector, "data.n_images": args.n_images}
+    config = profile(args.profile, {k: v for k, v in chosen.items() if v is not None}, args.seed)
     images = pictures_at([args.pictures], **({"boxes": args.boxes} if args.boxes else {}))
-    print(f"{len(images)} pictures, profile {args.profile}, seed {args.seed}, generic keypoints from {config.detector}")
+    print(f"{len(images)} pictures, profile {args.profile}, seed {args.seed}, generic keypoints from {config.initial.detector}")
     found = discover(images, config, out/"checkpoints")
     asked = {k: v for k, v in vars(args).items() if k != "run"}
     wrote = save_discovery(found, images, out, provenance("lmdisc discover", asked, args.seed, started, images.data_hash, K=found.detector.K))

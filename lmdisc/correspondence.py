@@ -14,6 +14,7 @@ from tqdm.auto import tqdm
 from .images import to_cells, to_pixels
 from .keypoints import Keypoints, offsets_of, padded
 from .heatmaps import draw_gaussians, peaks, sample
+from .released import Released
 from .augment import Augment
 from .clustering import Labels, kmeans, label
 from .losses import contrastive_loss, heatmap_loss
@@ -39,14 +40,11 @@ class Stage1:
     contrast: float = 10.0            # weight of the contrastive loss
     emphasis: float = 0.0             # see `heatmap_loss`
     sigma: float = 1.0                # of the target Gaussians, cells
-    single_pixel: bool = False        # True: targets as the released code
     threshold: float = 0.2            # score a new detection must have
     max_points: int = 100             # new detections a picture, the best
     memory: str = "two"               # pseudo-labels come from "two" rounds, from the "last", or from "all" (as released)
-    spread: float = 1.0               # see `lmdisc.clustering.limits`
-    filter_first: int = 0             # points that the distance filter averages; 0: all (released code: 10_000)
+    tolerance: float = 1.0            # see `lmdisc.clustering.limits`
     trust: float = 1.0                # share of each cluster's points, the nearest first, that count as positives across pictures
-    warm_centroids: bool = True       # False: K-means starts anew each round, as released
     min_points: int = 2               # pictures with fewer labels are not trained on (released code: 9)
 
 # %% ../nbs/60_correspondence.ipynb #db8c8c1b
@@ -100,13 +98,13 @@ def fetch(
     return pictures, to_cells(xy, STRIDE), there, who.to(device)
 
 # %% ../nbs/60_correspondence.ipynb #fed64ea2
-def step_loss(stage, crops, labels, identity, augment, across):
+def step_loss(stage, crops, labels, identity, augment, across, released=Released()):
     "The loss of stage 1 as a function of network and generator: detector plus contrastive (section 3.2)."
     def loss(model, generator):
         index = draw_pairs(labels.counts, stage.batch, across, stage.min_points, generator)
         pictures, xy, there, who = fetch(crops, labels, identity, index, augment, generator, next(model.parameters()).device)
         heat, maps = model(pictures)
-        target = draw_gaussians(xy, there, heat.shape[-2:], sigma=stage.sigma, single_pixel=stage.single_pixel)
+        target = draw_gaussians(xy, there, heat.shape[-2:], sigma=stage.sigma, single_pixel=released.single_pixel)
         f = sample(maps, xy)
         a, b = (F.normalize(f, dim=-1) if stage.unit else f).chunk(2)
         contrast = contrastive_loss(a, b, *who.chunk(2), *there.chunk(2), stage.margin, stage.negatives, stage.squared_hinge)
@@ -181,14 +179,15 @@ def next_labels(
     stage, model, crops,              # `Stage1`, Φ, pictures
     labels,                           # `Labels` of the round that ends
     seed=0,                           # of K-means
+    released=Released(),              # what to do as the released code
 ):                                    # `Labels`, centroids (M, d)
     "Detect, describe, cluster, filter: the pseudo-ground truth of the next round."
     alone = stage.pairs == "augmented"
     old = labels if alone else remembered(labels, stage.memory, stage.threshold)
     points = harvest(model, crops, old, torch.inf if alone else stage.threshold, stage.max_points)
-    init = carried_over(points, old, stage.clusters) if stage.warm_centroids else None
+    init = carried_over(points, old, stage.clusters) if not released.cold_centroids else None
     centroids = kmeans(points.descriptor, stage.clusters, init, seed)
-    found = labels if alone else label(points, centroids, stage.spread, stage.filter_first)
+    found = labels if alone else label(points, centroids, stage.tolerance, released.first_points)
     return replace(found, descriptor=None), centroids
 
 # %% ../nbs/60_correspondence.ipynb #3f08c2da
@@ -224,6 +223,7 @@ def recover_correspondence(
     every=100,                        # steps between two saves
     measure=None,                     # (network, centroids) -> dict, entered into the history after each round
     augment=Augment(),
+    released=Released(),              # what to do as the released code
 ):                                    # [initial labels, labels after warm-up, after round 1, …], centroids (M, d), history [dict a round]
     "Stage 1 (section 3.2): warm-up and self-training rounds."
     ends = round_ends(stage)
@@ -235,9 +235,9 @@ def recover_correspondence(
         labels, pairs, trust = rounds[-1], stage.pairs if r else stage.warmup_pairs, stage.trust if r else 1.0
         if stage.pairs == "augmented": pairs = "augmented"
         across = stage.across if pairs == "clusters" else 0.0
-        loss = step_loss(stage, crops, labels, identities(labels, pairs, trust), augment, across)
+        loss = step_loss(stage, crops, labels, identities(labels, pairs, trust), augment, across, released)
         means = trainer.run(loss, ends[r - 1] if r else 0, ends[r], f"round {r}" if r else "warm-up", save, every)
-        labels, centroids = next_labels(stage, trainer.model, crops, labels, seed)
+        labels, centroids = next_labels(stage, trainer.model, crops, labels, seed, released)
         rounds = rounds + [labels]
         history = history + [{"round": r, "step": ends[r], **means, "points": len(labels) / labels.n_images,
                               **(measure(trainer.model, centroids) if measure else {})}]

@@ -128,6 +128,11 @@ class LandmarkNet(nn.Module):
         self.backbone = Backbone(net)
         self.detector = head(net.width, n, net.norm)
 
+    @property
+    def K(self):
+        "Landmarks it has a map for."
+        return self.detector[-1].out_channels
+
     def forward(self,
         x,                            # (B, 3, S, S) float, 0…1
     ):                                # (B, K, S/4, S/4) float
@@ -150,8 +155,8 @@ def keep_channels(
     keep,                             # (K,) int64 channels that stay, in their new order
 ):                                    # the same network
     "Drop all channels but `keep` from Ψ's last layer."
-    last = psi.detector[4]
+    last = psi.detector[-1]
     new = nn.Conv2d(last.in_channels, len(keep), 1).to(last.weight.device)
     new.load_state_dict({"weight": last.weight.data[keep], "bias": last.bias.data[keep]})
-    psi.detector[4] = new
+    psi.detector[-1] = new
     return psi

@@ -28,4 +28,4 @@ def learn(
     "Train a method by name, with the budget of a discovery."
     if name not in available(): raise ValueError(f"no method {name!r} to compare with; there are {', '.join(available())}")
     like = import_module("lmdisc.baselines._common").like
-    return getattr(import_module(f"lmdisc.baselines.{name}"), name)(crops, like(config, K, lr or RATES[name]), checkpoint, config.margin, **kwargs)
+    return getattr(import_module(f"lmdisc.baselines.{name}"), name)(crops, like(config, K, lr or RATES[name]), checkpoint, config.data.margin, **kwargs)
