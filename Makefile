@@ -12,7 +12,7 @@ RUN      := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce test readme wheel clean
+.PHONY: help setup reproduce figures test readme wheel clean
 
 help:            ## what can be made
 	@sed -n 's/^\([a-z]*\): .*##/  make \1 \t/p' Makefile
@@ -31,8 +31,11 @@ $(READY): pyproject.toml constraints.txt
 	@! $(VENV)/bin/pip check | grep -v -e '^scm-' -e '^No broken'
 	@touch $@
 
-reproduce: $(READY)  ## the main job and the quickest ablation: 20 minutes at most on 2 cores; PROFILE=cpu: everything
-	@mkdir -p runs && touch runs/.started
+reproduce: $(READY)  ## the main job and the quickest ablation: 20 minutes at most on 2 cores; PROFILE=cpu: everything; KEPT=DIR: with kept runs from elsewhere
+	@mkdir -p runs/$(or $(PROFILE),cpu)/kept && touch runs/.started
+ifdef KEPT
+	@cp -Rn "$(KEPT)"/. runs/$(or $(PROFILE),cpu)/kept/ && echo "Runs from $(KEPT) are used where source, configuration and data are the same."
+endif
 ifdef PROFILE
 	@echo "Everything at profile '$(PROFILE)': $(or $(TAKES_$(PROFILE)),days). Stopped on the way, the same command goes on."
 	$(RUN) $(SWEEP) all --config profile=$(PROFILE) seed=$(SEED)
@@ -45,6 +48,9 @@ endif
 ifndef PROFILE
 	@echo "Every ablation of the paper, and the verdict on its claims: make reproduce PROFILE=cpu ($(TAKES_cpu))."
 endif
+
+figures: $(READY) ## every committed figure and table again, from the committed runs, without training: 2 minutes at most
+	@$(RUN) python -c "from lmdisc.experiment import redraw; redraw()"
 
 test: $(READY)  ## every notebook's tests and, beside them, pytest: 12 minutes at most on 2 cores
 	@mkdir -p runs

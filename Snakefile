@@ -8,25 +8,40 @@
 #
 # On a cluster, with one of Snakemake's executor plugins: snakemake --executor slurm --jobs 20 all --config profile=gpu
 #
-# A job is a notebook. What it finishes it keeps in runs/PROFILE/kept, run by run, so a killed job goes on where it was. First every seed of an
-# ablation is measured by itself, the first one before the others, which then need not detect; then the same notebook, given all seeds, finds them finished and draws.
-# A comparison of methods is one job on each set of pictures; its figures take up what the table has trained.
+# A job is a notebook. What it finishes it keeps in runs/PROFILE/kept, run by run, under the source, the configuration and the data that
+# made it, so a killed job goes on where it was. First every seed of an ablation is measured by itself, the first one before the others,
+# which then need not detect; then the same notebook, given all seeds, finds them finished and draws. A comparison of methods is one job
+# on each set of pictures; its figures take up what the table has trained.
 
 configfile: "sweep.yaml"
 
-PROFILE, ABLATIONS, COMPARISONS, AFTER = config["profile"], config["ablations"], config.get("comparisons", {}), config.get("after", {})
+import os, sys
+
+PROFILE, ABLATIONS = config["profile"], config["ablations"]
+COMPARISONS, AFTER = config.get("comparisons", {}), config.get("after", {})
 if PROFILE not in config["seeds"]: raise WorkflowError(f"there is no profile '{PROFILE}'; there are {', '.join(config['seeds'])}")
 SEEDS, RUNS = config["seeds"][PROFILE], f"runs/{PROFILE}"
+ALL_SEEDS = ",".join(map(str, SEEDS))
+PAGES = *config["pages"], "benchmarks", "claims"
 FIGURES = "figures" if PROFILE == "cpu" else f"{RUNS}/figures"
 
 def told(parameters):
     "Parameters as papermill takes them."
     return " ".join(f"-p {name} {value}" for name, value in parameters.items())
 
+def superpoint():
+    "Are the weights that photographs start from at hand? Looked for once, by the first process of a run; if not, that is said."
+    if "LMDISC_SUPERPOINT" not in os.environ:
+        from lmdisc.detectors import at_hand
+        os.environ["LMDISC_SUPERPOINT"] = "here" if at_hand("superpoint") else ""
+        if not os.environ["LMDISC_SUPERPOINT"]:
+            print("Left out: all photographs; SuperPoint's weights are not in the cache and could not be fetched.", file=sys.stderr)
+    return bool(os.environ["LMDISC_SUPERPOINT"])
+
 def here(dataset):
     "Packed sets are other people's pictures; where they are missing, so are their results. Profile smoke does without them."
     from lmdisc.datasets.packed import data_root
-    return dataset in ("heads", "bodies") or PROFILE != "smoke" and (data_root() / f"{dataset}.npz").is_file()
+    return dataset in ("heads", "bodies") or PROFILE != "smoke" and (data_root() / f"{dataset}.npz").is_file() and superpoint()
 
 def drawn(experiments):
     "The notebooks that draw these experiments, on all the pictures that are here."
@@ -34,7 +49,8 @@ def drawn(experiments):
 
 def earlier(w):
     "The first seed finds the keypoints for the others; an ablation that shares runs with others waits for them."
-    return [f"{RUNS}/{name}_{w.dataset}_{seed}.ipynb" for name, seed in ((w.experiment, str(SEEDS[0])), *((other, w.seed) for other in AFTER.get(w.experiment, [])))
+    first, others = (w.experiment, str(SEEDS[0])), [(other, w.seed) for other in AFTER.get(w.experiment, [])]
+    return [f"{RUNS}/{name}_{w.dataset}_{seed}.ipynb" for name, seed in (first, *others)
             if (name, seed) != (w.experiment, w.seed) and w.dataset in ABLATIONS.get(name, {})]
 
 def before(w):
@@ -43,9 +59,11 @@ def before(w):
 
 def beside(w):
     "Parameters of a comparison; heads go without saying."
-    return told(({} if w.dataset == "heads" else {"dataset": w.dataset}) | {"out_dir": FIGURES} | ({} if PROFILE == "smoke" else COMPARISONS[w.experiment][w.dataset]))
+    own = {} if PROFILE == "smoke" else COMPARISONS[w.experiment][w.dataset]
+    return told(({} if w.dataset == "heads" else {"dataset": w.dataset}) | {"out_dir": FIGURES} | own)
 
-PAPERMILL = "OMP_NUM_THREADS={threads} papermill {input.notebook} {output} -p profile " + PROFILE + " -p runs " + RUNS + "/kept --no-progress-bar {params} "
+PAPERMILL = (f"OMP_NUM_THREADS={{threads}} papermill {{input.notebook}} {{output}} -p profile {PROFILE} -p runs {RUNS}/kept "
+             "--no-progress-bar {params} ")
 QUIET = "> {output}.log 2>&1 || {{ tail -n 15 {output}.log; exit 1; }}"
 
 wildcard_constraints: dataset="|".join({d for a in (ABLATIONS | COMPARISONS).values() for d in a}), seed="[0-9]+"
@@ -54,7 +72,7 @@ rule quick:
     input: f"{RUNS}/discover.ipynb", drawn({name: ABLATIONS[name] for name in config["quick"]}),
 
 rule all:
-    input: rules.quick.input, drawn(ABLATIONS), drawn(COMPARISONS), [f"{RUNS}/{page}.ipynb" for page in (*config["pages"], "benchmarks", "claims")],
+    input: rules.quick.input, drawn(ABLATIONS), drawn(COMPARISONS), [f"{RUNS}/{page}.ipynb" for page in PAGES],
 
 rule discover:
     input: notebook="nbs/discover.ipynb",
@@ -75,7 +93,7 @@ rule draw:
     input: seeds=[RUNS + "/{experiment}_{dataset}_" + f"{seed}.ipynb" for seed in SEEDS], notebook="nbs/{experiment}.ipynb",
     output: RUNS + "/{experiment}_{dataset}.ipynb",
     wildcard_constraints: experiment="|".join(ABLATIONS)
-    params: lambda w: told({"dataset": w.dataset, "seeds": ",".join(map(str, SEEDS)), "out_dir": FIGURES} | ABLATIONS[w.experiment][w.dataset]),
+    params: lambda w: told({"dataset": w.dataset, "seeds": ALL_SEEDS, "out_dir": FIGURES} | ABLATIONS[w.experiment][w.dataset]),
     shell: PAPERMILL + QUIET
 
 rule compare:

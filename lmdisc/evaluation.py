@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['point_errors', 'mean_seen', 'nme', 'ridge', 'regress', 'filled', 'forward_errors', 'backward_errors',
-           'mean_shape_errors', 'Scores', 'evaluate', 'ced', 'area', 'cumulative_landmark_error', 'matched',
-           'detection_scores', 'agreement', 'of_length_one', 'neighbour_purity', 'silhouette', 'annotated', 'score',
-           'floor', 'yaw_bins', 'cluster_scores', 'forward_by_yaw', 'described', 'correspondence_scores']
+           'mean_shape_errors', 'Scores', 'evaluate', 'annotated', 'score', 'floor', 'yaw_bins', 'forward_by_yaw',
+           'ced', 'area', 'cumulative_landmark_error', 'matched', 'detection_scores', 'agreement', 'of_length_one',
+           'neighbour_purity', 'silhouette', 'described', 'cluster_scores', 'correspondence_scores']
 
 # %% ../nbs/80_evaluation.ipynb #9cd3ad0f
 import json
@@ -15,10 +15,10 @@ import numpy as np, torch
 from scipy.integrate import trapezoid
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score, silhouette_score
 from threadpoolctl import threadpool_limits
-from .completion import complete
 from .keypoints import Keypoints, describe_keypoints, offsets_of
 from .clustering import assign, squared_distances
 from .correspondence import harvest
+from .completion import complete
 
 # %% ../nbs/80_evaluation.ipynb #fcbbbd78
 def point_errors(
@@ -28,8 +28,10 @@ def point_errors(
 ):                                    # (..., N, L) float64, NaN where either is missing
     "Point errors over each picture's normaliser."
     normaliser = np.asarray(normaliser, float)
-    if normaliser.shape != (len(truth),): raise ValueError(f"normaliser has shape {normaliser.shape}, wanted one length a picture ({len(truth)},)")
-    if not (normaliser > 0).all(): raise ValueError(f"normaliser of picture {np.argmin(normaliser > 0)} is {normaliser.min():g}: lengths must be above 0 px")
+    if normaliser.shape != (len(truth),):
+        raise ValueError(f"normaliser has shape {normaliser.shape}, wanted one length a picture ({len(truth)},)")
+    if not (normaliser > 0).all():
+        raise ValueError(f"normaliser of picture {np.argmin(normaliser > 0)} is {normaliser.min():g}: lengths must be above 0 px")
     return np.linalg.norm(predicted - truth, axis=-1) / normaliser[:, None]
 
 # %% ../nbs/80_evaluation.ipynb #b12c641d
@@ -208,12 +210,49 @@ def evaluate(
     with threadpool_limits(1):
         forward = forward_errors(*sets, normaliser, size, visible, lam, n_labelled, pool, repeats, seed)
         backward = backward_errors(*sets, normaliser, size, lam, n_labelled)
-    repeats_nme = [nme(errors) for errors in forward]
+    by_repeat = [nme(errors) for errors in forward]
     return Scores(
-        n_landmarks=int(kept.sum()), nme_forward=nme(forward), nme_forward_std=float(np.std(repeats_nme)), nme_backward=nme(backward),
+        n_landmarks=int(kept.sum()), nme_forward=nme(forward), nme_forward_std=float(np.std(by_repeat)), nme_backward=nme(backward),
         coverage=float(there.mean()) if there.size else 0., image_forward=mean_seen(forward, (0, 2)), image_backward=mean_seen(backward, 1),
         landmark_forward=mean_seen(forward, (0, 1)), landmark_backward=mean_seen(backward, 0), landmark_coverage=there.mean(0),
         note="" if kept.any() else "no landmarks: forward is the mean shape, backward has no value")
+
+# %% ../nbs/80_evaluation.ipynb #11a9c5d8
+def annotated(crops):                 # (N, L) bool
+    "Landmarks that are known and visible."
+    known = np.isfinite(crops.landmarks).all(-1)
+    return known if crops.visible is None else known & crops.visible
+
+# %% ../nbs/80_evaluation.ipynb #2433fcf4
+def score(
+    found_train, found_test,          # (N, K, 2) and (Nt, K, 2) discovered landmarks, crop px, NaN where not seen
+    train, test,                      # `Crops` with landmarks; the test's with a normaliser
+):                                    # `Scores`
+    "Forward, backward and coverage by the paper's protocol (section 4)."
+    return evaluate(found_train, train.landmarks, found_test, test.landmarks, test.normaliser, test.size, annotated(test))
+
+def floor(train, test):               # `Crops` with landmarks -> `Scores`
+    "The floor of the measure: the true landmarks, NaN where hidden, in place of discovered ones."
+    return score(*(np.where(annotated(c)[..., None], c.landmarks, np.nan) for c in (train, test)), train, test)
+
+# %% ../nbs/80_evaluation.ipynb #5c6787b7
+def yaw_bins(
+    fields,                           # of an `ImageSet` or of `Crops`
+    edges=(0, 30, 60, 90),            # degrees, either side; objects seen from behind have one bin more
+):                                    # {"0_30": (N,) bool, ...}; empty where the yaw is unknown
+    "Pictures by how far their object turns away."
+    if "yaw" not in fields: return {}
+    yaw = np.abs(fields["yaw"])
+    if yaw.max(initial=0) > 120: edges = (*edges, 180)
+    return {f"{a}_{b}": (yaw >= a) & ((yaw < b) | (b == edges[-1])) for a, b in zip(edges, edges[1:])}
+
+# %% ../nbs/80_evaluation.ipynb #10ef5c92
+def forward_by_yaw(
+    errors,                           # (Nt,) or (Nt, L) of held-out pictures
+    fields,                           # their fields
+):                                    # {"forward_0_30": mean, ...}; empty where the yaw is unknown
+    "Forward error by how far the object turns away."
+    return {f"forward_{name}": float(mean_seen(errors[there])) for name, there in yaw_bins(fields).items()}
 
 # %% ../nbs/80_evaluation.ipynb #2d288b28
 def ced(
@@ -326,48 +365,7 @@ def silhouette(
     several = 1 < len(np.unique(classes[drawn])) < len(drawn)
     return float(silhouette_score(descriptors[drawn], classes[drawn], metric="cosine")) if several else float("nan")
 
-# %% ../nbs/80_evaluation.ipynb #80bb0002
-def annotated(crops):                 # (N, L) bool
-    "Landmarks that are known and visible."
-    known = np.isfinite(crops.landmarks).all(-1)
-    return known if crops.visible is None else known & crops.visible
-
-# %% ../nbs/80_evaluation.ipynb #80bb0004
-def score(found_train, found_test, train, test): # (N, K, 2), (Nt, K, 2) crop px; crops -> Scores
-    "Forward, backward and coverage by the paper's protocol (section 4)."
-    return evaluate(found_train, train.landmarks, found_test, test.landmarks, test.normaliser, test.size, annotated(test))
-
-def floor(train, test):               # crops -> Scores
-    "The scores of the true landmarks, NaN where they are hidden."
-    return score(*(np.where(annotated(c)[..., None], c.landmarks, np.nan) for c in (train, test)), train, test)
-
-# %% ../nbs/80_evaluation.ipynb #80bb0007
-def yaw_bins(
-    fields,                           # of an `ImageSet` or of `Crops`
-    edges=(0, 30, 60, 90),            # degrees, either side; objects seen from behind have one bin more
-):                                    # {"0_30": (N,) bool, ...}; empty where the yaw is unknown
-    "Pictures by how far their object turns away."
-    if "yaw" not in fields: return {}
-    yaw = np.abs(fields["yaw"])
-    if yaw.max(initial=0) > 120: edges = (*edges, 180)
-    return {f"{a}_{b}": (yaw >= a) & ((yaw < b) | (b == edges[-1])) for a, b in zip(edges, edges[1:])}
-
-def cluster_scores(
-    truth, which,                     # points at true landmarks with descriptors, (P,) the landmark of each: see `described`
-    centroids,                        # (M, d)
-    crops,                            # pictures the points are in
-):                                    # dict: nmi, ari, nmi_0_30, ...
-    "How well the nearest clusters tell true landmarks apart (Fig. 2c)."
-    cluster = assign(squared_distances(truth.descriptor, centroids), truth.offsets)
-    scores = {k: v for k, v in agreement(cluster, which).items() if k != "points"}
-    image = truth.image.numpy()
-    return scores | {f"nmi_{name}": agreement(cluster[there[image]], which[there[image]])["nmi"] for name, there in yaw_bins(crops.fields).items()}
-
-def forward_by_yaw(errors, fields):   # (Nt,) or (Nt, L) of held-out pictures, their fields -> {"forward_0_30": mean, ...}
-    "Forward error by how far the object turns away."
-    return {f"forward_{name}": float(mean_seen(errors[there])) for name, there in yaw_bins(fields).items()}
-
-# %% ../nbs/80_evaluation.ipynb #80bb0010
+# %% ../nbs/80_evaluation.ipynb #cc6392f4
 def described(
     model, crops,                     # Φ, or the name of a generic detector; pictures with landmarks
     batch=64,                         # pictures at once
@@ -378,7 +376,7 @@ def described(
     points = describe_keypoints(crops, truth, model) if isinstance(model, str) else harvest(model, crops, truth, torch.inf, batch=batch)
     return points, torch.arange(seen.shape[1]).expand_as(seen)[seen]
 
-# %% ../nbs/80_evaluation.ipynb #80bb0011
+# %% ../nbs/80_evaluation.ipynb #4f38475e
 def cluster_scores(
     truth, which,                     # points at true landmarks with descriptors, (P,) the landmark of each: see `described`
     centroids,                        # (M, d)
@@ -391,6 +389,7 @@ def cluster_scores(
     bins = {name: there[image] for name, there in yaw_bins(crops.fields).items()}
     return scores | {f"nmi_{name}": agreement(cluster[there], which[there])["nmi"] for name, there in bins.items()}
 
+# %% ../nbs/80_evaluation.ipynb #ed80ee65
 def correspondence_scores(
     model, centroids,                 # Φ, (M, d)
     crops,                            # pictures with landmarks
@@ -398,6 +397,7 @@ def correspondence_scores(
     radius=0.05,                      # share of the crop's side within which a detection is right
 ):                                    # dict: nmi, ari, f_measure, precision, recall, and the NMI by yaw where it is known
     "Do clusters mean landmarks, and does Φ fire at them? (Fig. 2c, 2d)"
-    agree = cluster_scores(*described(model, crops), centroids, crops)
+    truth, which = described(model, crops)
     found = harvest(model, crops, None, threshold)
-    return agree | detection_scores(found.image, found.xy, crops.landmarks, radius * crops.size, annotated(crops))
+    fires = detection_scores(found.image, found.xy, crops.landmarks, radius * crops.size, annotated(crops))
+    return cluster_scores(truth, which, centroids, crops) | fires

@@ -151,7 +151,7 @@ def close(self: Experiment):
     print(f"{len(runs)} runs, {minutes_of(runs):.0f} minutes of training.")
     if self.p.profile == "smoke": print("Profile smoke: these numbers mean nothing.")
 
-# %% ../nbs/96_experiment.ipynb #5c20ebd3
+# %% ../nbs/96_experiment.ipynb #3acd0645
 def cells_of(notebook):               # Path -> [(tags, source), ...]
     "The code of a notebook."
     cells = json.loads(notebook.read_text())["cells"]
@@ -160,8 +160,8 @@ def cells_of(notebook):               # Path -> [(tags, source), ...]
 def perform(notebook, parameters):    # Path, dict
     "Run a notebook's code here, as papermill would, without storing what it shows."
     scope = {"__name__": "__main__", "display": lambda *_: None}
-    for tags, source in cells_of(notebook):
-        exec(compile(source, notebook.name, "exec"), scope)
+    for tags, code in cells_of(notebook):
+        exec(compile(code, notebook.name, "exec"), scope)
         if "parameters" in tags: scope |= parameters
     plt.close("all")
 

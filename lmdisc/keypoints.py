@@ -10,8 +10,8 @@ __all__ = ['offsets_of', 'Keypoints', 'padded', 'zoom', 'unzoom', 'highest_point
 from dataclasses import dataclass, fields, replace
 import numpy as np, torch, torch.nn.functional as F, faiss
 from tqdm.auto import tqdm
-from .images import *
-from .detectors import *
+from .images import Crops
+from .detectors import open_detector
 
 # %% ../nbs/20_keypoints.ipynb #f1afda36
 def offsets_of(

@@ -7,7 +7,6 @@ __all__ = ['confident_xy', 'overlaps', 'absorbers', 'renumbered', 'merge_labels'
 
 # %% ../nbs/65_merging.ipynb #3d402bc4
 import torch
-from .keypoints import *
 
 # %% ../nbs/65_merging.ipynb #eb5b81c9
 def confident_xy(

@@ -7,14 +7,13 @@ __all__ = ['RATES', 'available', 'learn']
 
 # %% ../../nbs/91_baselines/learn.ipynb #fcb29e41
 from importlib import import_module
-from pkgutil import iter_modules
 
 # %% ../../nbs/91_baselines/learn.ipynb #6fe7d9f9
 RATES = {"imm": 3e-4, "zhang": 1e-2, "supervised": 1e-3} # learning rates; those of the first two are the best of tune_baselines.ipynb
 
 def available():                      # sorted names
     "The methods that `learn` knows."
-    return sorted(m.name for m in iter_modules(import_module("lmdisc.baselines").__path__) if not m.name.startswith("_"))
+    return sorted(RATES)
 
 def learn(
     name,                             # one of `available()`
@@ -27,5 +26,5 @@ def learn(
 ):                                    # a detector: `predict` gives (N, K, 2) and scores
     "Train a method by name, with the budget of a discovery."
     if name not in available(): raise ValueError(f"no method {name!r} to compare with; there are {', '.join(available())}")
-    like = import_module("lmdisc.baselines._common").like
-    return getattr(import_module(f"lmdisc.baselines.{name}"), name)(crops, like(config, K, lr or RATES[name]), checkpoint, config.data.margin, **kwargs)
+    how = import_module("lmdisc.baselines.common").like(config, K, lr or RATES[name])
+    return getattr(import_module(f"lmdisc.baselines.{name}"), name)(crops, how, checkpoint, config.data.margin, **kwargs)

@@ -10,7 +10,7 @@ import torch, torch.nn.functional as F
 from torch import nn
 from ..networks import STRIDE, LandmarkNet
 from ..detectors import open_detector, read_weights
-from ._common import *
+from .common import Bend, Painter, PointDetector, SoftPoints, bent, drawn_pictures, gaussians, layer, train
 
 # %% ../../nbs/91_baselines/imm.ipynb #89299534
 class Matching(nn.Module):

@@ -9,8 +9,8 @@ __all__ = ['supervised']
 import numpy as np, torch
 from ..networks import LandmarkNet
 from ..landmarks import LandmarkDetector, Stage2, landmark_loss
-from ..discovery import annotated
-from ._common import *
+from ..evaluation import annotated
+from .common import train
 
 # %% ../../nbs/91_baselines/supervised.ipynb #18ae4964
 def supervised(
@@ -21,7 +21,8 @@ def supervised(
     emphasis=10.0,                    # see `lmdisc.losses.heatmap_loss`
 ):                                    # `LandmarkDetector` that gives every landmark a place in every picture
     "A landmark detector trained on annotations."
-    if crops.landmarks is None: raise ValueError("these pictures have no annotated landmarks; a supervised detector learns from nothing else")
+    if crops.landmarks is None:
+        raise ValueError("these pictures have no annotated landmarks; a supervised detector learns from nothing else")
     torch.manual_seed(how.seed)
     places = torch.from_numpy(np.where(annotated(crops)[..., None], crops.landmarks, np.nan).astype(np.float32))
     loss = landmark_loss(Stage2(batch=how.batch, emphasis=emphasis), crops, places, how.augment)

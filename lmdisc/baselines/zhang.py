@@ -10,7 +10,7 @@ import math
 import torch, torch.nn.functional as F
 from torch import nn
 from ..networks import STRIDE, Backbone, head
-from ._common import *
+from .common import Bend, Painter, PointDetector, bent, drawn_pictures, gaussians, mean_cell, train, unbent
 
 # %% ../../nbs/91_baselines/zhang.ipynb #745c99c9
 def moments(
@@ -19,7 +19,8 @@ def moments(
     "Where each map lies, and how wide."
     share = maps.float() / maps.float().sum((2, 3), keepdim=True).clamp_min(1e-12)
     xy = mean_cell(share)
-    square = [(share.sum(d) * (torch.arange(share.shape[5 - d], device=maps.device) - xy[..., i, None]) ** 2).sum(-1) for i, d in ((0, 2), (1, 3))]
+    away = lambda i, n: torch.arange(n, device=maps.device) - xy[..., i, None]
+    square = [(share.sum(d) * away(i, share.shape[5 - d]) ** 2).sum(-1) for i, d in ((0, 2), (1, 3))]
     return xy, sum(square) / 2
 
 def separation(
@@ -54,7 +55,7 @@ class Zhang(nn.Module):
     ):                                # as painted; (B, K, 2) cells; (B, K) variance, cells²
         xy, variance, f = self.points(pictures)
         side = f.shape[-1]
-        spots = gaussians(xy, (side, side), self.sigma * side) / (2 * math.pi * self.sigma ** 2)    # densities over the picture; the background's is 1
+        spots = gaussians(xy, (side, side), self.sigma * side) / (2 * math.pi * self.sigma ** 2)    # densities; the background's is 1
         spots = torch.cat([spots, torch.ones_like(spots[:, :1])], 1)
         share = spots / spots.sum((2, 3), keepdim=True)
         told = torch.einsum("bkhw,bchw->bkc", share, self.features(f).float())
@@ -70,7 +71,7 @@ class ZhangPoints(nn.Module):
     def forward(self, pictures): return self.model.points(pictures)[0]
 
 # %% ../../nbs/91_baselines/zhang.ipynb #618063d7
-deformation = Bend(10, math.log(1.25), 0.09, 0.05, 7)    # theirs: a spline of 7 x 7 points moved by 0.1 on a picture from -1 to 1, and shifts of at most 0.15
+deformation = Bend(10, math.log(1.25), 0.09, 0.05, 7)    # theirs: 7 x 7 points moved by 0.1 of -1...1, shifts of at most 0.15
 
 def zhang_loss(
     crops, how,                       # pictures, `Comparator`
@@ -86,8 +87,10 @@ def zhang_loss(
         moved = model.points(bent(pictures, bend))[0]
         side = pictures.shape[-1] / STRIDE
         back = (unbent(moved, bend, side) - xy) * 2 / side
-        return {"concentration": a * 2 * math.pi * math.e * (variance / side ** 2).sum(1).mean(), "separation": b * separation((xy + 0.5) / side),
-                "equivariance": c * back.pow(2).sum((1, 2)).mean(), "reconstruction": d * (painted.float() - pictures).pow(2).sum((1, 2, 3)).mean()}
+        return {"concentration": a * 2 * math.pi * math.e * (variance / side ** 2).sum(1).mean(),
+                "separation": b * separation((xy + 0.5) / side),
+                "equivariance": c * back.pow(2).sum((1, 2)).mean(),
+                "reconstruction": d * (painted.float() - pictures).pow(2).sum((1, 2, 3)).mean()}
     return loss
 
 # %% ../../nbs/91_baselines/zhang.ipynb #ab1d97b0

@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from scipy import sparse
 from scipy.spatial.transform import Rotation
-from ..images import *
+from ..images import ImageSet, cache_dir
 from .heads import (_bare, _hush, _mix, _scene, _wobble, camera, cast, draw_light, expose, eye_colour, identity, images_of, in_hair, lit, normals,
                                    rendered, save_npz, scenery, skin_colour, strands, version as heads_version)
 

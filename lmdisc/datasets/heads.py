@@ -23,7 +23,7 @@ from embreex import rtcore_scene
 from embreex.mesh_construction import TriangleMesh
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
-from ..images import *
+from ..images import ImageSet, cache_dir, sha256, whole_file
 
 # %% ../../nbs/15_datasets/heads.ipynb #df58b325
 version = 2                           # raise when a change alters the pictures: sets in the cache are then drawn anew

@@ -36,7 +36,8 @@ def like(
     "A comparator that draws as many training pictures as this discovery, of the same size, with the same backbone."
     one, two = config.stage1, config.stage2
     drawn = 2 * one.batch * (one.warmup_steps + one.rounds * one.round_steps) + two.batch * two.steps
-    return Comparator(K, -(-drawn // two.batch), two.batch, config.net, replace(config.learning1, lr=lr or config.learning1.lr), config.augment, config.seed)
+    learning = replace(config.learning1, lr=lr or config.learning1.lr)
+    return Comparator(K, -(-drawn // two.batch), two.batch, config.net, learning, config.augment, config.seed)
 
 # %% ../../nbs/91_baselines/common.ipynb #ea44b9bf
 def mean_cell(
@@ -59,7 +60,8 @@ def gaussians(
     sigma,                            # standard deviation, cells
 ):                                    # (B, K, H, W) float32, 1 at the points
     "Gaussians at points, with a gradient to the points: `lmdisc.heatmaps.draw_gaussians` has none."
-    h, w = (torch.exp(-0.5 * ((torch.arange(n, device=xy.device) - xy[..., i, None]) / sigma) ** 2) for i, n in ((1, shape[0]), (0, shape[1])))
+    away = lambda i, n: torch.arange(n, device=xy.device) - xy[..., i, None]
+    h, w = (torch.exp(-0.5 * (away(i, n) / sigma) ** 2) for i, n in ((1, shape[0]), (0, shape[1])))
     return h[..., :, None] * w[..., None, :]
 
 # %% ../../nbs/91_baselines/common.ipynb #2eee80e5
@@ -113,7 +115,7 @@ def layer(c_in, c_out, size=3, stride=1, norm="batch"):
     return nn.Sequential(nn.Conv2d(c_in, c_out, size, stride, size // 2, bias=False), norm_layer(norm, c_out), nn.ReLU(inplace=True))
 
 class Painter(nn.Module):
-    "Feature maps to a picture: two layers at every size, the second of which halves the width before the map is made twice as large."
+    "Feature maps to a picture: two layers at every size, the second of which halves the width before the map doubles."
     def __init__(self,
         c,                            # channels of the maps
         width,                        # channels of the last but one layer
@@ -122,7 +124,8 @@ class Painter(nn.Module):
     ):
         super().__init__()
         wide = [width * 2 ** i for i in range(doublings, -1, -1)]
-        self.steps = nn.ModuleList(nn.Sequential(layer(a, b, norm=norm), layer(b, next_one, norm=norm)) for a, b, next_one in zip([c, *wide[1:]], wide, [*wide[1:], width]))
+        sizes = zip([c, *wide[1:]], wide, [*wide[1:], width])
+        self.steps = nn.ModuleList(nn.Sequential(layer(a, b, norm=norm), layer(b, c, norm=norm)) for a, b, c in sizes)
         self.last = nn.Conv2d(width, 3, 3, padding=1)
 
     def forward(self, x):
@@ -136,7 +139,7 @@ def drawn_pictures(crops, how, generator, device):
     "A step's pictures, augmented, (B, 3, S, S) in 0...1."
     index = torch.randint(len(crops), (how.batch,), generator=generator)
     nothing = torch.zeros(how.batch, 0, 2, device=device)
-    return how.augment(crops.raw(index, device), nothing, torch.zeros(how.batch, 0, dtype=torch.bool, device=device), generator)[0]
+    return how.augment(crops.raw(index, device), nothing, nothing[..., 0].bool(), generator)[0]
 
 def train(
     model,                            # changed in place
@@ -171,7 +174,8 @@ class PointDetector:
         "Landmarks of every picture."
         crops = crops_of(pictures, self.size, self.margin)
         device = next(self.read.parameters()).device
-        with torch.no_grad(): cells = torch.cat([self.read(crops.batch(range(a, min(a + batch, len(crops))), device)).cpu() for a in range(0, len(crops), batch)])
+        parts = (range(a, min(a + batch, len(crops))) for a in range(0, len(crops), batch))
+        with torch.no_grad(): cells = torch.cat([self.read(crops.batch(part, device)).cpu() for part in parts])
         xy = to_pixels(cells, STRIDE).numpy()
         return (xy if crops is pictures else crops.to_image(xy, np.arange(len(crops)))), np.ones(xy.shape[:2], np.float32)
 
