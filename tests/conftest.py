@@ -9,12 +9,12 @@ def small_heads():
 def small_config(seed=0, **changes):
     "The smallest profile, still smaller."
     from lmdisc.discovery import change, profile
-    return change(profile("smoke", seed=seed), {"n_images": 24} | changes)
+    return change(profile("smoke", seed=seed), {"data.n_images": 24} | changes)
 
 def outcome(found):
     "All that must come out the same: tensors and numbers of a discovery."
-    tensors = {"centroids": found.centroids, "landmarks": torch.from_numpy(found.found[1]), **found.detector.net.state_dict()}
-    return tensors, {"K": found.detector.K, "scores": {k: s.row() for k, s in found.scores.items()}, "history": found.history, "merging": found.merging}
+    tensors = {"centroids": found.correspondence.centroids, "landmarks": torch.from_numpy(found.found[1]), **found.detector.net.state_dict()}
+    return tensors, {"K": found.detector.K, "scores": [found.scores.row(), found.initial_scores.row()], "history": found.history, "merging": found.merging}
 
 def assert_same(a, b):
     "Two outcomes are equal, bit for bit."

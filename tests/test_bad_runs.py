@@ -8,7 +8,8 @@ from lmdisc import training
 from lmdisc.clustering import Labels, kmeans, label
 from lmdisc.completion import complete
 from lmdisc.correspondence import harvest
-from lmdisc.discovery import change, correspondence_scores, discover, score
+from lmdisc.discovery import change, discover
+from lmdisc.evaluation import correspondence_scores, score
 from lmdisc.images import ImageSet
 from lmdisc.keypoints import Keypoints
 from lmdisc.landmarks import LandmarkDetector, learn_landmarks
@@ -39,14 +40,14 @@ def test_grey_pictures_go_along(heads_set):
     "Two training pictures and a held-out one show nothing: they have no keypoints, and the others are learned from."
     grey = {0, 7, 30}
     found = discover(replace(heads_set, load=lambda i: GREY if i in grey else heads_set.load(i), data_hash="with grey"), small_config())
-    assert found.keypoints.counts[[0, 7]].tolist() == [0, 0] and found.keypoints.n_images == 24
+    assert found.start.keypoints.counts[[0, 7]].tolist() == [0, 0] and found.start.keypoints.n_images == 24
     assert found.found[0].shape == (24, found.detector.K, 2) and found.found[1].shape == (12, found.detector.K, 2)
-    assert np.isfinite(found.scores["ours"].nme_forward)
+    assert np.isfinite(found.scores.nme_forward)
 
 def test_more_keypoints_than_clusters():
     g = torch.Generator().manual_seed(0)
     points = Keypoints(torch.tensor([0, 20, 20, 40]), torch.rand(40, 2, generator=g), torch.ones(40), torch.randn(40, 8, generator=g))
-    labels = label(points, kmeans(points.descriptor, 5), spread=torch.inf)
+    labels = label(points, kmeans(points.descriptor, 5), tolerance=torch.inf)
     assert labels.counts.tolist() == [5, 0, 5]
     assert sorted(labels.cluster[:5].tolist()) == [0, 1, 2, 3, 4]
 
@@ -69,11 +70,11 @@ def test_a_dead_cluster_leaves_no_landmark(found):
     "Cluster 1 of 3 has no point in any picture."
     labels = labels_of([[(20, 20), (40, 40)]] * 24, [[0, 2]] * 24)
     psi, history = learn(found, labels, 3)
-    assert [h["landmarks"] for h in history][0] == 2 and 1 <= psi.detector[4].out_channels <= 2
+    assert [h["landmarks"] for h in history][0] == 2 and 1 <= psi.K <= 2
 
 def test_pictures_without_labels_are_not_trained_on(found):
     labels = labels_of([[(20, 20)]] + [[]] * 23, [[0]] + [[]] * 23)
-    assert learn(found, labels, 2)[0].detector[4].out_channels == 1
+    assert learn(found, labels, 2)[0].K == 1
 
 def test_no_label_is_left(found):
     with pytest.raises(ValueError, match="no picture has a labelled point left"): learn(found, labels_of([[]] * 24, [[]] * 24), 3)
@@ -83,7 +84,7 @@ def test_no_label_is_left(found):
 def test_no_landmark_at_all(found):
     "K = 0: the detector answers with nothing, the scores with the mean shape."
     psi = keep_channels(landmark_net(found_phi(found), 3), torch.zeros(0, dtype=torch.long))
-    detector = LandmarkDetector(psi, found.config.size)
+    detector = LandmarkDetector(psi, found.config.data.size)
     none = [detector.predict(c)[0] for c in (found.train, found.test)]
     assert none[0].shape == (24, 0, 2)
     scores = score(*none, found.train, found.test)
@@ -111,7 +112,7 @@ def test_gaps_in_annotations(found, gap):
     train, test = (replace(c, landmarks=c.landmarks.copy()) for c in (found.train, found.test))
     for c in (train, test): c.landmarks[where] = np.nan
     marks = [c.landmarks[:, 20:28] for c in (found.train, found.test)]
-    scores, rounds = score(*marks, train, test), correspondence_scores(found_phi(found), found.centroids, test)
+    scores, rounds = score(*marks, train, test), correspondence_scores(found_phi(found), found.correspondence.centroids, test)
     assert np.isfinite([scores.nme_forward, scores.nme_backward]).all() and np.isfinite(list(rounds.values())).all()
 
 # files
@@ -132,7 +133,7 @@ def test_full_disk_leaves_the_old_checkpoint(tmp_path, monkeypatch):
 def test_full_disk_stops_a_run_with_one_clear_line(heads_set, tmp_path, monkeypatch):
     full_disk(monkeypatch)
     with pytest.raises(OSError, match="could not write .*keypoints-.*free some space"): discover(heads_set.take(range(3)), small_config(), tmp_path)
-    assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
+    assert {p.name for p in tmp_path.rglob("*") if p.is_file()} <= {"begun.json"}
 
 @pytest.fixture
 def saved(found, tmp_path):

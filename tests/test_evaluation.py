@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lmdisc.completion import complete
-from lmdisc.evaluation import agreement, ced, detection_scores, evaluate, landmarks_of_labels, matched, regress
+from lmdisc.clustering import places_of
+from lmdisc.evaluation import agreement, ced, detection_scores, evaluate, matched, regress
 from lmdisc.merging import absorbers, merge_labels, overlaps, renumbered
 
 quick = settings(max_examples=10, deadline=None, derandomize=True)
@@ -157,5 +158,5 @@ def test_merged_labels_are_landmarks(seed):
     places = torch.stack([image, merged], 1)
     assert len(places[keep].unique(dim=0)) == int(keep.sum()) == len(places.unique(dim=0))
     labels = type("Labels", (), dict(n_images=10, image=image, cluster=merged, distance=distance, xy=distance[:, None].expand(-1, 2)))
-    best = torch.as_tensor(landmarks_of_labels(labels, len(keeper.unique())))[image[keep], merged[keep], 0]
+    best = places_of(labels, len(keeper.unique()))[image[keep], merged[keep], 0]
     assert torch.equal(best, distance[keep])

@@ -1,30 +1,22 @@
 "The deviation ledger: complete, and every switch in it real."
-import inspect, json
+import inspect
 from importlib import import_module
 from operator import attrgetter
-from pathlib import Path
 import numpy as np, pytest, torch
 from lmdisc.clustering import limits
-from lmdisc.discovery import PROFILES, Config, change, find_correspondence, initial_clusters, initial_keypoints, split_crops
+from lmdisc.discovery import PROFILES, Config, change, find_correspondence
 from lmdisc.heatmaps import decode, draw_channels
 from lmdisc.landmarks import landmark_loss
 from lmdisc.networks import CorrespondenceNet, landmark_net
-from lmdisc.sweep import RELEASED_CODE, as_in_paper
+from lmdisc.protocols import BUDGET, DEPARTURES, as_in_paper
+from lmdisc.released import RELEASED_CODE
 from conftest import small_config
 
-NOTEBOOK = Path(__file__).resolve().parents[1]/"nbs"/"deviations.ipynb"
 DISAGREEMENTS = {  # of paper and released code
     "descriptors of the initial keypoints", "where K-means starts", "distance filter", "heatmap target of stage 1", "heatmap target of stage 2",
     "hinge of the contrastive loss", "learning rate", "decoder: fraction of a cell", "decoder: column 0", "normaliser of MAFL", "CED"}
 
-def said(name):
-    "What the notebook's cell that starts with `name` defines."
-    cells = ["".join(c["source"]) for c in json.loads(NOTEBOOK.read_text())["cells"] if c["cell_type"] == "code"]
-    scope = {}
-    exec(next(c for c in cells if c.startswith(f"{name} = ")), scope)
-    return scope
-
-LEDGER, DEPARTURES = RELEASED_CODE, said("departures")["departures"]
+LEDGER = RELEASED_CODE
 by_name = {row["name"]: row for row in LEDGER}
 stage1 = [row["name"] for row in LEDGER if row["acts"] in ("start", "rounds")]
 
@@ -53,17 +45,16 @@ def test_the_default_is_never_what_the_released_code_does():
             if not path.startswith("lmdisc."): assert attrgetter(path)(Config()) != released, path
 
 def test_every_departure_of_a_profile_has_a_row():
-    told = {p for row in DEPARTURES for p in row["paths"]} | set(said("departures")["budget"])
-    assert {p for choices in PROFILES.values() for p in choices} <= told
+    told = {p for row in DEPARTURES for p in row["paths"]}
+    chosen = {p for choices in PROFILES.values() for p in choices}
+    assert chosen == told | set(BUDGET)
 
 @pytest.fixture(scope="module")
 def start(heads_set):
-    "What stage 1 starts from, and what one round makes of it, by choices."
+    "What one round makes of it, by choices."
     def run(choices):
         config = change(small_config(), {"stage1.warmup_steps": 2, "stage1.round_steps": 3, "stage1.rounds": 1} | choices)
-        train, _ = split_crops(heads_set, config)
-        initial, _ = initial_clusters(initial_keypoints(train, config), config)
-        return find_correspondence(train, None, initial, config, None)
+        return find_correspondence(heads_set.split("train"), config)
     return run
 
 @pytest.fixture(scope="module")
@@ -73,29 +64,29 @@ def plain(start): return start({})
 def test_the_switch_changes_stage_1(name, start):
     switch = by_name[name]["switch"]
     paper, released = start(as_in_paper(*switch)), start(switch)
-    assert not torch.equal(paper[2], released[2]) or paper[3] != released[3]
+    assert not torch.equal(paper.centroids, released.centroids) or paper.history != released.history
 
 def test_the_distance_filter_reads_the_first_points_only():
     distances = torch.rand(12_000, 3, generator=torch.Generator().manual_seed(0))
-    assert not torch.equal(limits(distances), limits(distances, first=by_name["distance filter"]["switch"]["stage1.filter_first"]))
+    assert not torch.equal(limits(distances), limits(distances, first=by_name["distance filter"]["switch"]["released.first_points"]))
 
 def test_the_filter_option_reaches_the_filter(start, plain):
-    assert len(start({"stage1.filter_first": 40})[1][-1]) != len(plain[1][-1])
+    assert len(start({"released.first_points": 40}).rounds[-1]) != len(plain.rounds[-1])
 
 def test_the_switch_changes_the_targets_of_stage_2(heads_set):
     config = small_config()
-    train, _ = split_crops(heads_set, config)
-    places = torch.rand(len(train), 4, 2, generator=torch.Generator().manual_seed(0)) * config.size
+    train = heads_set.split("train").crops(config.data.size, progress=False)
+    places = torch.rand(len(train), 4, 2, generator=torch.Generator().manual_seed(0)) * config.data.size
     torch.manual_seed(0)
     psi = landmark_net(CorrespondenceNet(config.net), 4).eval()
-    loss = lambda c: landmark_loss(c.stage2, train, places, c.augment)(psi, torch.Generator().manual_seed(0))["detector"].item()
+    loss = lambda c: landmark_loss(c.stage2, train, places, c.augment, c.released)(psi, torch.Generator().manual_seed(0))["detector"].item()
     assert loss(config) != loss(change(config, by_name["heatmap target of stage 2"]["switch"]))
 
 @pytest.mark.parametrize("name", ["decoder: fraction of a cell", "decoder: column 0"])
 def test_the_switch_changes_decoding(name):
     maps = draw_channels(torch.tensor([[[0., 3.], [5.3, 4.2]]]), (12, 12))
-    choices = {path.split(".")[1]: v for path, v in by_name[name]["switch"].items()}
-    assert not torch.equal(decode(maps)[0], decode(maps, **choices)[0])
+    released = change(Config(), by_name[name]["switch"]).released
+    assert not torch.equal(decode(maps)[0], decode(maps, .2, not released.whole_cells, released.wrap)[0])
 
 def test_the_lower_lids_are_nearer_to_each_other():
     from lmdisc.datasets.packed import normaliser_of

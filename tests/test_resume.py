@@ -2,14 +2,15 @@
 import signal, subprocess, sys, time
 from pathlib import Path
 import numpy as np, pytest
-from lmdisc.discovery import discover, initial_keypoints, run_folder, split_crops, stage1_alone
+from lmdisc.discovery import discover, prepare
+from lmdisc.runs import kept
 from lmdisc.training import load_state
 from conftest import assert_same, outcome, small_config
 
 CHILD = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from conftest import *
+from conftest import outcome, small_config, small_heads
 from lmdisc.discovery import discover
 from lmdisc.training import save_state
 save_state(sys.argv[3], *outcome(discover(small_heads(), small_config(), sys.argv[2])))
@@ -19,23 +20,26 @@ def start(runs, out):
     "The same discovery in a process of its own."
     return subprocess.Popen([sys.executable, "-c", CHILD, Path(__file__).parent, runs, out], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
-def wait_for(child, checkpoint, step, limit=300):
-    "Until `checkpoint` holds `step` steps or more."
+def step_of(runs, stage):
+    "The step that the checkpoint of a stage stands at; -1 where there is none yet."
+    return max([load_state(p)[1]["step"] for p in Path(runs).glob(f"{stage}-*/checkpoint.safetensors")], default=-1)
+
+def wait_for(child, runs, stage, step, limit=300):
+    "Until the checkpoint of a stage holds `step` steps or more."
     give_up = time.time() + limit
-    while not checkpoint.exists() or load_state(checkpoint)[1]["step"] < step:
+    while step_of(runs, stage) < step:
         assert child.poll() is None, child.stderr.read()
-        assert time.time() < give_up, f"{checkpoint.name} never came to step {step}"
+        assert time.time() < give_up, f"{stage} never came to step {step}"
         time.sleep(.01)
 
 # steps: warm-up to 10, rounds to 15 and 20; stage 2 to 20, merging after 8 and 14
 MOMENTS = [("stage1", 5), ("stage1", 15), ("stage2", 8)]
 
 def test_killed_three_times(found, heads_set, tmp_path):
-    chance, config = np.random.default_rng(0), small_config()
-    folders = {"stage1": run_folder(tmp_path/"runs", stage1_alone(config), heads_set), "stage2": run_folder(tmp_path/"runs", config, heads_set)}
+    chance = np.random.default_rng(0)
     for stage, step in MOMENTS:
         child = start(tmp_path/"runs", tmp_path/"out.safetensors")
-        wait_for(child, folders[stage]/f"{stage}.safetensors", step)
+        wait_for(child, tmp_path/"runs", stage, step)
         time.sleep(chance.uniform(0, .1))
         child.kill()
         assert child.wait() == -signal.SIGKILL
@@ -47,18 +51,32 @@ def test_killed_three_times(found, heads_set, tmp_path):
 def test_same_seed_twice(found, heads_set):
     assert_same(outcome(discover(heads_set, small_config())), outcome(found))
 
-def test_another_seed_is_another_run(found, heads_set, tmp_path):
-    assert run_folder(tmp_path, small_config(1), heads_set) != run_folder(tmp_path, small_config(), heads_set)
-    assert not np.array_equal(discover(heads_set, small_config(1)).centroids, found.centroids)
+def test_another_seed_is_another_run(found, heads_set):
+    assert not np.array_equal(discover(heads_set, small_config(1)).correspondence.centroids, found.correspondence.centroids)
 
 def test_other_choices_and_other_pictures_are_other_runs(heads_set, tmp_path):
-    folders = [run_folder(tmp_path, small_config(), heads_set), run_folder(tmp_path, small_config(size=96), heads_set),
-               run_folder(tmp_path, small_config(**{"stage2.overlap": .5}), heads_set), run_folder(tmp_path, small_config(), heads_set.take(range(30)))]
-    assert len(set(folders)) == 4
+    configs = small_config(), small_config(**{"data.size": 96}), small_config(**{"stage2.overlap": .5})
+    for images in (heads_set, heads_set.take(range(30))):
+        for config in configs: kept(lambda _: [], tmp_path, "x", config, images, ["lmdisc.losses"])
+    assert len(list(tmp_path.iterdir())) == 6
 
-def test_a_foreign_checkpoint_is_named(heads_set, tmp_path):
-    train, _ = split_crops(heads_set.take(range(3)), small_config())
-    initial_keypoints(train, small_config(), tmp_path)
-    path, = tmp_path.iterdir()
-    path.write_bytes(b"not a checkpoint")
-    with pytest.raises(ValueError, match=f"{path.name} is no file of lmdisc's"): initial_keypoints(train, small_config(), tmp_path)
+def test_minutes_are_those_of_training(heads_set, tmp_path):
+    "A run that is read says what it took to make it, and one that was killed what all its attempts took."
+    def slow(folder):
+        (folder/"checkpoint").write_text("half")
+        time.sleep(.5)
+        if len(attempts := [*folder.glob("attempt*")]) < 1:
+            (folder/f"attempt{len(attempts)}").touch()
+            raise KeyboardInterrupt
+        return [{}]
+    once = lambda: kept(slow, tmp_path, "slow", {}, heads_set, ["lmdisc.losses"])
+    with pytest.raises(KeyboardInterrupt): once()
+    first, again = once(), once()
+    assert first.minutes == again.minutes and .9 / 60 < first.minutes < 2 / 60
+
+def test_a_foreign_file_is_named(heads_set, tmp_path):
+    images = heads_set.take(range(6))
+    prepare(images, small_config(), tmp_path)
+    folder, = tmp_path.iterdir()
+    (folder/"run.safetensors").write_bytes(b"not a run")
+    with pytest.raises(ValueError, match="run.safetensors is no file of lmdisc's"): prepare(images, small_config(), tmp_path)

@@ -1,11 +1,12 @@
-"The sweep: its plan, a sweep killed and started again, and what a wrong parameter says."
-import os, shutil, signal, subprocess, sys, time
+"Experiments: their plan, one killed and started again, one whose source changes, and what a wrong parameter says."
+import json, os, shutil, signal, subprocess, sys, time
 from pathlib import Path
 import pandas as pd, pytest, torch
-from lmdisc import sweep
 from lmdisc.discovery import change
-from lmdisc.figures import output_folder
-from lmdisc.keypoints import spread
+from lmdisc.experiment import as_table, measured
+from lmdisc.measures import rounds
+from lmdisc.protocols import listed, pictures, sweep_profile
+from lmdisc.provenance import output_folder
 
 ROOT = Path(__file__).resolve().parents[1]
 pytest.importorskip("snakemake", reason="Snakemake needs Python 3.11")
@@ -45,7 +46,7 @@ def checkout(tmp_path):
 
 def finished(checkout):
     "Runs that are kept, and when they were."
-    return {p: p.stat().st_mtime_ns for p in (checkout/"runs"/"smoke"/"kept").glob("*/rounds_rows.json")}
+    return {p: p.stat().st_mtime_ns for p in (checkout/"runs"/"smoke"/"kept").glob("rounds-*/run.safetensors")}
 
 def test_killed_and_started_again(checkout):
     threads = torch.get_num_threads()
@@ -66,22 +67,79 @@ def test_killed_and_started_again(checkout):
     after = finished(checkout)
     assert len(after) == 4 and {p: after[p] for p in before} == before
 
-    images = sweep.pictures("heads", "smoke")
-    images = images.only(spread(images.landmarks.shape[1]))
-    config = change(sweep.sweep_profile("smoke"), {"outliers": 0.0, "share_real": 0.4})
+    images = pictures("heads", "smoke", n_landmarks=15)
+    config = change(sweep_profile("smoke"), {"initial.outliers": 0.0, "initial.share_real": 0.4})
     torch.set_num_threads(1)          # as the plan's jobs do: sums in another order are other numbers
-    try: never_killed = sweep.sweep(images, config, [({"M": m}, {"stage1.clusters": m}) for m in (4, 6)], "0,1", sweep.rounds_rows)
+    arms = [({"M": m, "seed": seed}, change(config, {"stage1.clusters": m, "seed": seed})) for m in (4, 6) for seed in (0, 1)]
+    try: never_killed = as_table([(label, measured(rounds, images, one, None, {})) for label, one in arms])
     finally: torch.set_num_threads(threads)
     drawn = pd.read_csv(checkout/"runs"/"smoke"/"figures"/"ablation_clusters.csv")
     same = never_killed.columns.drop("minutes")
     pd.testing.assert_frame_equal(drawn[same], never_killed[same], check_exact=False, rtol=1e-12, check_dtype=False)
     assert "Nothing to be done" in (again := snakemake("--cores", "1", TARGET, cwd=checkout)).stdout + again.stderr
 
+def papermill(*args, cwd=ROOT, **env):
+    return subprocess.run([sys.executable, "-m", "papermill", *map(str, args), "--no-progress-bar"], cwd=cwd, env=ENV | env, capture_output=True, text=True, timeout=300)
+
+def test_a_changed_loss_trains_again_and_a_changed_figure_does_not(tmp_path):
+    "A copy of the package, asked for the same figure four times."
+    for name in ("nbs", "lmdisc"): shutil.copytree(ROOT/name, tmp_path/name)
+    shutil.copy(ROOT/"settings.ini", tmp_path)
+    def ask():
+        done = papermill("nbs/ablation_clusters.ipynb", "out.ipynb", "-p", "clusters", 4, "-p", "out_dir", "figures", "-p", "runs", "runs", cwd=tmp_path, PYTHONPATH=str(tmp_path))
+        assert done.returncode == 0, done.stderr[-3000:]
+        trained = {p.name for p in (tmp_path/"runs").glob("stage1-*")}
+        return trained, json.loads((tmp_path/"figures"/"ablation_clusters.json").read_text()), (tmp_path/"figures"/"ablation_clusters.png").read_bytes()
+    def edit(module, old, new):
+        path = tmp_path/"lmdisc"/f"{module}.py"
+        assert old in path.read_text()
+        path.write_text(path.read_text().replace(old, new))
+    first, told, drawn = ask()
+    edit("losses", "import torch", "import torch  # a comment")
+    edit("figures", "lw=1.2", "lw=1.3")
+    again, told_again, drawn_again = ask()
+    assert len(first) == 1 and again == first and drawn_again == drawn
+    assert told_again == told         # minutes, too: those of the training
+    edit("losses", "return ", "return 1.01 * ")
+    other, told_other, _ = ask()
+    assert len(other) == 2 and told_other["source"] != told["source"]
+    edit("losses", "return 1.01 * ", "return ")
+    back, told_back, _ = ask()
+    assert back == other and told_back == told
+
+def test_kept_runs_from_elsewhere_are_used(tmp_path):
+    "Another machine's folder is found again, under whatever name it lies here."
+    ask = lambda kept: papermill("nbs/ablation_clusters.ipynb", tmp_path/"out.ipynb", "-p", "clusters", 4, "-p", "runs", kept)
+    assert ask(tmp_path/"theirs").returncode == 0
+    shutil.copytree(tmp_path/"theirs", tmp_path/"ours")
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path/"ours").rglob("*") if p.is_file()}
+    assert ask(tmp_path/"ours").returncode == 0
+    assert before and {p: p.stat().st_mtime_ns for p in (tmp_path/"ours").rglob("*") if p.is_file()} == before
+
+def test_every_committed_figure_is_drawn_again(tmp_path):
+    "To the byte, in a copy, from the committed runs; unless the libraries that draw are others."
+    from lmdisc.provenance import version_of
+    for name in ("nbs", "figures"): shutil.copytree(ROOT/name, tmp_path/name)
+    shutil.copy(ROOT/"settings.ini", tmp_path)
+    libraries = json.loads((ROOT/"figures"/"ablation_noise.json").read_text())["drawn_with"]
+    done = subprocess.run([sys.executable, "-c", "from lmdisc.experiment import redraw; redraw()"], cwd=tmp_path, env=ENV, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    if libraries == {p: version_of(p) for p in libraries}: assert "as they were, to the byte" in done.stdout, done.stdout[-2000:]
+
+def test_photographs_are_left_out_without_superpoint(tmp_path):
+    "Pictures are there, weights are not, and there is no network: one line says so, and the rest of the plan stands."
+    (tmp_path/"data").mkdir(); (tmp_path/"data"/"faces_cfp.npz").touch()
+    nowhere = {"LMDISC_DATA": str(tmp_path/"data"), "LMDISC_CACHE": str(tmp_path/"cache"), "HTTPS_PROXY": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
+    done = subprocess.run(["snakemake", "--nolock", "-n", "-F", "all", "-s", ROOT/"Snakefile"], cwd=ROOT, env=ENV | nowhere, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    said = [l for l in done.stderr.splitlines() if l.startswith("Left out: all photographs")]
+    assert len(said) == 1 and "ablation_noise_heads" in done.stdout and "ablation_noise_faces_cfp" not in done.stdout
+
 @pytest.mark.parametrize("wrong, message", [
-    (lambda d: sweep.pictures("nowhere", "smoke"), "no data set 'nowhere': choose one of .*heads"),
-    (lambda d: sweep.sweep_profile("huge"), "there is no profile 'huge'"),
-    (lambda d: sweep.sweep(sweep.pictures("heads", "smoke"), sweep.sweep_profile("smoke", detector="surf"), [({}, {})], "0", sweep.rounds_rows), "there is no detector 'surf'; choose one of aliked"),
-    (lambda d: sweep.listed("0;1"), "whole numbers between commas are wanted, such as 0,1,2, not '0;1'"),
+    (lambda d: pictures("nowhere", "smoke"), "no data set 'nowhere': choose one of .*heads"),
+    (lambda d: sweep_profile("huge"), "there is no profile 'huge'"),
+    (lambda d: as_table([({}, measured(rounds, pictures("heads", "smoke"), sweep_profile("smoke", detector="surf"), None, {}))]), "there is no detector 'surf'; choose one of aliked"),
+    (lambda d: listed("0;1"), "whole numbers between commas are wanted, such as 0,1,2, not '0;1'"),
     (lambda d: output_folder(d/"file"/"figures"), "cannot write to the folder .*; choose another")])
 def test_a_wrong_parameter_is_one_clear_line(tmp_path, wrong, message):
     (tmp_path/"file").write_text("in the way")
@@ -89,6 +147,6 @@ def test_a_wrong_parameter_is_one_clear_line(tmp_path, wrong, message):
     assert "\n" not in str(error.value)
 
 def test_papermill_says_so_too(tmp_path):
-    papermill = lambda *args: subprocess.run([sys.executable, "-m", "papermill", "nbs/ablation_noise.ipynb", tmp_path/"out.ipynb", *args], cwd=ROOT, env=ENV, capture_output=True, text=True, timeout=300)
-    assert papermill("-p", "dataset", "nowhere").stderr.strip().splitlines()[-1].startswith("ValueError: no data set 'nowhere'")
-    assert "'-p' requires 2 arguments" in papermill("-p", "profile").stderr
+    ask = lambda *args: papermill("nbs/ablation_noise.ipynb", tmp_path/"out.ipynb", *args)
+    assert ask("-p", "dataset", "nowhere").stderr.strip().splitlines()[-1].startswith("ValueError: no data set 'nowhere'")
+    assert "'-p' requires 2 arguments" in subprocess.run([sys.executable, "-m", "papermill", "nbs/ablation_noise.ipynb", "-p", "profile"], capture_output=True, text=True, cwd=ROOT).stderr
