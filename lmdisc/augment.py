@@ -112,12 +112,14 @@ class Augment:
     ):                                # (B, 3, S, S) float32 in 0...1; (B, P, 2) px; (B, P) bool: there, and still in the picture
         "Every picture changed in its own way, its points with it."
         B, C, S, W = pictures.shape
-        if S != W or C != 3: raise ValueError(f"pictures must be (B, 3, S, S), not {tuple(pictures.shape)}; cut square crops first")
+        if S != W or C != 3:
+            raise ValueError(f"pictures must be (B, 3, S, S), not {tuple(pictures.shape)}; cut square crops first")
         device = pictures.device
         ends = torch.tensor([math.radians(self.rotation), self.scale, self.shift * S, self.shift * S, self.blur * S,
                              self.brightness, self.contrast, self.saturation, math.radians(self.hue), self.noise])
         u = ((2 * torch.rand(B, 10, generator=generator) - 1) * ends).to(device)
-        start, step = torch.randint(2**17, (), generator=generator), torch.randint(2**10, 2**12, (), generator=generator)
+        start, step = torch.randint(2**17, (), generator=generator), torch.randint(2**10, 2**12, (),
+            generator=generator)
         turn, shift, sigma = similarity(u[:, 0], 1 + u[:, 1]), u[:, 2:4], u[:, 4].clamp_min(0)
         matrix, offset = colour_matrix(u[:, 5], 1 + u[:, 6], 1 + u[:, 7], u[:, 8])
         if not pictures.is_floating_point(): matrix = matrix / 255

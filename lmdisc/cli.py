@@ -34,7 +34,9 @@ def pictures_at(
     from lmdisc.images import ImageSet, read_picture
     import numpy as np
     if not all(os.path.isfile(w) for w in where) or Path(where[0]).suffix == ".npz":
-        if len(where) > 1: raise FileNotFoundError(f"{next(w for w in where if not os.path.isfile(w))}: no such file; name picture files, or one folder alone")
+        if len(where) > 1:
+            raise FileNotFoundError(
+                f"{next(w for w in where if not os.path.isfile(w))}: no such file; name picture files, or one folder alone")
         return datasets.open(where[0], **kwargs)
     whole = np.c_[np.full((len(where), 2), -.5), sizes_of(where, progress=False) - .5]
     return ImageSet(lambda i: read_picture(where[i]), whole, names=np.array(where))
@@ -78,7 +80,9 @@ def run_discover(args):
     print(f"{len(images)} pictures, profile {args.profile}, seed {args.seed}, generic keypoints from {config.initial.detector}")
     found = discover(images, config, out/"checkpoints")
     asked = {k: v for k, v in vars(args).items() if k != "run"}
-    wrote = save_discovery(found, images, out, provenance("lmdisc discover", asked, args.seed, started, images.data_hash, K=found.detector.K))
+    wrote = save_discovery(found, images, out,
+                           provenance("lmdisc discover", asked, args.seed, started, images.data_hash,
+                                      K=found.detector.K))
     print(f"{found.detector.K} landmarks found. Written:", *wrote, sep="\n  ")
 
 # %% ../nbs/95_cli.ipynb #101a9f8d
@@ -100,7 +104,8 @@ EXAMPLES = """examples:
 
 def parser():
     "The command line and its help."
-    top = argparse.ArgumentParser("lmdisc", description="Landmarks of an object category, discovered from unlabelled pictures.",
+    top = argparse.ArgumentParser("lmdisc",
+                                  description="Landmarks of an object category, discovered from unlabelled pictures.",
                                   epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
     top.add_argument("--version", action="version", version=f"lmdisc {lmdisc.__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -111,13 +116,17 @@ def parser():
 # %% ../nbs/95_cli.ipynb #0f8167db
 def _discover_arguments(p):
     p.description = "Discover landmarks. A run that is stopped goes on when the same command is given again."
-    p.add_argument("pictures", metavar="PICTURES", help="a folder, a packed .npz file, or the name of a data set such as heads")
-    p.add_argument("--out", metavar="DIR", required=True, help="folder for the detector, landmarks.csv, a picture and checkpoints")
+    p.add_argument("pictures", metavar="PICTURES",
+                   help="a folder, a packed .npz file, or the name of a data set such as heads")
+    p.add_argument("--out", metavar="DIR", required=True,
+                   help="folder for the detector, landmarks.csv, a picture and checkpoints")
     p.add_argument("--profile", default="cpu", help="smoke, cpu, gpu or paper (default: cpu)")
     p.add_argument("--seed", type=int, default=0, help="same seed, same landmarks (default: 0)")
-    p.add_argument("--detector", metavar="NAME", help="of the generic keypoints: aliked, disk, xfeat, sift, superpoint or r2d2")
+    p.add_argument("--detector", metavar="NAME",
+                   help="of the generic keypoints: aliked, disk, xfeat, sift, superpoint or r2d2")
     p.add_argument("--n-images", type=int, metavar="N", help="learn from at most N pictures; 0 for all")
-    p.add_argument("--boxes", metavar="CSV", help="boxes of the object, columns name,x0,y0,x1,y1 (default: whole pictures)")
+    p.add_argument("--boxes", metavar="CSV",
+                   help="boxes of the object, columns name,x0,y0,x1,y1 (default: whole pictures)")
     p.set_defaults(run=run_discover)
 
 def _predict_arguments(p):
@@ -130,7 +139,8 @@ def _predict_arguments(p):
 # %% ../nbs/95_cli.ipynb #2d0cb1ef
 def one_line(e):                      # exception -> str
     "What went wrong, on one line."
-    said = f"{e.filename}: {e.strerror}" if getattr(e, "filename", None) else getattr(e, "strerror", None) or str(e) or type(e).__name__
+    said = f"{e.filename}: {e.strerror}" if getattr(e, "filename", None) else getattr(e, "strerror",
+        None) or str(e) or type(e).__name__
     return " ".join(said.split())
 
 # %% ../nbs/95_cli.ipynb #eaae852d
@@ -140,6 +150,7 @@ def main(
     "The `lmdisc` command."
     args = parser().parse_args(argv)
     try: args.run(args)
-    except KeyboardInterrupt: return print("lmdisc: stopped; `discover` goes on when the same command is given again", file=sys.stderr) or 130
+    except KeyboardInterrupt:
+        return print("lmdisc: stopped; `discover` goes on when the same command is given again", file=sys.stderr) or 130
     except (ValueError, OSError) as e: return print(f"lmdisc: {one_line(e)}", file=sys.stderr) or 1
     return 0

@@ -13,14 +13,17 @@ __all__ = ['METHODS', 'DISCOVERIES', 'TOLD_K', 'PUBLISHED', 'PROTOCOLS', 'EYES_6
 from dataclasses import asdict
 import numpy as np, pandas as pd, torch
 from . import baselines
-from .evaluation import (annotated, area, ced, forward_by_yaw, forward_errors, mean_shape_errors, nme, point_errors, score)
+import lmdisc.baselines.imm, lmdisc.baselines.supervised, lmdisc.baselines.zhang # opened by name, and part of what makes a number
+from .evaluation import (annotated, area, ced, forward_by_yaw, forward_errors, mean_shape_errors, nme,
+                               point_errors, score)
 from .figures import nearest_to
 from .runs import kept
 from .discovery import change, discover, split_crops
 from .protocols import Arm, listed, pictures
 
 # %% ../nbs/94_comparison.ipynb #e07e9c31
-METHODS = {"ours": "ours", "pairs": "augmented pairs alone", "imm": "IMM [15]", "zhang": "Zhang 2018 [51]", "supervised": "supervised"}
+METHODS = {"ours": "ours", "pairs": "augmented pairs alone", "imm": "IMM [15]", "zhang": "Zhang 2018 [51]",
+           "supervised": "supervised"}
 DISCOVERIES = {"ours": {}, "pairs": {"stage1.pairs": "augmented"}} # as changes to a profile
 TOLD_K = "imm", "zhang"
 
@@ -30,7 +33,8 @@ def contestants(
 ):                                    # [(method, K), ...], K is None for the others
     "What stands side by side."
     methods = str(methods).split(",")
-    if unknown := [m for m in methods if m not in METHODS]: raise ValueError(f"no method {unknown[0]!r} to compare; there are {', '.join(METHODS)}")
+    if unknown := [m for m in methods if m not in METHODS]:
+        raise ValueError(f"no method {unknown[0]!r} to compare; there are {', '.join(METHODS)}")
     return [(m, K) for m in methods for K in (listed(Ks) if m in TOLD_K else [None])]
 
 def called(method, K):                # -> what figures and tables call it
@@ -38,9 +42,14 @@ def called(method, K):                # -> what figures and tables call it
     return METHODS[method] + f", K = {K}" * (K is not None)
 
 # %% ../nbs/94_comparison.ipynb #2fbcd709
-def side_by_side(methods, Ks, other_seeds, **given): # see `contestants`; seeds of all but ours; further arguments of the measure -> [`Arm`, ...]
+def side_by_side(
+    methods, Ks,                      # see `contestants`
+    other_seeds,                      # of all but ours
+    **given                           # further arguments of the measure
+):                                    # [`Arm`, ...]
     "The arms of a comparison."
-    return [Arm({"method": called(m, K)}, {}, dict(method=m, K=K) | given, "" if m == "ours" else other_seeds) for m, K in contestants(methods, Ks)]
+    return [Arm({"method": called(m, K)}, {}, dict(method=m, K=K) | given, "" if m == "ours" else other_seeds)
+            for m, K in contestants(methods, Ks)]
 
 # %% ../nbs/94_comparison.ipynb #8f77e064
 def source_of(method):                # -> [modules]
@@ -74,7 +83,8 @@ def points(
     def make(folder):
         detector = detector_of(method, K, images, config, runs, rate, folder)
         return [], {name: predicted(detector, crops) for name, crops in (dict(train=train, test=test) | more).items()}
-    told = dict(method=method, K=K, rate=rate, config=config_of(method, config), more={name: c.data_hash for name, c in more.items()})
+    told = dict(method=method, K=K, rate=rate, config=config_of(method, config),
+                more={name: c.data_hash for name, c in more.items()})
     return kept(make, runs, f"points_{method}", told, images, source_of(method), config.learning1)
 
 def config_of(method, config):        # -> dict
@@ -84,7 +94,8 @@ def config_of(method, config):        # -> dict
 # %% ../nbs/94_comparison.ipynb #bc6a0e41
 def errors(s):                        # `Scores` -> {name: (n,) tensor}
     "Errors over pictures and over landmarks, both ways."
-    return {f"{of}_{way}": torch.as_tensor(getattr(s, f"{of}_{way}")) for way in ("forward", "backward") for of in ("image", "landmark")}
+    return {f"{of}_{way}": torch.as_tensor(getattr(s, f"{of}_{way}")) for way in ("forward", "backward")
+            for of in ("image", "landmark")}
 
 def direct_error(found, test):        # (Nt, L, 2), crops -> float
     "The error of points that mean the annotated landmarks, where these are seen."
@@ -95,7 +106,8 @@ def compared(images, config, runs=None, method="ours", K=None, lr=None): # see `
     (train, test), run = split_crops(images, config), points(method, K, images, config, runs, lr)
     found = [run.tensors[name].numpy() for name in ("train", "test")]
     s = score(*found, train, test)
-    row = dict(K=s.n_landmarks, forward=s.nme_forward, backward=s.nme_backward, moves=nme(mean_shape_errors(*found, test.normaliser)),
+    row = dict(K=s.n_landmarks, forward=s.nme_forward, backward=s.nme_backward,
+               moves=nme(mean_shape_errors(*found, test.normaliser)),
                coverage=s.coverage, direct=direct_error(found[1], test) if method == "supervised" else np.nan,
                **forward_by_yaw(s.image_forward, test.fields))
     yaw = {"yaw": torch.as_tensor(test.fields["yaw"])} if "yaw" in test.fields else {}
@@ -118,11 +130,13 @@ def by_method(runs):                  # [(label, `Run`), ...] -> {method: [`Run`
 def pooled(runs):                     # -> {method: {"image_forward", "landmark_forward", ...: (n,) errors}}
     "Errors of each method over pictures and over landmarks, those of all its seeds together."
     names = [f"{of}_{way}" for way in ("forward", "backward") for of in ("image", "landmark")]
-    return {method: {n: np.concatenate([r.tensors[n] for r in each]) for n in names} for method, each in by_method(runs).items()}
+    return {method: {n: np.concatenate([r.tensors[n] for r in each]) for n in names}
+            for method, each in by_method(runs).items()}
 
 def by_picture(runs):                 # -> tidy DataFrame: method, yaw, forward, backward
     "Errors of every held-out picture, seed after seed."
-    parts = [pd.DataFrame(dict(method=method, yaw=r.tensors["yaw"], forward=r.tensors["image_forward"], backward=r.tensors["image_backward"]))
+    parts = [pd.DataFrame(dict(method=method, yaw=r.tensors["yaw"], forward=r.tensors["image_forward"],
+                               backward=r.tensors["image_backward"]))
              for method, each in by_method(runs).items() for r in each]
     return pd.concat(parts, ignore_index=True)
 
@@ -132,12 +146,14 @@ def by_yaw(
 ):                                    # DataFrame: method, yaw (the bin's lower end, either side), pictures, mean, std
     "Forward error by how far the object turns away, over pictures and seeds."
     last = (errors.yaw.abs().max() - 1e-6) // width * width
-    bins = errors.assign(yaw=(errors.yaw.abs() // width * width).clip(upper=last).astype(int)).groupby(["method", "yaw"], sort=False).forward
+    bins = errors.assign(yaw=(errors.yaw.abs() // width * width).clip(upper=last).astype(int)).groupby(["method",
+        "yaw"], sort=False).forward
     return bins.agg(pictures="size", mean="mean", std=lambda v: v.std(ddof=0)).reset_index().sort_values("yaw", kind="stable")
 
 def areas(pools, limit):              # from `pooled`, largest error -> DataFrame
     "Areas under the cumulative error distributions, a row a method."
-    return pd.DataFrame([dict(method=name) | {n: area(*ced(e, limit)) for n, e in each.items()} for name, each in pools.items()])
+    return pd.DataFrame([dict(method=name) | {n: area(*ced(e, limit)) for n, e in each.items()}
+                         for name, each in pools.items()])
 
 # %% ../nbs/94_comparison.ipynb #ad70d619
 def yaw_of(crops, dataset):           # `Crops`, what to call them in an error -> (N,) degrees
@@ -263,6 +279,7 @@ def by_labels(images, config, runs=None, method="ours", K=None, dataset="heads",
     for protocol, (five, lam) in PROTOCOLS.items():
         read = (lambda c: five_points(c, images.landmark_names)) if five else (lambda c: (c.landmarks, annotated(c)))
         (truth, _), (wanted, seen) = read(labelled), read(test)
-        each = few_labels(found["labelled"].numpy(), truth, found["test"].numpy(), wanted, test.normaliser, test.size, seen, lam, counts, draws, config.seed)
+        each = few_labels(found["labelled"].numpy(), truth, found["test"].numpy(), wanted, test.normaliser, test.size,
+                          seen, lam, counts, draws, config.seed)
         rows += [dict(protocol=protocol) | row for row in each]
     return rows

@@ -27,9 +27,11 @@ def _checked(
     "The matrix as float64 and where it is observed; refuses what cannot be completed."
     matrix = np.array(matrix, float)
     if matrix.ndim != 2: raise ValueError(f"complete wants a matrix (m, n), got shape {matrix.shape}")
-    if np.isinf(matrix).any(): raise ValueError(f"{np.isinf(matrix).sum()} infinite entries: write NaN where a value is missing")
+    if np.isinf(matrix).any():
+        raise ValueError(f"{np.isinf(matrix).sum()} infinite entries: write NaN where a value is missing")
     seen = ~np.isnan(matrix)
-    if matrix.size and not seen.any(): raise ValueError(f"no entry of the {matrix.shape} matrix is observed: nothing to complete from")
+    if matrix.size and not seen.any():
+        raise ValueError(f"no entry of the {matrix.shape} matrix is observed: nothing to complete from")
     if len(matrix) and not seen.any(0).all():
         raise ValueError(f"columns {np.flatnonzero(~seen.any(0)).tolist()} are missing in every row: drop them before completing")
     return matrix, seen

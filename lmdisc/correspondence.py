@@ -57,7 +57,8 @@ def draw_pairs(
 ):                                    # (2n,) int64 pictures: n first ones, then their partners
     "Which pictures a step compares."
     rich = (counts >= min_points).nonzero()[:, 0]
-    if not len(rich): raise ValueError(f"no picture has {min_points} labelled points or more; lower the detector's threshold, or min_points")
+    if not len(rich):
+        raise ValueError(f"no picture has {min_points} labelled points or more; lower the detector's threshold, or min_points")
     first, other = rich[torch.randint(len(rich), (2, n), generator=generator)]
     return torch.cat([first, other.where(torch.rand(n, generator=generator) < across, first)])
 
@@ -71,7 +72,8 @@ def trusted(
     order = order[torch.argsort(labels.cluster[order], stable=True)]
     size = torch.bincount(labels.cluster)
     start = offsets_of(size)
-    rank = torch.empty(len(order), dtype=torch.long).index_copy_(0, order, torch.arange(len(order))) - start[labels.cluster]
+    rank = torch.empty(len(order), dtype=torch.long).index_copy_(0, order,
+                                                                 torch.arange(len(order))) - start[labels.cluster]
     return rank < share * size[labels.cluster]
 
 # %% ../nbs/60_correspondence.ipynb #68a55a5f
@@ -102,13 +104,16 @@ def step_loss(stage, crops, labels, identity, augment, across, released=Released
     "The loss of stage 1 as a function of network and generator: detector plus contrastive (section 3.2)."
     def loss(model, generator):
         index = draw_pairs(labels.counts, stage.batch, across, stage.min_points, generator)
-        pictures, xy, there, who = fetch(crops, labels, identity, index, augment, generator, next(model.parameters()).device)
+        pictures, xy, there, who = fetch(crops, labels, identity, index, augment, generator,
+                                         next(model.parameters()).device)
         heat, maps = model(pictures)
         target = draw_gaussians(xy, there, heat.shape[-2:], sigma=stage.sigma, single_pixel=released.single_pixel)
         f = sample(maps, xy)
         a, b = (F.normalize(f, dim=-1) if stage.unit else f).chunk(2)
-        contrast = contrastive_loss(a, b, *who.chunk(2), *there.chunk(2), stage.margin, stage.negatives, stage.squared_hinge)
-        return {"detector": 2 * heatmap_loss(heat, target, emphasis=stage.emphasis), "contrast": stage.contrast * contrast}
+        contrast = contrastive_loss(a, b, *who.chunk(2), *there.chunk(2), stage.margin, stage.negatives,
+                                    stage.squared_hinge)
+        return {"detector": 2 * heatmap_loss(heat, target, emphasis=stage.emphasis),
+                "contrast": stage.contrast * contrast}
     return loss
 
 # %% ../nbs/60_correspondence.ipynb #de763fba
@@ -157,7 +162,8 @@ def remembered(
     threshold,                        # score from which Φ fires
 ):                                    # `Labels`
     "The labels that take part in the next round without being detected anew."
-    keep = {"two": labels.score > threshold, "all": torch.ones(len(labels), dtype=torch.bool), "last": torch.zeros(len(labels), dtype=torch.bool)}
+    keep = {"two": labels.score > threshold, "all": torch.ones(len(labels), dtype=torch.bool),
+            "last": torch.zeros(len(labels), dtype=torch.bool)}
     if memory not in keep: raise ValueError(f"memory is one of {', '.join(keep)}, not {memory!r}")
     return labels.select(keep[memory])
 
@@ -194,7 +200,8 @@ def next_labels(
 def pack(rounds, centroids, history, trainer):
     "A run of stage 1 as tensors and a record, for `save_state`."
     tensors, record = trainer.state()
-    tensors |= {f"labels.{r}.{k}": v for r, labels in enumerate(rounds) for k, v in vars(labels).items() if v is not None}
+    tensors |= {f"labels.{r}.{k}": v for r, labels in enumerate(rounds) for k, v in vars(labels).items()
+                if v is not None}
     if centroids is not None: tensors["centroids"] = centroids
     return tensors, record | {"history": history}
 

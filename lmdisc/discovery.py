@@ -66,7 +66,8 @@ def change(
     for path, value in changes.items():
         name, _, rest = path.partition(".")
         known = [f.name for f in fields(config)]
-        if name not in known: raise ValueError(f"{type(config).__name__} has no choice {name!r}; it has {', '.join(known)}")
+        if name not in known:
+            raise ValueError(f"{type(config).__name__} has no choice {name!r}; it has {', '.join(known)}")
         config = replace(config, **{name: change(getattr(config, name), {rest: value}) if rest else value})
     return config
 
@@ -85,7 +86,8 @@ PROFILES = {
         "data.size": 96, "data.n_images": 1200, "save_every": 100,
         "net.width": 32, "net.depth": 3, "net.descriptor": 64, "net.norm": "batch",
         "stage1.clusters": 30, "stage1.warmup_steps": 500, "stage1.round_steps": 250, "stage1.rounds": 4,
-        "stage2.steps": 1000, "stage2.batch": 32, "stage2.merge_from": 300, "stage2.merge_every": 100, "stage2.min_share": 0.05},
+        "stage2.steps": 1000, "stage2.batch": 32, "stage2.merge_from": 300, "stage2.merge_every": 100,
+        "stage2.min_share": 0.05},
     "smoke": SHORT | {
         "data.size": 64, "data.n_images": 40, "save_every": 5,
         "net.width": 16, "net.depth": 2, "net.descriptor": 16, "net.norm": "batch",
@@ -111,7 +113,8 @@ def tensors_of(k):                    # `Keypoints` or `Labels` -> {name: tensor
 def mixed_keypoints(crops, initial, seed):
     "True landmarks among random points (Fig. 2d), with the generic detector's descriptors."
     chosen = evenly(crops.landmarks.shape[1], initial.n_points)
-    points = mixture(crops.landmarks, crops.visible, crops.size, initial.share_real, initial.n_points, chosen, crops.boxes, seed)
+    points = mixture(crops.landmarks, crops.visible, crops.size, initial.share_real, initial.n_points, chosen,
+                     crops.boxes, seed)
     return describe_keypoints(crops, points, initial.detector)
 
 # %% ../nbs/90_discovery.ipynb #e083d7ac
@@ -133,20 +136,23 @@ def generic_keypoints(
 def enough(keypoints, config):
     "Refuse to go on with too few points to make clusters of."
     if len(keypoints) < config.stage1.clusters:
-        raise ValueError(f"{config.initial.detector} found {len(keypoints)} keypoints in {keypoints.n_images} pictures, fewer than the "
-                         f"{config.stage1.clusters} clusters asked for; use more or larger pictures, another detector, or a smaller stage1.clusters")
+        raise ValueError(
+            f"{config.initial.detector} found {len(keypoints)} keypoints in {keypoints.n_images} pictures, fewer than the "
+            f"{config.stage1.clusters} clusters asked for; use more or larger pictures, another detector, or a smaller stage1.clusters")
     return keypoints
 
 def initial_clusters(keypoints, config):
     "First clustering of the generic descriptors (section 4); without clusters to trust, no point lies too far from its own."
     tolerance = torch.inf if config.stage1.pairs == "augmented" else config.stage1.tolerance
-    return cluster(enough(keypoints, config), config.stage1.clusters, None, tolerance, config.seed, config.released.first_points)
+    return cluster(enough(keypoints, config), config.stage1.clusters, None, tolerance, config.seed,
+                   config.released.first_points)
 
 # %% ../nbs/90_discovery.ipynb #367289eb
 def split_crops(images, config):      # -> train, test or None
     "Crops of the training pictures (at most `n_images`) and of the held-out ones."
     names, data = images.fields.get("split"), config.data
-    train, test = (images, None) if names is None else (images.split("train"), images.split("test") if "test" in names else None)
+    train, test = (images, None) if names is None else (images.split("train"),
+                                                        images.split("test") if "test" in names else None)
     if data.n_images and len(train) > data.n_images:
         train = train.take(np.sort(np.random.default_rng(config.seed).permutation(len(train))[:data.n_images]))
     return [s and s.crops(data.size, data.margin) for s in (train, test)]
@@ -198,9 +204,11 @@ def train_correspondence(start, config, folder): # `Prepared`, `Config`, for che
     torch.manual_seed(config.seed)
     net, test = CorrespondenceNet(config.net), start.test
     known = test is not None and test.landmarks is not None
-    measure = lambda model, centroids: correspondence_scores(model, centroids, test, config.stage1.threshold) if known else {}
+    measure = lambda model, centroids: correspondence_scores(model, centroids, test,
+                                                             config.stage1.threshold) if known else {}
     rounds, centroids, history = recover_correspondence(
-        start.train, start.labels, net, config.stage1, config.learning1, config.seed, folder and folder/"checkpoint.safetensors",
+        start.train, start.labels, net, config.stage1, config.learning1, config.seed,
+        folder and folder/"checkpoint.safetensors",
         config.save_every, measure, config.augment, config.released)
     labels = {str(r): tensors_of(one) for r, one in enumerate(rounds)}
     return history, ungrouped({"net": net.state_dict(), "centroids": {"all": centroids}} | labels)
@@ -217,8 +225,10 @@ def find_correspondence(images, config, runs=None, start=None): # `Prepared`; No
 # %% ../nbs/90_discovery.ipynb #123ebd09
 def train_landmarks(start, found, config, folder): # `Prepared`, `Correspondence`, `Config`, for checkpoints -> history, tensors
     "Stage 2: a detector for every cluster, merged on the way."
-    psi, merging = learn_landmarks(start.train, found.rounds[-1], found.net, config.stage1.clusters, config.stage2, config.learning2, config.seed,
-                                   folder and folder/"checkpoint.safetensors", config.save_every, config.augment, config.released)
+    psi, merging = learn_landmarks(start.train, found.rounds[-1], found.net, config.stage1.clusters, config.stage2,
+                                   config.learning2, config.seed,
+                                   folder and folder/"checkpoint.safetensors", config.save_every, config.augment,
+                                   config.released)
     return merging, psi.state_dict()
 
 def find_landmarks(images, config, runs, start, found): # -> `LandmarkDetector`, history
@@ -228,7 +238,8 @@ def find_landmarks(images, config, runs, start, found): # -> `LandmarkDetector`,
     psi = LandmarkNet(run.rows[-1]["landmarks"], config.net)
     psi.load_state_dict(run.tensors)
     size, margin = config.data.size, config.data.margin
-    return LandmarkDetector(psi.to(Accelerator().device), size, margin, config.stage2.confident, released=config.released), run.rows
+    return LandmarkDetector(psi.to(Accelerator().device), size, margin, config.stage2.confident,
+                            released=config.released), run.rows
 
 # %% ../nbs/90_discovery.ipynb #08026b42
 def initial_landmarks(start, config, runs=None): # `Prepared` -> (N, M, 2), (Nt, M, 2), NaN where a picture has no point of a cluster

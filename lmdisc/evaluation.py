@@ -108,7 +108,8 @@ def _checked(
         if found.ndim != 3 or truth.ndim != 3 or len(found) != len(truth):
             raise ValueError(f"landmarks of shapes {found.shape} and {truth.shape}: wanted (N, K, 2) and (N, L, 2) of the same N pictures")
         if not len(found): raise ValueError("no pictures: training and test need at least one each")
-        if np.isinf(found).any() or np.isinf(truth).any(): raise ValueError("infinite landmarks: write NaN where one is missing")
+        if np.isinf(found).any() or np.isinf(truth).any():
+            raise ValueError("infinite landmarks: write NaN where one is missing")
     return sets
 
 # %% ../nbs/80_evaluation.ipynb #45b7908a
@@ -212,9 +213,12 @@ def evaluate(
         backward = backward_errors(*sets, normaliser, size, lam, n_labelled)
     by_repeat = [nme(errors) for errors in forward]
     return Scores(
-        n_landmarks=int(kept.sum()), nme_forward=nme(forward), nme_forward_std=float(np.std(by_repeat)), nme_backward=nme(backward),
-        coverage=float(there.mean()) if there.size else 0., image_forward=mean_seen(forward, (0, 2)), image_backward=mean_seen(backward, 1),
-        landmark_forward=mean_seen(forward, (0, 1)), landmark_backward=mean_seen(backward, 0), landmark_coverage=there.mean(0),
+        n_landmarks=int(kept.sum()), nme_forward=nme(forward), nme_forward_std=float(np.std(by_repeat)),
+        nme_backward=nme(backward),
+        coverage=float(there.mean()) if there.size else 0., image_forward=mean_seen(forward, (0, 2)),
+        image_backward=mean_seen(backward, 1),
+        landmark_forward=mean_seen(forward, (0, 1)), landmark_backward=mean_seen(backward, 0),
+        landmark_coverage=there.mean(0),
         note="" if kept.any() else "no landmarks: forward is the mean shape, backward has no value")
 
 # %% ../nbs/80_evaluation.ipynb #11a9c5d8
@@ -229,7 +233,8 @@ def score(
     train, test,                      # `Crops` with landmarks; the test's with a normaliser
 ):                                    # `Scores`
     "Forward, backward and coverage by the paper's protocol (section 4)."
-    return evaluate(found_train, train.landmarks, found_test, test.landmarks, test.normaliser, test.size, annotated(test))
+    return evaluate(found_train, train.landmarks, found_test, test.landmarks, test.normaliser, test.size,
+                    annotated(test))
 
 def floor(train, test):               # `Crops` with landmarks -> `Scores`
     "The floor of the measure: the true landmarks, NaN where hidden, in place of discovered ones."
@@ -316,7 +321,8 @@ def detection_scores(
     chosen = np.asarray(landmarks, float) if visible is None else np.where(np.asarray(visible)[..., None], landmarks, np.nan)
     hits = int((matched(image, xy, chosen, radius) >= 0).sum())
     detected, wanted = len(xy), int((~np.isnan(chosen).any(-1)).sum())
-    return dict(precision=hits / max(1, detected), recall=hits / max(1, wanted), f_measure=2 * hits / max(1, detected + wanted))
+    return dict(precision=hits / max(1, detected), recall=hits / max(1, wanted),
+                f_measure=2 * hits / max(1, detected + wanted))
 
 # %% ../nbs/80_evaluation.ipynb #f26e651e
 def agreement(
@@ -328,7 +334,8 @@ def agreement(
     both = (assigned >= 0) & (truth >= 0)
     if not both.any(): return dict(nmi=float("nan"), ari=float("nan"), points=0)
     pair = truth[both], assigned[both]
-    return dict(nmi=float(normalized_mutual_info_score(*pair)), ari=float(adjusted_rand_score(*pair)), points=int(both.sum()))
+    return dict(nmi=float(normalized_mutual_info_score(*pair)), ari=float(adjusted_rand_score(*pair)),
+                points=int(both.sum()))
 
 # %% ../nbs/80_evaluation.ipynb #d557ff17
 def of_length_one(v):                 # (P, d) -> (P, d) float32 numpy
@@ -346,7 +353,8 @@ def neighbour_purity(
     "Share of a descriptor's k nearest, among those of other groups, that belong to the same landmark."
     descriptors, classes, groups = of_length_one(descriptors), np.asarray(classes), np.asarray(groups)
     fewest = len(groups) - np.unique(groups, return_counts=True)[1].max(initial=0)
-    if fewest < k: raise ValueError(f"some descriptors have {fewest} of other pictures to compare with; {k} neighbours need as many")
+    if fewest < k:
+        raise ValueError(f"some descriptors have {fewest} of other pictures to compare with; {k} neighbours need as many")
     same = []
     for s in (slice(i, i + block) for i in range(0, len(classes), block)):
         near = np.where(groups[s, None] == groups, -np.inf, descriptors[s] @ descriptors.T).argpartition(-k, axis=1)[:, -k:]
@@ -372,8 +380,10 @@ def described(
 ):                                    # `Keypoints` with descriptors, (P,) int64
     "The true landmarks that are seen, described, and which landmark each is."
     seen = torch.from_numpy(annotated(crops))
-    truth = Keypoints(offsets_of(seen.sum(1)), torch.from_numpy(crops.landmarks)[seen].float(), torch.ones(int(seen.sum())))
-    points = describe_keypoints(crops, truth, model) if isinstance(model, str) else harvest(model, crops, truth, torch.inf, batch=batch)
+    truth = Keypoints(offsets_of(seen.sum(1)), torch.from_numpy(crops.landmarks)[seen].float(),
+                      torch.ones(int(seen.sum())))
+    points = describe_keypoints(crops, truth, model) if isinstance(model, str) else harvest(model, crops, truth,
+        torch.inf, batch=batch)
     return points, torch.arange(seen.shape[1]).expand_as(seen)[seen]
 
 # %% ../nbs/80_evaluation.ipynb #4f38475e

@@ -33,15 +33,19 @@ STOPS = ValueError, FloatingPointError
 def measured(measure, images, config, runs, given): # -> `Run`
     "One run: measured once under its source, configuration and data."
     name, of, choices = measure.__name__, [measure.__module__], {"config": asdict(config) | {"save_every": 0}, "given": given}
-    try: return kept(lambda _: measure(images, config, runs, **given), runs, name, choices, images, of, config.learning1)
-    except STOPS as e: return Run([{"stopped": str(e)}], {}, {"of": of, "source": source(*of), "parts": {}, **circumstances()})
+    try:
+        return kept(lambda _: measure(images, config, runs, **given), runs, name, choices, images, of, config.learning1)
+    except STOPS as e:
+        return Run([{"stopped": str(e)}], {}, {"of": of, "source": source(*of), "parts": {}, **circumstances()})
 
 # %% ../nbs/96_experiment.ipynb #81ac14e0
 def as_table(runs):                   # [(label, `Run`), ...] -> tidy DataFrame: label, rows, and the minutes beside the first
     "Runs as rows."
-    rows = [label | row | ({} if i else {"minutes": run.minutes}) for label, run in runs for i, row in enumerate(run.rows)]
+    rows = [label | row | ({} if i else {"minutes": run.minutes}) for label, run in runs
+            for i, row in enumerate(run.rows)]
     table = pd.DataFrame(rows)
-    if "stopped" in table and table.stopped.notna().all(): raise ValueError(f"no run came to its end; the first says: {table.stopped[0]}")
+    if "stopped" in table and table.stopped.notna().all():
+        raise ValueError(f"no run came to its end; the first says: {table.stopped[0]}")
     return table
 
 # %% ../nbs/96_experiment.ipynb #0e0d6e85
@@ -98,9 +102,12 @@ def run(self: Experiment,
 def taken(self: Experiment, measure):            # -> [(label, `Run`), ...]
     "The committed runs of a measure; that the package has moved on since is said."
     there = [(label, run) for label, run in load_results(self.committed)[0] if run.about["measure"] == measure.__name__]
-    if not there: raise ValueError(f"{self.committed.name} holds no run of {measure.__name__}; run the notebook without draw=True")
+    if not there:
+        raise ValueError(f"{self.committed.name} holds no run of {measure.__name__}; run the notebook without draw=True")
     if old := outdated([run for _, run in there]):
-        print(f"{len(old)} of {len(there)} runs were made by a source other than today's: commit {', '.join(c[:7] for c in origins(old)['commit'])}.")
+        print(
+            f"{len(old)} of {len(there)} runs were made by a source other than today's: "
+            f"commit {', '.join(c[:7] for c in origins(old)['commit'])}.")
     return there
 
 # %% ../nbs/96_experiment.ipynb #4a5965b8
@@ -110,7 +117,8 @@ DRAWN_WITH = "matplotlib", "seaborn", "pandas"
 def provenance(self: Experiment):                # dict
     "How a figure came to be."
     runs = [run for _, run in self.drawn]
-    return dict(notebook=self.notebook, parameters=self.parameters, seed=self.seeds, **origins(runs), budget=budget(self.config),
+    return dict(notebook=self.notebook, parameters=self.parameters, seed=self.seeds, **origins(runs),
+                budget=budget(self.config),
                 drawn_with={p: version_of(p) for p in DRAWN_WITH})
 
 @patch
@@ -180,4 +188,5 @@ def redraw(folder="figures"):         # relative to the checkout
         bar.set_description(Path(notebook).stem)
         perform(checkout()/notebook, parameters | {"out_dir": folder, "draw": True})
     other = sorted(p.name for p in out.glob("*.*") if before.get(p) != p.read_bytes())
-    print(f"Drawn again: {', '.join(other)} came out otherwise." if other else f"Drawn again: all {len(before)} files as they were, to the byte.")
+    print(f"Drawn again: {', '.join(other)} came out otherwise."
+          if other else f"Drawn again: all {len(before)} files as they were, to the byte.")

@@ -42,7 +42,8 @@ def points_by_picture(
     if hasattr(points, "offsets"):
         counts = points.offsets.diff().tolist()
         classes = points.cluster if hasattr(points, "cluster") else torch.zeros(len(points.xy), dtype=torch.long)
-        return [(xy.numpy(force=True), c.numpy(force=True)) for xy, c in zip(points.xy.split(counts), classes.split(counts))]
+        return [(xy.numpy(force=True), c.numpy(force=True))
+                for xy, c in zip(points.xy.split(counts), classes.split(counts))]
     seen = ~np.isnan(points := np.asarray(points)).any(-1)
     return [(xy[s], np.flatnonzero(s)) for xy, s in zip(points, seen)]
 
@@ -117,7 +118,8 @@ def plot_rounds(
     "Loss, NMI, F-measure and points a picture over the self-training rounds."
     history = pd.DataFrame(history)
     shown = [c for c in ROUND_PANELS if c in history and history[c].notna().any()]
-    if not shown: raise ValueError(f"nothing to plot: the history has {list(history)}, and none of {list(ROUND_PANELS)}")
+    if not shown:
+        raise ValueError(f"nothing to plot: the history has {list(history)}, and none of {list(ROUND_PANELS)}")
     fig, axes = plt.subplots(1, len(shown), figsize=(PAGE, 1.6), squeeze=False)
     for i, (ax, column) in enumerate(zip(axes.flat, shown)):
         sns.lineplot(history, x="round", y=column, marker="o", ax=ax, color=f"C{i}")
@@ -153,7 +155,8 @@ def plot_ced(
     left.set(xlabel="Error / normaliser", ylabel="Share of pictures", xlim=(0, limit), ylim=(0, 1.02), title="CED")
     left.legend()
     for ax in right:
-        for e in map(cumulative_landmark_error, landmark_errors.values()): ax.plot(np.arange(len(e)) + 1, e, marker="o", ms=3)
+        for e in map(cumulative_landmark_error, landmark_errors.values()):
+            ax.plot(np.arange(len(e)) + 1, e, marker="o", ms=3)
         ax.set(xlabel="Best landmarks", ylabel="Mean error", ylim=(0, None), title="Cumulative landmark error")
     return fig
 
@@ -210,7 +213,8 @@ def plot_by_yaw(
     "A number by yaw for several methods: median of the pictures in a bin, and the middle half of them."
     middle = (errors.yaw / width).round() * width
     fig, ax = plt.subplots(figsize=(PAGE, 2.6))
-    sns.lineplot(errors.assign(middle=middle), x="middle", y=column, hue="method", estimator="median", errorbar=("pi", 50), err_style="bars", err_kws=dict(capsize=2, lw=.6), lw=1.2, ax=ax)
+    sns.lineplot(errors.assign(middle=middle), x="middle", y=column, hue="method", estimator="median",
+                 errorbar=("pi", 50), err_style="bars", err_kws=dict(capsize=2, lw=.6), lw=1.2, ax=ax)
     ax.set(xlabel="Yaw, degrees", ylabel=name, ylim=(0, None))
     legend_beside(ax)
     note_below(fig, note)
@@ -230,9 +234,13 @@ def plot_metric(
     "Mean and standard deviation over the seeds of each number against one choice."
     fig, axes = plt.subplots(1, len(metrics), figsize=(PAGE if len(metrics) > 1 else COLUMN, 2.2), squeeze=False)
     for ax, (column, name) in zip(axes.flat, metrics.items()):
-        told = dict(x=x, y=column, hue=hue, errorbar="sd", ax=ax, legend="full" if hue and ax is axes.flat[-1] else False)
-        if kind == "bar": sns.barplot(table, **told, capsize=.2, err_kws=dict(linewidth=.8), color=None if hue else "C0")
-        else: sns.lineplot(table, **told, style=style, marker=None if style else "o", markers=bool(style), err_style="bars", err_kws=dict(capsize=2, lw=.8),
+        told = dict(x=x, y=column, hue=hue, errorbar="sd", ax=ax,
+                    legend="full" if hue and ax is axes.flat[-1] else False)
+        if kind == "bar":
+            sns.barplot(table, **told, capsize=.2, err_kws=dict(linewidth=.8), color=None if hue else "C0")
+        else:
+            sns.lineplot(table, **told, style=style, marker=None if style else "o", markers=bool(style),
+                         err_style="bars", err_kws=dict(capsize=2, lw=.8),
                            palette=None if hue is None else sns.color_palette(n_colors=table[hue].nunique()))
         ax.set(title=name, xlabel=labels.get(x, x), ylabel="")
         if kind == "bar": ax.tick_params("x", rotation=60)
@@ -255,7 +263,8 @@ def plot_effects(
     fig, axes = plt.subplots(1, len(metrics), figsize=(PAGE, .7 + .22 * effects[choice].nunique()), sharey=True, squeeze=False)
     for ax, (column, name) in zip(axes.flat, metrics.items()):
         ax.axvline(0, color="0.6", lw=.8, ls=":")
-        sns.pointplot(effects, y=choice, x=column, errorbar="sd", linestyle="none", markersize=3, capsize=.3, err_kws=dict(lw=.8), color="C0", ax=ax)
+        sns.pointplot(effects, y=choice, x=column, errorbar="sd", linestyle="none", markersize=3, capsize=.3,
+                      err_kws=dict(lw=.8), color="C0", ax=ax)
         ax.set(title=name, xlabel="", ylabel="")
         ax.locator_params(axis="x", nbins=3)
     note_below(fig, note)
@@ -273,7 +282,8 @@ def plot_planes(
     fig, axes = plt.subplots(1, len(planes), figsize=(PAGE, 3), squeeze=False)
     for ax, (title, (xy, which)) in zip(axes.flat, planes.items()):
         there = pd.DataFrame(dict(x=np.asarray(xy)[:, 0], y=np.asarray(xy)[:, 1], landmark=[names[i] for i in which]))
-        sns.scatterplot(there, x="x", y="y", hue="landmark", hue_order=order, palette=list(landmark_colours(len(order))), s=6, linewidth=0,
+        sns.scatterplot(there, x="x", y="y", hue="landmark", hue_order=order,
+                        palette=list(landmark_colours(len(order))), s=6, linewidth=0,
                         ax=ax, legend=ax is axes.flat[-1])
         ax.set(title=title, xticks=[], yticks=[], xlabel="", ylabel="")
     sns.move_legend(axes.flat[-1], "upper left", bbox_to_anchor=(1.02, 1), fontsize=6, title="", markerscale=1.5)

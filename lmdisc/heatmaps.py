@@ -19,7 +19,8 @@ def draw_gaussians(
     single_pixel=False,               # the released code's target: 1 in the nearest cell, 0 elsewhere
 ):                                    # (B, 1, H, W) float32 in 0...1
     "One heatmap a picture: the largest of Gaussians of height 1, one a point."
-    if sigma <= 0: raise ValueError(f"sigma is {sigma}, but must be above 0; for a target of one cell use single_pixel=True")
+    if sigma <= 0:
+        raise ValueError(f"sigma is {sigma}, but must be above 0; for a target of one cell use single_pixel=True")
     (H, W), B = shape, len(xy)
     radius = 0 if single_pixel else math.ceil(3 * sigma) if radius is None else radius
     xy = xy.detach().float()
@@ -52,7 +53,8 @@ def refine(
 ):                                    # (Q, 2) float32: x, y of the vertex, within half a cell of the peak's centre
     "Peaks to a fraction of a cell, by a parabola through the logarithm of three cells along each axis."
     H, W = maps.shape[-2:]
-    if min(H, W) < 3: raise ValueError(f"a map of {H} x {W} cells has no three cells in a row to fit; use subpixel=False")
+    if min(H, W) < 3:
+        raise ValueError(f"a map of {H} x {W} cells has no three cells in a row to fit; use subpixel=False")
     step = torch.arange(-1, 2, device=maps.device)
     floor = 0.01 * maps[c, row, col].float()[:, None]
     def vertex(cell, size, read):
@@ -73,7 +75,8 @@ def peaks(
     max_points=None,                  # at most so many a picture, the best; None: all
 ):                                    # (P,) int64 picture, ascending; (P, 2) float32 xy, cells; (P,) float32 score, best first in a picture
     "Local maxima of one heatmap a picture (section 3 of the paper: the new keypoints of a round)."
-    if heatmap.ndim != 4 or heatmap.shape[1] != 1: raise ValueError(f"one heatmap a picture is (B, 1, H, W), not {tuple(heatmap.shape)}; for one a landmark use decode")
+    if heatmap.ndim != 4 or heatmap.shape[1] != 1:
+        raise ValueError(f"one heatmap a picture is (B, 1, H, W), not {tuple(heatmap.shape)}; for one a landmark use decode")
     if nms % 2 == 0: raise ValueError(f"nms is {nms}; a window centred on a cell has an odd side, such as {nms + 1}")
     maps = heatmap.detach()[:, 0].float()
     (B, H, W), device = maps.shape, maps.device

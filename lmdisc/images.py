@@ -38,15 +38,18 @@ def opened(
 ):                                    # PIL picture, header read, pixels not yet
     "Open an image file, or say by name what is wrong with it."
     name = name or (f"{len(source)} bytes" if isinstance(source, bytes) else str(source))
-    if not (len(source) if isinstance(source, bytes) else os.path.getsize(source)): raise ValueError(f"{name}: the file is empty")
+    if not (len(source) if isinstance(source, bytes) else os.path.getsize(source)):
+        raise ValueError(f"{name}: the file is empty")
     way_out = "shrink it, or raise PIL.Image.MAX_IMAGE_PIXELS"
     try: picture = Image.open(BytesIO(source) if isinstance(source, bytes) else source)
-    except Image.DecompressionBombError as e: raise ValueError(f"{name}: the picture is too large: {way_out}. {e}") from None
+    except Image.DecompressionBombError as e:
+        raise ValueError(f"{name}: the picture is too large: {way_out}. {e}") from None
     except Exception as e:
         if getattr(e, "filename", None): raise
         raise ValueError(f"{name}: not a picture that Pillow can read: {e}") from e
     if (pixels := picture.width * picture.height) > (Image.MAX_IMAGE_PIXELS or np.inf):
-        raise ValueError(f"{name}: the picture is too large: {way_out}. Image size ({pixels} pixels) exceeds limit of {Image.MAX_IMAGE_PIXELS} pixels")
+        raise ValueError(
+            f"{name}: the picture is too large: {way_out}. Image size ({pixels} pixels) exceeds limit of {Image.MAX_IMAGE_PIXELS} pixels")
     return picture
 
 # %% ../nbs/10_images.ipynb #2829ef3c
@@ -57,7 +60,8 @@ def read_picture(
     "Read any picture as RGB; what cannot be read is named."
     with opened(source, name) as picture:
         try: return np.asarray(to_rgb(ImageOps.exif_transpose(picture)))
-        except Exception as e: raise ValueError(f"{name or getattr(picture, 'filename', '') or 'picture'}: cannot be decoded: {e}") from e
+        except Exception as e:
+            raise ValueError(f"{name or getattr(picture, 'filename', '') or 'picture'}: cannot be decoded: {e}") from e
 
 # %% ../nbs/10_images.ipynb #76f508d2
 def cache_dir():
@@ -78,7 +82,8 @@ def whole_file(
         os.replace(part, path)
     except OSError as e:
         if e.errno != errno.ENOSPC: raise
-        raise OSError(errno.ENOSPC, "the disk is full: free some space, or choose another folder (LMDISC_CACHE)", str(path)) from e
+        raise OSError(errno.ENOSPC, "the disk is full: free some space, or choose another folder (LMDISC_CACHE)",
+                      str(path)) from e
     finally: part.unlink(missing_ok=True)
 
 # %% ../nbs/10_images.ipynb #424fcbaf
@@ -130,7 +135,8 @@ class ImageSet:
         "The same pictures with the landmarks `landmarks` (integers) alone."
         rows = np.asarray(landmarks, int)
         pick = lambda a: None if a is None else a[:, rows]
-        return replace(self, landmarks=pick(self.landmarks), visible=pick(self.visible), data_hash=self.data_hash and sha256(self.data_hash, "only", rows),
+        return replace(self, landmarks=pick(self.landmarks), visible=pick(self.visible),
+                       data_hash=self.data_hash and sha256(self.data_hash, "only", rows),
                        landmark_names=tuple(self.landmark_names[i] for i in rows) if self.landmark_names else ())
 
     def crops(self, size=128, margin=0.15, cache=None, progress=True):
@@ -173,7 +179,8 @@ def cut(
     lo, hi = lo / shrink, (lo + side) / shrink
     first, last = np.floor(lo).astype(int) - 4, np.ceil(hi).astype(int) + 4
     rows, columns = (np.arange(a, b).clip(0, n - 1) for a, b, n in zip(first[::-1], last[::-1], image.shape))
-    out = Image.fromarray(image.take(rows, 0).take(columns, 1)).resize((size, size), Image.BICUBIC, box=(*(lo - first), *(hi - first)))
+    out = Image.fromarray(image.take(rows, 0).take(columns, 1)).resize((size, size), Image.BICUBIC,
+        box=(*(lo - first), *(hi - first)))
     return np.asarray(out).transpose(2, 0, 1)
 
 # %% ../nbs/10_images.ipynb #dea6fd45
@@ -225,7 +232,8 @@ def crops_of(
 ):                                    # `Crops` of that size
     "What a detector looks at: its own crops of pictures, or crops that are cut already."
     crops = pictures if isinstance(pictures, Crops) else pictures.crops(size, margin)
-    if crops.size != size: raise ValueError(f"crops are {crops.size} px, but this detector was trained on {size}; cut them with crops({size})")
+    if crops.size != size:
+        raise ValueError(f"crops are {crops.size} px, but this detector was trained on {size}; cut them with crops({size})")
     return crops
 
 # %% ../nbs/10_images.ipynb #9286d2ff
@@ -238,7 +246,8 @@ def blocks(
 ):                                    # yields uint8 (<= rows, 3, S, S), in order
     "Cut block after block, pictures side by side in threads."
     one = lambda i: cut(images[i], origin[i], side[i], size)
-    with ThreadPoolExecutor() as pool, tqdm(total=len(images), desc="crops", unit="picture", disable=not progress) as bar:
+    with ThreadPoolExecutor() as pool, tqdm(total=len(images), desc="crops", unit="picture",
+                                            disable=not progress) as bar:
         for start in range(0, len(images), rows):
             block = list(pool.map(one, range(start, min(start + rows, len(images)))))
             yield np.stack(block)
@@ -282,10 +291,12 @@ def cut_all(
     parts = blocks(images, origin, side, size, progress)
     if cache is None and np.prod(shape) <= IN_MEMORY: pixels = in_memory(shape, parts)
     elif data_hash: pixels = on_disk(Path(cache or cache_dir()/"crops")/f"{data_hash}.npy", shape, parts)
-    else: raise ValueError(f"{np.prod(shape) / 2**30:.1f} GiB of crops are kept on disk under the set's `data_hash`: give the ImageSet one")
+    else:
+        raise ValueError(f"{np.prod(shape) / 2**30:.1f} GiB of crops are kept on disk under the set's `data_hash`: give the ImageSet one")
     see = lambda xy: None if xy is None else (xy * scale[:, None, None] + shift[:, None]).astype(np.float32)
     normaliser = None if images.normaliser is None else (images.normaliser * scale).astype(np.float32)
-    return Crops(pixels, see(images.boxes.reshape(-1, 2, 2)).reshape(-1, 4), scale.astype(np.float32), shift.astype(np.float32),
+    return Crops(pixels, see(images.boxes.reshape(-1, 2, 2)).reshape(-1, 4), scale.astype(np.float32),
+                 shift.astype(np.float32),
                  see(images.landmarks), images.visible, normaliser, images.fields, data_hash)
 
 # %% ../nbs/10_images.ipynb #570b3407

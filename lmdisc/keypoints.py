@@ -68,7 +68,8 @@ def zoom(
     "The middle of some pictures, resized to a canvas."
     B, S = len(pictures), pictures.shape[-1]
     if canvas == S and scale == 1: return pictures
-    if canvas < S / scale: pictures = F.interpolate(pictures, size=round(canvas * scale), mode="bilinear", antialias=True)
+    if canvas < S / scale:
+        pictures = F.interpolate(pictures, size=round(canvas * scale), mode="bilinear", antialias=True)
     theta = torch.eye(2, 3, device=pictures.device).div(scale).expand(B, 2, 3)
     grid = F.affine_grid(theta, (B, 3, canvas, canvas), align_corners=False)
     return F.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
@@ -165,12 +166,14 @@ def detect_keypoints(
     if not len(crops): raise ValueError("there are no pictures to find keypoints in; give at least one")
     if isinstance(detector, str): detector = open_detector(detector, weights)
     detector, canvas = detector.to(device, memory_format=torch.channels_last), canvas or detector.canvas
-    if canvas % 32: raise ValueError(f"canvas is {canvas} px; detectors need a multiple of 32, such as {max(32, canvas // 32 * 32)}")
+    if canvas % 32:
+        raise ValueError(f"canvas is {canvas} px; detectors need a multiple of 32, such as {max(32, canvas // 32 * 32)}")
     threshold = detector.threshold if threshold is None else threshold
     nms = crops.size * 12 / 256 if nms is None else nms
     boxes, parts = torch.as_tensor(crops.boxes, dtype=torch.float32), []
     for rows in tqdm(torch.arange(len(crops)).split(batch), desc="keypoints", disable=not progress):
-        found = detect_batch(detector, crops.batch(rows, device), boxes[rows].to(device), scales, threshold, nms, max_points, canvas, half_pixel)
+        found = detect_batch(detector, crops.batch(rows, device), boxes[rows].to(device), scales, threshold, nms,
+                             max_points, canvas, half_pixel)
         parts.append([part.cpu() for part in found])
     counts, xy, score, descriptor = (torch.cat(part) for part in zip(*parts))
     return Keypoints(offsets_of(counts), xy, score, descriptor)
@@ -218,8 +221,10 @@ def remove_outliers(
     chunk=65_536,                     # points searched at once; bounds the memory
 ) -> Keypoints:                       # the same pictures, some perhaps empty
     "Without the points whose median squared distance to their nearest descriptors is largest."
-    if not 0 <= drop < 1: raise ValueError(f"drop is {drop}; it is the share of points to drop, so give a number from 0 to below 1")
-    if keypoints.descriptor is None: raise ValueError("these keypoints have no descriptors to compare; detect_keypoints gives some")
+    if not 0 <= drop < 1:
+        raise ValueError(f"drop is {drop}; it is the share of points to drop, so give a number from 0 to below 1")
+    if keypoints.descriptor is None:
+        raise ValueError("these keypoints have no descriptors to compare; detect_keypoints gives some")
     descriptor = np.ascontiguousarray(keypoints.descriptor.numpy(), dtype=np.float32)
     if not len(descriptor): return keypoints
     index, k = index_of(descriptor), min(neighbours, len(descriptor))
@@ -246,7 +251,8 @@ def mixture(
     seed=0,                           # same seed, same points
 ) -> Keypoints:                       # N * n_points points with score 1 and no descriptor
     "Ground-truth points without replacement, the rest uniform noise (paper 4.1). What hides is replaced by noise."
-    if not 0 <= share_real <= 1: raise ValueError(f"share_real is {share_real}; it is a share, so give a number from 0 to 1")
+    if not 0 <= share_real <= 1:
+        raise ValueError(f"share_real is {share_real}; it is a share, so give a number from 0 to 1")
     rng, landmarks = np.random.default_rng(seed), np.asarray(landmarks, np.float32)
     N, L = landmarks.shape[:2]
     chosen = evenly(L) if chosen is None else np.asarray(chosen)

@@ -55,7 +55,8 @@ def landmark_loss(
     if not len(rich): raise ValueError("no picture has a labelled point left; stage 1 found nothing to learn from")
     style = dict(sigma=.75, radius=1) if released.small_patch else dict(sigma=stage.sigma)
     def loss(model, generator):
-        index, device = rich[torch.randint(len(rich), (stage.batch,), generator=generator)], next(model.parameters()).device
+        index, device = rich[torch.randint(len(rich), (stage.batch,),
+                                           generator=generator)], next(model.parameters()).device
         xy = places[index].to(device)
         pictures, xy, there = augment(crops.raw(index, device), xy.nan_to_num(), ~xy.isnan().any(-1), generator)
         maps = model(pictures)
@@ -122,7 +123,8 @@ def learn_landmarks(
     "Stage 2 (section 3.3): from clusters to a landmark detector."
     places = places_of(labels, n_clusters)
     places[:, ~common(places, stage.min_share)] = torch.nan
-    trainer, history, ends = Trainer(landmark_net(phi, n_clusters), learning, stage.steps, seed), [], [*merge_steps(stage), stage.steps]
+    trainer, history, ends = Trainer(landmark_net(phi, n_clusters), learning, stage.steps,
+                                     seed), [], [*merge_steps(stage), stage.steps]
     alive = lambda: (~places.isnan().any(-1)).any(0)
     history = [{"step": 0, "landmarks": int(alive().sum())}]
     if checkpoint and checkpoint.exists():
@@ -133,7 +135,8 @@ def learn_landmarks(
         tensors, record = trainer.state()
         checkpoint and save_state(checkpoint, tensors | {"places": places}, record | {"history": history})
     for i in range(len(history) - 1, len(ends)):
-        means = trainer.run(landmark_loss(stage, crops, places, augment, released), ends[i - 1] if i else 0, ends[i], "landmarks", save, every)
+        means = trainer.run(landmark_loss(stage, crops, places, augment, released), ends[i - 1] if i else 0, ends[i],
+                            "landmarks", save, every)
         if i + 1 < len(ends): places = merge(stage, trainer.model, crops, places, released)
         history = history + [{"step": ends[i], "landmarks": int(alive().sum()), **means}]
         save()
@@ -160,7 +163,7 @@ class LandmarkDetector:
     def predict(self,
         pictures,                     # `ImageSet`, or `Crops` of this detector's size
         batch=64,                     # pictures at once
-    ):                                # (N, K, 2) float32, NaN where not seen: image px for an `ImageSet`, crop px for `Crops`; (N, K) float32 scores
+    ):                                # (N, K, 2) float32 image px (crop px for `Crops`), NaN where not seen; (N, K) float32 scores
         "Landmarks of every picture."
         crops = crops_of(pictures, self.size, self.margin)
         xy, score = (v.numpy() for v in detect(self.net, crops, self.threshold, self.released, batch))
@@ -168,7 +171,8 @@ class LandmarkDetector:
 
     def save(self, folder):
         "Write weights and record into a folder."
-        record = {"what": "lmdisc landmark detector", "K": self.K, "size": self.size, "margin": self.margin, "threshold": self.threshold,
+        record = {"what": "lmdisc landmark detector", "K": self.K, "size": self.size, "margin": self.margin,
+                  "threshold": self.threshold,
                   "names": self.names, "released": asdict(self.released), "net": asdict(self.net.config)}
         save_state(Path(folder) / "weights.safetensors", self.net.state_dict(), record)
         with whole_file(Path(folder) / "detector.json") as part: part.write_text(json.dumps(record, indent=1))
@@ -177,12 +181,15 @@ class LandmarkDetector:
     def load(cls, folder):            # what `save` was given
         "Read a saved detector."
         path = Path(folder) / "detector.json"
-        if not path.exists(): raise FileNotFoundError(f"{folder} holds no detector.json; name the folder a LandmarkDetector was saved to")
+        if not path.exists():
+            raise FileNotFoundError(f"{folder} holds no detector.json; name the folder a LandmarkDetector was saved to")
         try:
             r = json.loads(path.read_text())
             net = LandmarkNet(r["K"], NetConfig(**r["net"]))
-        except (ValueError, KeyError, TypeError) as e: raise ValueError(f"{path} is not the record of a detector ({e!r}); name the folder a LandmarkDetector was saved to") from e
+        except (ValueError, KeyError, TypeError) as e:
+            raise ValueError(f"{path} is not the record of a detector ({e!r}); name the folder a LandmarkDetector was saved to") from e
         weights, _ = load_state(Path(folder) / "weights.safetensors")
         try: net.load_state_dict(weights)
-        except RuntimeError as e: raise ValueError(f"{folder}/weights.safetensors does not fit detector.json; copy both files of one detector") from e
+        except RuntimeError as e:
+            raise ValueError(f"{folder}/weights.safetensors does not fit detector.json; copy both files of one detector") from e
         return cls(net, r["size"], r["margin"], r["threshold"], r["names"], Released(**r["released"]))

@@ -55,5 +55,6 @@ def contrastive_loss(
     positive = mean_where(across**2, same & valid)
     if negatives == "both": return positive + mean_where(hinge(across, margin, squared), ~same & valid)
     other = ~torch.eye(a.shape[1], dtype=torch.bool, device=a.device)
-    inside = [mean_where(hinge(pairwise_distances(x, x), margin, squared), other & t[:, :, None] & t[:, None]) for x, t in ((a, there_a), (b, there_b))]
+    inside = [mean_where(hinge(pairwise_distances(x, x), margin, squared), other & t[:, :, None] & t[:, None])
+              for x, t in ((a, there_a), (b, there_b))]
     return positive + sum(inside) / 2

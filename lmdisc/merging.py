@@ -15,7 +15,8 @@ def confident_xy(
     confident=.2,                     # lowest score that counts
 ):                                    # (N, M, 2) float, NaN where not confident
     "Positions of the confident detections only."
-    if xy.shape != (*score.shape, 2): raise ValueError(f"xy {tuple(xy.shape)} and score {tuple(score.shape)}: wanted (N, M, 2) and (N, M)")
+    if xy.shape != (*score.shape, 2):
+        raise ValueError(f"xy {tuple(xy.shape)} and score {tuple(score.shape)}: wanted (N, M, 2) and (N, M)")
     return xy.where((score >= confident)[..., None], torch.nan)
 
 # %% ../nbs/65_merging.ipynb #97cf6745

@@ -25,7 +25,8 @@ def norm_layer(
 # %% ../nbs/50_networks.ipynb #10cb5238
 def pre_conv(c_in, c_out, size, norm):
     "Normalise, ReLU, convolve: the pre-activation layer every block is made of."
-    return nn.Sequential(norm_layer(norm, c_in), nn.ReLU(inplace=True), nn.Conv2d(c_in, c_out, size, padding=size // 2, bias=False))
+    return nn.Sequential(norm_layer(norm, c_in), nn.ReLU(inplace=True),
+                         nn.Conv2d(c_in, c_out, size, padding=size // 2, bias=False))
 
 # %% ../nbs/50_networks.ipynb #c5214d0e
 class ResidualBlock(nn.Module):
@@ -83,20 +84,23 @@ class Backbone(nn.Module):
         super().__init__()
         w, norm = net.width, net.norm
         self.multiple = STRIDE * 2 ** net.depth
-        self.stem = nn.Sequential(nn.Conv2d(3, w // 4, 7, stride=2, padding=3), norm_layer(norm, w // 4), nn.ReLU(inplace=True),
+        self.stem = nn.Sequential(nn.Conv2d(3, w // 4, 7, stride=2, padding=3), norm_layer(norm, w // 4),
+                                  nn.ReLU(inplace=True),
                                   ResidualBlock(w // 4, w // 2, norm), nn.AvgPool2d(2),
                                   ResidualBlock(w // 2, w // 2, norm), ResidualBlock(w // 2, w, norm))
         self.hourglass = Hourglass(net.depth, w, norm)
 
     def forward(self, x):
         if x.shape[-1] % self.multiple or x.shape[-2] % self.multiple:
-            raise ValueError(f"pictures are {tuple(x.shape[-2:])} px, but a network of this depth needs a multiple of {self.multiple}; crop to one")
+            raise ValueError(
+                f"pictures are {tuple(x.shape[-2:])} px, but a network of this depth needs a multiple of {self.multiple}; crop to one")
         return self.hourglass(self.stem(x - 0.5))
 
 # %% ../nbs/50_networks.ipynb #5410e740
 def head(c, c_out, norm):
     "Residual block, 1×1, norm, ReLU, 1×1: from features to one head's maps."
-    return nn.Sequential(ResidualBlock(c, c, norm), nn.Conv2d(c, c, 1), norm_layer(norm, c), nn.ReLU(inplace=True), nn.Conv2d(c, c_out, 1))
+    return nn.Sequential(ResidualBlock(c, c, norm), nn.Conv2d(c, c, 1), norm_layer(norm, c), nn.ReLU(inplace=True),
+                         nn.Conv2d(c, c_out, 1))
 
 # %% ../nbs/50_networks.ipynb #7fce6a18
 class CorrespondenceNet(nn.Module):

@@ -19,7 +19,8 @@ from .images import whole_file
 def commit():                         # {"commit": hash or "unknown", "dirty": bool or None}
     "The commit this package runs from; unknown when it is not run from its own checkout."
     root = Path(lmdisc.__file__).resolve().parents[1]
-    def git(*args): return subprocess.run(["git", "-C", root, *args], capture_output=True, text=True, check=True).stdout.strip()
+    def git(*args): return subprocess.run(["git", "-C", root, *args], capture_output=True, text=True,
+                                          check=True).stdout.strip()
     try:
         if Path(git("rev-parse", "--show-toplevel")).resolve() != root: raise OSError("another project's checkout")
         changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!figures")
@@ -36,7 +37,8 @@ def cpu_model():                      # str
 def machine():                        # {"cpu": str, "cores": int, "gpu": str, absent without one}
     "What the numbers were measured on: model and cores, no host name."
     gpu = {"gpu": torch.cuda.get_device_name()} if torch.cuda.is_available() else {}
-    return {"cpu": cpu_model(), "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(), **gpu}
+    return {"cpu": cpu_model(), "cores": len(os.sched_getaffinity(0))
+            if hasattr(os, "sched_getaffinity") else os.cpu_count(), **gpu}
 
 # %% ../nbs/82_provenance.ipynb #30b9a6a8
 def plain(o):
@@ -56,7 +58,8 @@ def version_of(package):
 
 def versions_here():                  # {package: version}
     "What a number may depend on."
-    return {"lmdisc": lmdisc.__version__, "python": platform.python_version()} | {p: version_of(p) for p in ("torch", "numpy", "faiss-cpu", "kornia")}
+    return {"lmdisc": lmdisc.__version__, "python": platform.python_version()} | {p: version_of(p)
+        for p in ("torch", "numpy", "faiss-cpu", "kornia")}
 
 # %% ../nbs/82_provenance.ipynb #dbcc6bee
 def provenance(
@@ -69,7 +72,8 @@ def provenance(
 ):                                    # dict that JSON can hold
     "How a figure came to be."
     return plain({"notebook": notebook, "parameters": parameters, "seed": seed, **commit(),
-                  "versions": versions_here(), "data_hash": data_hash, "minutes": round((time.time() - started) / 60, 2),
+                  "versions": versions_here(), "data_hash": data_hash,
+                  "minutes": round((time.time() - started) / 60, 2),
                   "machine": machine(), **more})
 
 # %% ../nbs/82_provenance.ipynb #e1fc2124
@@ -83,7 +87,8 @@ def write_together(
             for s, content in zip(scratch, parts.values()): s.write_bytes(content)
     except OSError as e:
         wanted = " and ".join(map(str, parts))
-        raise OSError(e.errno, f"cannot write {wanted}: {os.strerror(e.errno)}; free some space or choose another out_dir") from None
+        raise OSError(e.errno,
+                      f"cannot write {wanted}: {os.strerror(e.errno)}; free some space or choose another out_dir") from None
 
 # %% ../nbs/82_provenance.ipynb #aa3dda93
 def checkout():                       # Path
@@ -100,7 +105,8 @@ def output_folder(
     try:
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=out): return out
-    except OSError as e: raise OSError(e.errno, f"cannot write to the folder {out}: {os.strerror(e.errno)}; choose another") from None
+    except OSError as e:
+        raise OSError(e.errno, f"cannot write to the folder {out}: {os.strerror(e.errno)}; choose another") from None
 
 # %% ../nbs/82_provenance.ipynb #82aa0005
 def as_json(o): return (json.dumps(plain(o), indent=1) + "\n").encode()
@@ -113,7 +119,8 @@ def save_table(
 ):                                    # Path of the table
     "`rows` as `name.csv`, and `name.json` beside it that says how it was made."
     out = Path(out_dir)
-    write_together({out/f"{name}.csv": pd.DataFrame(rows).to_csv(index=False).encode(), out/f"{name}.json": as_json(provenance)})
+    write_together({out/f"{name}.csv": pd.DataFrame(rows).to_csv(index=False).encode(),
+                    out/f"{name}.json": as_json(provenance)})
     return out/f"{name}.csv"
 
 def save_record(

@@ -31,7 +31,8 @@ def parsed(name):                     # such as "lmdisc.losses" -> Path, ast.Mod
 def docstrings(tree):                 # (line, column) at which each begins -> where it ends
     "The places of a module's docstrings."
     texts = [node.body[0] for node in ast.walk(tree) if isinstance(getattr(node, "body", None), list) and node.body]
-    texts = [t for t in texts if isinstance(t, ast.Expr) and isinstance(t.value, ast.Constant) and isinstance(t.value.value, str)]
+    texts = [t for t in texts if isinstance(t, ast.Expr) and isinstance(t.value, ast.Constant)
+             and isinstance(t.value.value, str)]
     return {(t.lineno, t.col_offset): (t.end_lineno, t.end_col_offset) for t in texts}
 
 def code_of(name):                    # module -> str
@@ -39,7 +40,8 @@ def code_of(name):                    # module -> str
     path, tree = parsed(name)
     silent, text = docstrings(tree), path.read_text()
     tokens = [t for t in tokenize.generate_tokens(io.StringIO(text).readline) if t.string.strip()]
-    spoken = lambda t: t.type == tokenize.COMMENT or any(start <= (t.start[0], len(t.line[:t.start[1]].encode())) < end for start, end in silent.items())
+    spoken = lambda t: t.type == tokenize.COMMENT or any(start <= (t.start[0], len(t.line[:t.start[1]].encode())) < end
+                                                         for start, end in silent.items())
     return " ".join(t.string for t in tokens if not spoken(t))
 
 # %% ../nbs/84_runs.ipynb #05cdc78e
@@ -48,7 +50,8 @@ APART = "lmdisc.datasets", "lmdisc.provenance", "lmdisc.runs", "lmdisc.figures"
 def is_module(name):
     "Is it a module of this package that can make a difference to a result?"
     at = Path(lmdisc.__file__).parent.joinpath(*name.split(".")[1:])
-    return name.startswith("lmdisc.") and not name.startswith(APART) and (at.with_suffix(".py").is_file() or (at/"__init__.py").is_file())
+    return name.startswith("lmdisc.") and not name.startswith(APART) and (at.with_suffix(".py").is_file()
+        or (at/"__init__.py").is_file())
 
 def imported(name):                   # module -> sorted names of the package's modules that it imports
     "What a module stands on, directly."
@@ -58,7 +61,8 @@ def imported(name):                   # module -> sorted names of the package's 
     for node in ast.walk(tree):
         if isinstance(node, ast.Import): found |= {a.name for a in node.names}
         if isinstance(node, ast.ImportFrom):
-            base = ".".join([*package[:len(package) - node.level + 1], *filter(None, [node.module])]) if node.level else node.module
+            base = ".".join([*package[:len(package) - node.level + 1],
+                             *filter(None, [node.module])]) if node.level else node.module
             found |= {base, *(f"{base}.{a.name}" for a in node.names)}
     return sorted(filter(is_module, found))
 
@@ -105,7 +109,9 @@ def address(what, config, data, of):  # see `kept` -> str
 def data_of(pictures):                # `ImageSet` or `Crops` -> str
     "The hash that stands for pictures in an address; whoever keeps runs has to know them apart."
     if not pictures.data_hash:
-        raise ValueError("these pictures have no data_hash, so their runs cannot be told from those of others; give the set one, or keep nothing (runs=None)")
+        raise ValueError(
+            "these pictures have no data_hash, so their runs cannot be told from those of others; give the set one, "
+            "or keep nothing (runs=None)")
     return f"{pictures.data_hash}-{len(pictures)}"
 
 # %% ../nbs/84_runs.ipynb #52234d05
@@ -153,7 +159,8 @@ def kept(
     learning=None,                    # `Learning`, if a network is trained
 ):                                    # `Run`
     "A result: read, if this source has made it of this configuration and this data; else made, and kept."
-    if root is None: return made(make, None, f"{what}-{uuid4().hex}", dict(what=what, of=of, source=source(*of), config=config), learning)
+    if root is None:
+        return made(make, None, f"{what}-{uuid4().hex}", dict(what=what, of=of, source=source(*of), config=config), learning)
     name = address(what, config, data_of(pictures), of)
     folder, clock = Path(root)/name, Clock()
     if (folder/"run.safetensors").exists():
@@ -189,7 +196,8 @@ def save_results(
 
 def load_results(path):               # -> [(label, `Run`), ...], what else was told
     "What `save_results` wrote."
-    if not path.exists(): raise FileNotFoundError(f"there is no {path}: nothing was measured that could be drawn; run the notebook without draw=True")
+    if not path.exists():
+        raise FileNotFoundError(f"there is no {path}: nothing was measured that could be drawn; run the notebook without draw=True")
     told, tensors = json.loads(path.read_text()), {}
     beside = path.with_suffix(".safetensors")
     if beside.exists(): tensors = load_state(beside)[0]
@@ -199,8 +207,11 @@ def load_results(path):               # -> [(label, `Run`), ...], what else was 
 # %% ../nbs/84_runs.ipynb #69286f4c
 def origins(runs):                    # [`Run`, ...] -> dict
     "Where runs come from, for the provenance of what is drawn from them."
-    each = lambda key: [json.loads(v) for v in sorted({json.dumps(run.about[key], sort_keys=True) for run in runs if key in run.about})]
-    return dict(commit=each("commit"), dirty=any(run.about.get("dirty") for run in runs), source=each("source"), versions=each("versions"),
+    each = lambda key: [json.loads(v)
+                        for v in sorted({json.dumps(run.about[key], sort_keys=True) for run in runs
+                                         if key in run.about})]
+    return dict(commit=each("commit"), dirty=any(run.about.get("dirty") for run in runs), source=each("source"),
+                versions=each("versions"),
                 machine=each("machine"), precision=each("precision"), data_hash=each("data"), minutes=minutes_of(runs))
 
 def outdated(runs):                   # [`Run`, ...] -> [`Run`, ...]

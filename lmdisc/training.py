@@ -47,7 +47,7 @@ class Learning:
     "How a network learns; the defaults are the paper's."
     lr: float = 5e-4                  # learning rate
     weight_decay: float = 1e-5        # of all weights
-    schedule: str = "constant"        # "constant" | "restarts": a cosine each round | "fall": one cosine over all steps | "drops": ÷10 twice
+    schedule: str = "constant"        # "restarts": a cosine each round | "fall": one over all steps | "drops": ÷10 twice
     floor: float = 0.01               # the cosine ends at this share of lr
     precision: str = "auto"           # "fp32" | "bf16" | "auto": bf16 where the hardware has it
 
@@ -62,15 +62,19 @@ def rate(
     start, end,                       # the round this step is in: its first step, and the next round's
 ):                                    # float learning rate
     "Learning rate of one step."
-    factors = {"constant": lambda: 1.0, "drops": lambda: 0.1 ** sum(step >= share * total for share in (5 / 8, 13 / 16)),
-               "restarts": lambda: cosine((step - start) / max(1, end - start), learning.floor), "fall": lambda: cosine(step / max(1, total), learning.floor)}
-    if learning.schedule not in factors: raise ValueError(f"schedule is one of {', '.join(factors)}, not {learning.schedule!r}")
+    factors = {"constant": lambda: 1.0,
+               "drops": lambda: 0.1 ** sum(step >= share * total for share in (5 / 8, 13 / 16)),
+               "restarts": lambda: cosine((step - start) / max(1, end - start), learning.floor),
+               "fall": lambda: cosine(step / max(1, total), learning.floor)}
+    if learning.schedule not in factors:
+        raise ValueError(f"schedule is one of {', '.join(factors)}, not {learning.schedule!r}")
     return learning.lr * factors[learning.schedule]()
 
 # %% ../nbs/55_training.ipynb #99356be1
 def has_bf16(device):
     "Does this device multiply bf16 in hardware?"
-    return torch.cuda.is_bf16_supported() if device.type == "cuda" else device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return torch.cuda.is_bf16_supported() if device.type == "cuda" \
+        else device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 def mixed(precision, device):         # -> what accelerate calls it
     "The precision asked for, in accelerate's words."
@@ -112,7 +116,8 @@ class Trainer:
         model = model.to(memory_format=memory_format(model))
         optimizer = torch.optim.RMSprop(model.parameters(), lr=learning.lr, weight_decay=learning.weight_decay)
         self.model, self.optimizer = accelerator.prepare(model, optimizer)
-        self.autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=mixed(learning.precision, self.device) == "bf16")
+        self.autocast = torch.autocast(self.device.type, torch.bfloat16,
+                                       enabled=mixed(learning.precision, self.device) == "bf16")
 
     def one_step(self, loss, lr):
         "Take one step, and add what it cost to `sums`."
@@ -138,7 +143,8 @@ class Trainer:
             if save and self.step % every == 0 and self.step < end: save()
         means = {k: v / max(1, end - start) for k, v in self.sums.items()}
         bad = [k for k, v in means.items() if v != v]
-        if bad: raise FloatingPointError(f"{name}: the loss '{bad[0]}' is not a number; lower the learning rate ({self.learning.lr})")
+        if bad:
+            raise FloatingPointError(f"{name}: the loss '{bad[0]}' is not a number; lower the learning rate ({self.learning.lr})")
         self.sums = {}
         return means
 

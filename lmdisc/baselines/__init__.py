@@ -25,6 +25,7 @@ def learn(
     **kwargs,                         # further arguments of that method's own function
 ):                                    # a detector: `predict` gives (N, K, 2) and scores
     "Train a method by name, with the budget of a discovery."
-    if name not in available(): raise ValueError(f"no method {name!r} to compare with; there are {', '.join(available())}")
+    if name not in available():
+        raise ValueError(f"no method {name!r} to compare with; there are {', '.join(available())}")
     how = import_module("lmdisc.baselines.common").like(config, K, lr or RATES[name])
     return getattr(import_module(f"lmdisc.baselines.{name}"), name)(crops, how, checkpoint, config.data.margin, **kwargs)

@@ -22,7 +22,8 @@ def open(
     **kwargs,                         # further arguments of that data set's own function
 ):                                    # `ImageSet`
     "Open a data set by name."
-    if name in available(): return getattr(import_module(f"lmdisc.datasets.{name}"), name)(*([] if root is None else [root]), **kwargs)
+    if name in available():
+        return getattr(import_module(f"lmdisc.datasets.{name}"), name)(*([] if root is None else [root]), **kwargs)
     path = Path(name)
     if path.suffix == ".npz": return open("packed", path, **kwargs)
     if path.is_dir(): return open("folder", path, **kwargs)

@@ -39,12 +39,14 @@ def blocks_of(
     "The blocks of values of one variable."
     while index > 0:
         following, n, used = struct.unpack_from(">qii", data, index + 12)
-        first, where = struct.unpack_from(f">{n}i", data, index + 28), struct.unpack_from(f">{n}q", data, index + 28 + 8*n)
+        first, where = struct.unpack_from(f">{n}i", data, index + 28), struct.unpack_from(f">{n}q", data,
+            index + 28 + 8*n)
         for start, at in list(zip(first, where))[:used]:
             size, kind = struct.unpack_from(">qi", data, at)
             if kind == 6 and at > index: yield from blocks_of(data, at)
             elif kind == 7: yield start, data[at + 12:at + size]
-            elif kind == 13: yield start, zlib.decompress(data[at + 24:at + 24 + struct.unpack_from(">q", data, at + 16)[0]], 47)
+            elif kind == 13:
+                yield start, zlib.decompress(data[at + 24:at + 24 + struct.unpack_from(">q", data, at + 16)[0]], 47)
             else: raise ValueError(f"a block of kind {kind} at byte {at}")
         if 0 < following <= index: raise ValueError("its index forms a circle")
         index = following
@@ -57,15 +59,19 @@ def read_cdf(
     "One variable of a CDF file."
     data = Path(path).read_bytes()
     if data[:4] != b"\xcd\xf3\0\1": raise ValueError(f"{path}: not a CDF file of version 3")
-    if data[4:8] != b"\0\0\xff\xff": raise ValueError(f"{path}: is compressed as a whole; unpack it with NASA's cdfconvert")
+    if data[4:8] != b"\0\0\xff\xff":
+        raise ValueError(f"{path}: is compressed as a whole; unpack it with NASA's cdfconvert")
     try:
         gdr, _, _, encoding, flags = struct.unpack_from(">qiiii", data, 20)
         found = {v[0]: v[1:] for v in variables(data, gdr)}
         if name not in found: raise ValueError(f"no variable {name!r}; it has {', '.join(found) or 'none'}")
-        if encoding not in LITTLE + BIG: raise ValueError(f"its numbers have encoding {encoding}; {LITTLE} and {BIG} are read")
+        if encoding not in LITTLE + BIG:
+            raise ValueError(f"its numbers have encoding {encoding}; {LITTLE} and {BIG} are read")
         kind, shape, records, index = found[name]
         dtype = np.dtype(TYPES[kind]).newbyteorder("<" if encoding in LITTLE else ">")
         parts = [b for _, b in sorted(blocks_of(data, index), key=lambda b: b[0])]
         values = np.frombuffer(b"".join(parts), dtype)[:records * int(np.prod(shape))]
-        return values.reshape(records, *shape) if flags & 1 else values.reshape(records, *shape[::-1]).transpose(0, *range(len(shape), 0, -1))
-    except (ValueError, KeyError, OverflowError, RecursionError, MemoryError, struct.error, zlib.error) as e: raise ValueError(f"{path}: cannot be read as CDF, perhaps cut short: {e}") from e
+        return values.reshape(records, *shape) if flags & 1 else values.reshape(records, *shape[::-1]).transpose(0,
+            *range(len(shape), 0, -1))
+    except (ValueError, KeyError, OverflowError, RecursionError, MemoryError, struct.error, zlib.error) as e:
+        raise ValueError(f"{path}: cannot be read as CDF, perhaps cut short: {e}") from e

@@ -25,8 +25,8 @@ def located(
     for name in names:
         if (root/name).exists(): return root/name
     others = f" (nor {', '.join(map(str, names[1:]))} in that folder)" if names[1:] else ""
-    raise FileNotFoundError(f"{root/names[0]} is expected and not there{others}: "
-                            f"{'get the set from ' + get if root.is_dir() else 'there is no folder ' + str(root) + '; get the set from ' + get}")
+    nowhere = "" if root.is_dir() else f"there is no folder {root}; "
+    raise FileNotFoundError(f"{root/names[0]} is expected and not there{others}: {nowhere}get the set from {get}")
 
 # %% ../../nbs/15_datasets/official.ipynb #9f08ba12
 def counted(
@@ -50,10 +50,12 @@ def table(
     with open(path, "rb") as file:
         if not file.read(1): raise ValueError(f"{path}: the file is empty")
     try: rows = np.loadtxt(path, dtype, comments=None, skiprows=header, ndmin=1)
-    except ValueError as e: raise ValueError(f"{path}: a line needs a name and {columns} integers ({header} lines of header are not counted): {e}") from None
+    except ValueError as e:
+        raise ValueError(f"{path}: a line needs a name and {columns} integers ({header} lines of header are not counted): {e}") from None
     if header:
         with open(path) as file: said = file.readline().strip()
-        if said != str(len(rows)): raise ValueError(f"{path}: its first line says {said} rows, but there are {len(rows)}; the file is incomplete, get it again")
+        if said != str(len(rows)):
+            raise ValueError(f"{path}: its first line says {said} rows, but there are {len(rows)}; the file is incomplete, get it again")
     return rows["name"].copy(), rows["values"].copy() if columns else np.empty((len(rows), 0), np.int32)
 
 # %% ../../nbs/15_datasets/official.ipynb #ee0da487
@@ -63,7 +65,8 @@ def matlab(
 ):                                    # their values, in that order
     "Variables of a MATLAB file."
     try: found = loadmat(path)
-    except NotImplementedError: raise ValueError(f"{path}: is of MATLAB version 7.3; load it in MATLAB and save it again with '-v7'") from None
+    except NotImplementedError:
+        raise ValueError(f"{path}: is of MATLAB version 7.3; load it in MATLAB and save it again with '-v7'") from None
     except FileNotFoundError: raise
     except Exception as e: raise ValueError(f"{path}: not a MATLAB file that can be read, or cut short: {e}") from e
     if missing := [n for n in names if n not in found]:
@@ -93,9 +96,13 @@ def image_set(
     **fields,                         # (N,) arrays; `split` among them
 ):                                    # `ImageSet`
     "The set of an index: nothing but the index is read before a picture is asked for."
-    root, boxes, landmarks, normaliser = Path(root), *(np.asarray(a, np.float32) for a in (boxes, landmarks, normaliser))
+    root, boxes, landmarks, normaliser = Path(root), *(np.asarray(a, np.float32)
+                                                       for a in (boxes, landmarks, normaliser))
     seen = np.isfinite(landmarks).all(-1)
     if bad := int((~(normaliser > 0) & seen.any(1)).sum()):
-        warnings.warn(f"{bad:,} pictures have no length above 0 px to divide errors by; before an evaluation: images.take(images.normaliser > 0)", stacklevel=3)
+        warnings.warn(
+            f"{bad:,} pictures have no length above 0 px to divide errors by; "
+            f"before an evaluation: images.take(images.normaliser > 0)", stacklevel=3)
     return ImageSet(lambda i: read_picture(root/names[i]), boxes, landmarks, seen, normaliser, names, landmark_names, fields,
-                    sha256(names, boxes, landmarks, normaliser, *(part for k, v in sorted(fields.items()) for part in (k, v))))
+                    sha256(names, boxes, landmarks, normaliser,
+                           *(part for k, v in sorted(fields.items()) for part in (k, v))))

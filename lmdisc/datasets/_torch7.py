@@ -19,7 +19,8 @@ class Torch7:
 
     def bytes(self, n):
         "The next `n` bytes."
-        if not 0 <= n <= len(self.data) - self.at: raise ValueError(f"cut short: {n} bytes are announced at byte {self.at}, the file has {len(self.data)}")
+        if not 0 <= n <= len(self.data) - self.at:
+            raise ValueError(f"cut short: {n} bytes are announced at byte {self.at}, the file has {len(self.data)}")
         self.at += n
         return self.data[self.at - n:self.at]
 
@@ -32,7 +33,9 @@ class Torch7:
         kind = self.number("i")
         plain = {0: lambda: None, 1: lambda: self.number("d"), 2: self.string, 5: lambda: self.number("i") == 1}
         if kind in plain: return plain[kind]()
-        if kind not in (3, 4): raise ValueError(f"an object of kind {kind} at byte {self.at - 4}; only nil, numbers, strings, tables, tensors and booleans are read")
+        if kind not in (3, 4):
+            raise ValueError(
+                f"an object of kind {kind} at byte {self.at - 4}; only nil, numbers, strings, tables, tensors and booleans are read")
         index = self.number("i")
         if index not in self.seen: self.seen[index] = None; self.seen[index] = self.table() if kind == 3 else self.torch()
         return self.seen[index]
@@ -62,4 +65,5 @@ class Torch7:
 def read_t7(path):                    # -> None, float, str, bool, dict or array
     "The object in a .t7 file."
     try: return Torch7(Path(path).read_bytes()).object()
-    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError, MemoryError) as e: raise ValueError(f"{path}: not a Torch7 file that can be read: {e}") from e
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError, MemoryError) as e:
+        raise ValueError(f"{path}: not a Torch7 file that can be read: {e}") from e

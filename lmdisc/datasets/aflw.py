@@ -22,7 +22,9 @@ def one_split(
     lists, mat = (located(root, "aflw", f"aflw_{split}_{f}", get=GET) for f in ("images.txt", "keypoints.mat"))
     names, (gt, hw) = np.array(lists.read_text().split(), str), matlab(mat, "gt", "hw")
     if gt.shape != (len(names), 5, 2) or hw.shape != (len(names), 2):
-        raise ValueError(f"{mat}: gt has shape {gt.shape} and hw {hw.shape}; ({len(names)}, 5, 2) and ({len(names)}, 2) are needed for the {len(names)} names in {lists.name}")
+        raise ValueError(
+            f"{mat}: gt has shape {gt.shape} and hw {hw.shape}; "
+            f"({len(names)}, 5, 2) and ({len(names)}, 2) are needed for the {len(names)} names in {lists.name}")
     counted(f"{split} pictures of AFLW", len(names), official)
     return names, gt[..., ::-1].astype(np.float32), hw[:, ::-1].astype(np.float32)
 
@@ -33,4 +35,5 @@ def aflw(
     pictures = located(root, "aflw", "output", get=GET)
     parts = [one_split(root, *s) for s in (("train", 10_122), ("test", 2_991))]
     names, xy, size = map(np.concatenate, zip(*parts))
-    return image_set(pictures, names, np.c_[np.zeros_like(size), size] - .5, xy, between(xy, 0, 1), FIVE, split=np.repeat(["train", "test"], [len(p[0]) for p in parts]))
+    return image_set(pictures, names, np.c_[np.zeros_like(size), size] - .5, xy, between(xy, 0, 1), FIVE,
+                     split=np.repeat(["train", "test"], [len(p[0]) for p in parts]))

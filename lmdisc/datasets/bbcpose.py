@@ -22,7 +22,9 @@ def one_video(
     "Frames of one video: annotated by hand, else by the tracker."
     by = "test" if video["test_frames"].size else "train"
     frames, joints, split = video[f"{by}_frames"].ravel(), video[f"{by}_joints"], str(video["type"].squeeze())
-    if joints.shape != (2, 7, len(frames)): raise ValueError(f"{path}: {by}_joints of video {number} has shape {joints.shape}; (2, 7, {len(frames)}) is needed for its {len(frames)} frames")
+    if joints.shape != (2, 7, len(frames)):
+        raise ValueError(
+            f"{path}: {by}_joints of video {number} has shape {joints.shape}; (2, 7, {len(frames)}) is needed for its {len(frames)} frames")
     return np.array([f"{number}/{int(f)}.jpg" for f in frames], "U16"), joints.transpose(2, 1, 0), np.full(len(frames), split, "U5")
 
 # %% ../../nbs/15_datasets/bbcpose.ipynb #d9641107
@@ -33,11 +35,13 @@ def bbcpose(
     "BBC Pose; errors are divided by the distance of the shoulders."
     path = located(root, "bbcpose", "bbcpose.mat", "code/bbcpose.mat", "bbcpose_extbbcpose_code_1.0/bbcpose.mat", get=GET)
     root, videos = located(root, "bbcpose", "1", get=GET).parent, matlab(path, "bbcpose")[0].ravel()[:20]
-    if missing := {"type", "train_frames", "train_joints", "test_frames", "test_joints"} - set(videos.dtype.names or ()):
+    if missing := {"type", "train_frames", "train_joints", "test_frames",
+                   "test_joints"} - set(videos.dtype.names or ()):
         raise ValueError(f"{path}: `bbcpose` has no field {', '.join(sorted(missing))}; it has {', '.join(videos.dtype.names or ['none'])}")
     parts = [one_video(v, n, path) for n, v in enumerate(videos, 1)]
     names, xy, split = map(np.concatenate, zip(*parts))
     kinds = [str(p[2][0]) for p in parts if len(p[2])]
     for s, n in (("train", 10), ("val", 5), ("test", 5)): counted(f"{s} videos of BBC Pose", kinds.count(s), n)
     xy = (xy - first).astype(np.float32)
-    return image_set(root, names, grown(box_of(xy), px=60), xy, between(xy, 5, 6), JOINTS, split=split, video=np.repeat(np.arange(1, len(parts) + 1), [len(p[0]) for p in parts]))
+    return image_set(root, names, grown(box_of(xy), px=60), xy, between(xy, 5, 6), JOINTS, split=split,
+                     video=np.repeat(np.arange(1, len(parts) + 1), [len(p[0]) for p in parts]))

@@ -15,7 +15,8 @@ import numpy as np
 from scipy import sparse
 from scipy.spatial.transform import Rotation
 from ..images import ImageSet, cache_dir
-from .heads import (_bare, _hush, _mix, _scene, _wobble, camera, cast, draw_light, expose, eye_colour, identity, images_of, in_hair, lit, normals,
+from .heads import (_bare, _hush, _mix, _scene, _wobble, camera, cast, draw_light, expose, eye_colour,
+                                   identity, images_of, in_hair, lit, normals,
                                    rendered, save_npz, scenery, skin_colour, strands, version as heads_version)
 
 # %% ../../nbs/15_datasets/bodies.ipynb #1376b335
@@ -59,7 +60,8 @@ def _bone_of(name):
 
 def _surface(rest, groups):
     "Triangles (F, 3) of suit, head, hands, eyes and long hair, and the part (F,) each belongs to."
-    quads = [groups[n]["face_vertex_indices"].numpy() for n in ("helper-tights", "body", "helper-l-eye", "helper-r-eye", "helper-hair")]
+    quads = [groups[n]["face_vertex_indices"].numpy()
+             for n in ("helper-tights", "body", "helper-l-eye", "helper-r-eye", "helper-hair")]
     x, _, z = rest[quads[1]].transpose(2, 0, 1)
     quads[1] = quads[1][((z.min(1) > 0.56) & (np.abs(x).max(1) < 0.2)) | (np.abs(x).min(1) > 0.43)]
     quad, part = np.concatenate(quads), np.repeat([0, 1, 2, 2, 3], [len(q) for q in quads])
@@ -77,7 +79,8 @@ def _skeleton(folder, n):
 def _means(groups, n):
     "Rows (len(groups), n) that average groups of vertices."
     size = [len(g) for g in groups]
-    return sparse.csr_matrix((1 / np.repeat(size, size), np.concatenate(groups), np.cumsum([0, *size])), (len(groups), n))
+    return sparse.csr_matrix((1 / np.repeat(size, size), np.concatenate(groups), np.cumsum([0, *size])),
+                             (len(groups), n))
 
 # %% ../../nbs/15_datasets/bodies.ipynb #28d74f6f
 def _build():
@@ -100,7 +103,8 @@ def _build():
     own = np.eye(len(bones), dtype=np.float32)[[*range(len(bones)), bones.index("head")]]
     return BodyModel((points @ base).astype(np.float32), faces.reshape(-1, 3).astype(np.int32), part,
                      np.stack([points @ _target(p, len(base)) for p in files]).astype(np.float32), variation,
-                     np.concatenate([weights[ids], own]), np.array([bones.index(_bone_of(rig[b]["parent"])) if b != "pelvis" else -1 for b in bones]))
+                     np.concatenate([weights[ids], own]),
+                     np.array([bones.index(_bone_of(rig[b]["parent"])) if b != "pelvis" else -1 for b in bones]))
 
 def body_model() -> BodyModel:
     "The body model, kept once built."
@@ -112,15 +116,20 @@ def body_model() -> BodyModel:
 def _fabric(rng):
     "Two colours, linear light, and the pattern they make."
     tone = lambda: (0.5 * rng.random(3) + 0.5 * rng.random()) ** 2.2
-    return dict(ink=tone(), other=tone(), pattern=rng.choice(["plain", "rings", "stripes", "blocks"], p=[0.5, 0.2, 0.1, 0.2]), every=rng.uniform(0.05, 0.16))
+    return dict(ink=tone(), other=tone(),
+                pattern=rng.choice(["plain", "rings", "stripes", "blocks"], p=[0.5, 0.2, 0.1, 0.2]),
+                every=rng.uniform(0.05, 0.16))
 
 def clothes(rng):
     "What one person wears: fabrics, lengths as rest coordinates and looseness in metres."
     short, dress = rng.random() < 0.35, rng.random() < 0.12
-    return dict(top=_fabric(rng), legs=_fabric(rng), shoe=_fabric(rng) | dict(pattern="plain"), collar=rng.uniform(0.545, 0.585),
+    return dict(top=_fabric(rng), legs=_fabric(rng), shoe=_fabric(rng) | dict(pattern="plain"),
+                collar=rng.uniform(0.545, 0.585),
                 sleeve=rng.choice([0.21, 0.27, 0.34, 0.45], p=[0.1, 0.4, 0.15, 0.35]) + rng.uniform(-0.01, 0.01),
-                waist=rng.uniform(-0.3, -0.1) if dress else rng.uniform(0.0, 0.15), hem=rng.uniform(-0.35, -0.12) if short or dress else rng.uniform(-0.72, -0.6),
-                ankle=rng.uniform(-0.65, -0.5) if rng.random() < 0.15 else -0.735, top_loose=rng.uniform(0.002, 0.018), legs_loose=rng.uniform(0.002, 0.014))
+                waist=rng.uniform(-0.3, -0.1) if dress else rng.uniform(0.0, 0.15),
+                hem=rng.uniform(-0.35, -0.12) if short or dress else rng.uniform(-0.72, -0.6),
+                ankle=rng.uniform(-0.65, -0.5) if rng.random() < 0.15 else -0.735, top_loose=rng.uniform(0.002, 0.018),
+                legs_loose=rng.uniform(0.002, 0.014))
 
 # %% ../../nbs/15_datasets/bodies.ipynb #fbb8e966
 def garment(person, xyz):
@@ -137,7 +146,8 @@ def _radius(model, v):
     around = model.weights[:, at] * model.weights[:, model.parent[at]]
     around[:, 0] = model.weights[:, at[0]] * (model.rest[:, 2] > 0.78)
     around[-len(bones) - 1:] = 0
-    return np.array([np.average(np.linalg.norm(v - joint, axis=1), weights=w) for joint, w in zip(landmarks_of(v), around.T)])
+    return np.array([np.average(np.linalg.norm(v - joint, axis=1), weights=w)
+                     for joint, w in zip(landmarks_of(v), around.T)])
 
 def landmarks_of(v):
     "The joints (L, 3) among the points `v` (P, 3) of a body."
@@ -151,19 +161,25 @@ def dressed(
     "A person in clothes."
     person = identity(model, seed) | clothes(np.random.default_rng([*seed, 0]))
     v, worn, head = person["vertices"], garment(person, model.rest), model.rest[:, 2] > 0.62
-    off = np.select([worn == 1, worn == 2, head], [person["top_loose"], person["legs_loose"], person["volume"] * np.clip(in_hair(person, model.rest) / 0.045, 0, 1)])
+    off = np.select([worn == 1, worn == 2, head],
+                    [person["top_loose"], person["legs_loose"],
+                     person["volume"] * np.clip(in_hair(person, model.rest) / 0.045, 0, 1)])
     locks = np.unique(model.faces[model.part == 3])
     off[locks] = 0.01
     off[-len(bones) - 1:] = 0
     return person | dict(vertices=v + normals(v, model) * off[:, None].astype(np.float32), radius=_radius(model, v))
 
 # %% ../../nbs/15_datasets/bodies.ipynb #39034bab
-arm_habits = dict(hang=((8, 24), (-20, 40), (5, 40), (-10, 50)), forth=((15, 50), (60, 110), (10, 60), (0, 30)), back=((12, 40), (-100, -60), (5, 40), (0, 30)),
-                  hip=((40, 55), (-35, -10), (88, 112), (70, 90)), up=((110, 165), (-10, 60), (0, 70), (-60, 0)), side=((55, 100), (-15, 50), (0, 90), (-90, 20)),
+arm_habits = dict(hang=((8, 24), (-20, 40), (5, 40), (-10, 50)), forth=((15, 50), (60, 110), (10, 60), (0, 30)),
+                  back=((12, 40), (-100, -60), (5, 40), (0, 30)),
+                  hip=((40, 55), (-35, -10), (88, 112), (70, 90)), up=((110, 165), (-10, 60), (0, 70), (-60, 0)),
+                  side=((55, 100), (-15, 50), (0, 90), (-90, 20)),
                   reach=((45, 100), (60, 110), (0, 100), (-20, 50)))
-leg_habits = dict(straight=((-5, 8), (1, 10), (0, 10)), ahead=((12, 35), (0, 6), (0, 25)), behind=((-25, -8), (0, 6), (5, 50)),
+leg_habits = dict(straight=((-5, 8), (1, 10), (0, 10)), ahead=((12, 35), (0, 6), (0, 25)),
+                  behind=((-25, -8), (0, 6), (5, 50)),
                   sat=((60, 85), (3, 14), (65, 95)), lifted=((25, 80), (0, 15), (30, 100)))          # raised forwards, spread, knee bent
-stances = dict(stand=("straight", "straight"), walk=("ahead", "behind"), sit=("sat", "sat"), step=("straight", "lifted"))
+stances = dict(stand=("straight", "straight"), walk=("ahead", "behind"), sit=("sat", "sat"),
+               step=("straight", "lifted"))
 
 # %% ../../nbs/15_datasets/bodies.ipynb #1b32d724
 def align(
@@ -203,7 +219,8 @@ def draw_pose(
         habit = rng.choice(list(arm_habits), p=[0.3, 0.15, 0.12, 0.13, 0.12, 0.08, 0.1])
         aims[f"upperarm_{s}"], aims[f"lowerarm_{s}"], up = _arm(rng, habit, side)
         aims[f"thigh_{s}"], aims[f"calf_{s}"] = _leg(rng, leg, side)
-        turns |= {f"clavicle_{s}": [0, -side * 0.25 * max(np.degrees(up) - 60, 0), 0], f"foot_{s}": rng.normal(0, [10, 0, 8])}
+        turns |= {f"clavicle_{s}": [0, -side * 0.25 * max(np.degrees(up) - 60, 0), 0],
+                  f"foot_{s}": rng.normal(0, [10, 0, 8])}
     return turns, aims
 
 # %% ../../nbs/15_datasets/bodies.ipynb #dfb3bf8d
@@ -222,7 +239,8 @@ def posed(
         turned[k] = before @ Rotation.from_euler("xyz", turns.get(bone, (0, 0, 0)), degrees=True).as_matrix()
         if bone in aims:
             along = before @ (heads[k + 1] - heads[k])
-            turned[k] = align(along / np.linalg.norm(along), turned[bones.index("spine_03" if "arm" in bone else "pelvis")] @ aims[bone]) @ before
+            turned[k] = align(along / np.linalg.norm(along),
+                              turned[bones.index("spine_03" if "arm" in bone else "pelvis")] @ aims[bone]) @ before
         moved[k] = before @ heads[k] + shift - turned[k] @ heads[k]
     blend = model.weights @ np.concatenate([turned.reshape(-1, 9), moved], 1).astype(np.float32)
     return np.einsum("pij,pj->pi", blend[:, :9].reshape(-1, 3, 3), v) + blend[:, 9:]
@@ -231,7 +249,8 @@ def posed(
 def _cloth(fabric, xyz):
     "Colour (n, 3) of a fabric at rest positions."
     x, _, z = xyz.T
-    on = dict(plain=np.zeros(len(x)), rings=np.sin(2 * np.pi * z / fabric["every"]) > 0.2, stripes=np.sin(2 * np.pi * x / fabric["every"]) > 0.4,
+    on = dict(plain=np.zeros(len(x)), rings=np.sin(2 * np.pi * z / fabric["every"]) > 0.2,
+              stripes=np.sin(2 * np.pi * x / fabric["every"]) > 0.4,
               blocks=(x > 0) ^ (z > 0.33))[fabric["pattern"]]
     return _mix(np.broadcast_to(fabric["ink"], xyz.shape), fabric["other"], on)
 
@@ -261,7 +280,8 @@ def shade(model, person, scene, v, faces, part, tri, bary, hits, light):
     n *= -np.sign((n * hits).sum(1, keepdims=True))
     free = lit(scene, hits + 4e-3 * n, light["to"])
     facing = np.clip((n @ light["to"] + 0.15) / 1.15, 0, 1) * (0.15 + 0.85 * free)
-    return body_colour(person, xyz, part) * (np.outer(facing, light["sun"]) + np.outer(0.65 + 0.35 * n[:, 2], light["sky"]))
+    return body_colour(person, xyz, part) * (np.outer(facing, light["sun"])
+                                             + np.outer(0.65 + 0.35 * n[:, 2], light["sky"]))
 
 # %% ../../nbs/15_datasets/bodies.ipynb #69430d55
 def seen(
@@ -285,7 +305,8 @@ def render(
     rng = np.random.default_rng(seed)
     drawn = np.array([rng.uniform(-180, 180), *rng.normal(0, [6, 4]).clip(-15, 15)])
     yaw, pitch, roll = view = drawn if view is None else np.asarray(view, float)
-    v = posed(model, person["vertices"], *draw_pose(rng)) @ Rotation.from_euler("zxy", [yaw, -pitch, roll], degrees=True).as_matrix().T
+    v = posed(model, person["vertices"], *draw_pose(rng)) @ Rotation.from_euler("zxy", [yaw, -pitch, roll],
+        degrees=True).as_matrix().T
     worn = model.part < (4 if person["length"] else 3)
     faces = model.faces[worn]
     low, high = v[faces].min((0, 1)), v[faces].max((0, 1))
@@ -299,9 +320,11 @@ def render(
     flat = lambda p: np.stack([p[:, 0], -p[:, 2]], 1) / p[:, 1:2] * focal + (size - 1) / 2
     joints, outline = landmarks_of(v), flat(v[np.unique(faces)]).clip(-0.5, size - 0.5)
     ends = joints[[landmark_names.index("left_shoulder"), landmark_names.index("right_hip")]]
-    return dict(pixels=image, landmarks=flat(joints).astype(np.float32), visible=seen(bare[0], joints, person["radius"]),
+    return dict(pixels=image, landmarks=flat(joints).astype(np.float32),
+                visible=seen(bare[0], joints, person["radius"]),
                 box=np.r_[outline.min(0), outline.max(0)].astype(np.float32),
-                torso=np.float32(focal * np.linalg.norm(ends[0] - ends[1]) / ends[:, 1].mean()), view=view.astype(np.float32))
+                torso=np.float32(focal * np.linalg.norm(ends[0] - ends[1]) / ends[:, 1].mean()),
+                view=view.astype(np.float32))
 
 # %% ../../nbs/15_datasets/bodies.ipynb #6b42b922
 def bodies(
@@ -314,5 +337,6 @@ def bodies(
 ) -> ImageSet:     # fields: split, identity, yaw, pitch, roll (degrees); errors are divided by the length of the torso
     "Rendered people, kept on disk: yaw uniform over the full circle, landmarks at the joints, visibility by ray test."
     if size < 16: raise ValueError(f"size is {size} px, but a body needs at least 16; try size=128")
-    z = rendered("bodies", body_model, dressed, render, cache, workers, n_train, n_test, size, seed, version=version, heads=heads_version, anny=installed("anny"))
+    z = rendered("bodies", body_model, dressed, render, cache, workers, n_train, n_test, size, seed, version=version,
+                 heads=heads_version, anny=installed("anny"))
     return images_of(z, z["torso"], z["view"], landmark_names)

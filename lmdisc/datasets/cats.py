@@ -19,7 +19,9 @@ def read_cat(path):                   # -> (9, 2) float32, image px
     "The points of one .cat file."
     try: numbers = np.array(Path(path).read_text().split(), float)
     except ValueError as e: raise ValueError(f"{path}: numbers are needed: {e}") from None
-    if len(numbers) != 19 or numbers[0] != 9: raise ValueError(f"{path}: 9 and then 9 pairs x y are needed, got {len(numbers)} numbers{f', the first {numbers[0]:g}' if len(numbers) else ''}")
+    if len(numbers) != 19 or numbers[0] != 9:
+        raise ValueError(
+            f"{path}: 9 and then 9 pairs x y are needed, got {len(numbers)} numbers{f', the first {numbers[0]:g}' if len(numbers) else ''}")
     return numbers[1:].reshape(9, 2).astype(np.float32)
 
 # %% ../../nbs/15_datasets/cats.ipynb #91b172dd

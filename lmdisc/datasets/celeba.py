@@ -12,7 +12,8 @@ from ._official import FIVE, counted, grown, image_set, located, table
 from .packed import OUTER_EYES, between, box_of
 
 # %% ../../nbs/15_datasets/celeba.ipynb #6827d907
-GET = "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html (pictures and lists) and https://github.com/zhzhanp/TCDCN-face-alignment (MAFL's two lists)"
+GET = ("https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html (pictures and lists) and "
+       "https://github.com/zhzhanp/TCDCN-face-alignment (MAFL's two lists)")
 
 def at(root, folder, name):
     "A file or folder of the set, in the archive's own folder or beside the others."
@@ -21,14 +22,17 @@ def at(root, folder, name):
 def rows_in(path, names, expected):   # -> (n,) int
     "Where `names` lie in `expected`, which ascends; one that is not there is an error."
     rows = np.searchsorted(expected, names).clip(max=len(expected) - 1)
-    if len(odd := names[expected[rows] != names]): raise ValueError(f"{path}: {', '.join(odd[:5])} ({len(odd)} names in all) are not in list_eval_partition.txt")
+    if len(odd := names[expected[rows] != names]):
+        raise ValueError(f"{path}: {', '.join(odd[:5])} ({len(odd)} names in all) are not in list_eval_partition.txt")
     return rows
 
 def rows_of(path, names, columns):    # -> (N, columns) int32
     "A list of numbers whose rows must be those of `names`."
     found, values = table(path, columns, 2)
-    if len(found) != len(names): raise ValueError(f"{path}: has {len(found):,} rows, list_eval_partition.txt has {len(names):,}; get it again")
-    if (odd := found != names).any(): raise ValueError(f"{path}: row {odd.argmax() + 1} is {found[odd][0]}, but {names[odd][0]} in list_eval_partition.txt")
+    if len(found) != len(names):
+        raise ValueError(f"{path}: has {len(found):,} rows, list_eval_partition.txt has {len(names):,}; get it again")
+    if (odd := found != names).any():
+        raise ValueError(f"{path}: row {odd.argmax() + 1} is {found[odd][0]}, but {names[odd][0]} in list_eval_partition.txt")
     return values
 
 # %% ../../nbs/15_datasets/celeba.ipynb #66fd50fc
@@ -40,7 +44,9 @@ def wild_boxes(
 ):                                    # (N, 4) float, image px
     "Official boxes; where one has no area, twice the box of the five points."
     flat = (xywh[:, 2:] < 1).any(1)
-    if flat.any(): warnings.warn(f"{flat.sum():,} boxes of list_bbox_celeba.txt have no area; twice the box of the five points is taken there", stacklevel=3)
+    if flat.any():
+        warnings.warn(
+            f"{flat.sum():,} boxes of list_bbox_celeba.txt have no area; twice the box of the five points is taken there", stacklevel=3)
     return np.where(flat[:, None], grown(box_of(xy), 2), np.c_[xywh[:, :2], xywh[:, :2] + xywh[:, 2:]] - .5)
 
 # %% ../../nbs/15_datasets/celeba.ipynb #a194aa7a
@@ -57,7 +63,9 @@ def own_points(
     n = len(given.get("name", ()))
     for key, shape in (("name", (n,)), ("boxes", (n, 4)), ("landmarks", (n, 68, 2))):
         if (got := np.shape(given.get(key, np.empty(shape) if key == "landmarks" else ()))) != shape or not n:
-            raise ValueError(f"{path}: `{key}` has shape {got}, wanted {shape}; `name`, `boxes` and perhaps `landmarks` are expected, it has {', '.join(given)}")
+            raise ValueError(
+                f"{path}: `{key}` has shape {got}, wanted {shape}; "
+                f"`name`, `boxes` and perhaps `landmarks` are expected, it has {', '.join(given)}")
     rows = rows_in(path, given["name"], names)
     boxes = np.array(boxes, np.float32); boxes[rows] = given["boxes"]
     if "landmarks" not in given: return boxes, None
@@ -88,15 +96,20 @@ def celeba(
     if part not in ("celeba", "mafl"): raise ValueError(f"part is {part!r}; choose 'celeba' or 'mafl'")
     names, partition = table(at(root, "Eval", "list_eval_partition.txt"), 1)
     counted("pictures in list_eval_partition.txt", len(names), 202_599)
-    if (names[1:] <= names[:-1]).any(): raise ValueError(f"list_eval_partition.txt: names are not in ascending order at row {(names[1:] <= names[:-1]).argmax() + 2}")
-    xy = rows_of(at(root, "Anno", f"list_landmarks_{'align_' * aligned}celeba.txt"), names, 10).reshape(-1, 5, 2).astype(np.float32)
+    if (names[1:] <= names[:-1]).any():
+        raise ValueError(f"list_eval_partition.txt: names are not in ascending order at row {(names[1:] <= names[:-1]).argmax() + 2}")
+    xy = rows_of(at(root, "Anno", f"list_landmarks_{'align_' * aligned}celeba.txt"), names, 10).reshape(-1, 5,
+        2).astype(np.float32)
     if aligned: boxes = np.broadcast_to(grown(np.array([[0, 0, *ALIGNED]]) - .5, .8), (len(names), 4))
     else: boxes = wild_boxes(rows_of(at(root, "Anno", "list_bbox_celeba.txt"), names, 4), xy)
     boxes, own = (boxes, None) if points is None else own_points(points, names, boxes)
     normaliser = between(xy, 0, 1) if own is None else between(own, *OUTER_EYES)
     split, mafl = splits_of(root, names, partition[:, 0])
-    for what, found, official in (("training pictures", (split == "train").sum(), 161_962), ("MAFL training pictures", (mafl == "train").sum(), 19_000),
+    for what, found, official in (("training pictures", (split == "train").sum(), 161_962),
+                                  ("MAFL training pictures", (mafl == "train").sum(), 19_000),
                                   ("MAFL test pictures", (mafl == "test").sum(), 1_000)): counted(what, int(found), official)
-    images = image_set(at(root, "Img", "img_align_celeba" if aligned else "img_celeba"), names, boxes, xy if own is None else own, normaliser,
-                       FIVE if own is None else (), split=mafl if part == "mafl" else split, mafl=mafl, partition=partition[:, 0].astype(np.int8))
+    images = image_set(at(root, "Img", "img_align_celeba" if aligned else "img_celeba"), names, boxes,
+                       xy if own is None else own, normaliser,
+                       FIVE if own is None else (), split=mafl if part == "mafl" else split, mafl=mafl,
+                       partition=partition[:, 0].astype(np.int8))
     return images.take(mafl != "") if part == "mafl" else images

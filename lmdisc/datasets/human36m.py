@@ -19,7 +19,8 @@ SUBJECTS = {"S1": "train", "S5": "train", "S6": "train", "S7": "train", "S8": "t
 ACTIONS = "Directions", "Discussion", "Greeting", "Posing", "Waiting", "Walking"
 EXTRACTED = 10                        # pictures are every tenth frame
 EVERY = {"train": 10, "test": 50}     # frames from one picture to the next
-JOINTS = tuple("hip right_hip right_knee right_ankle right_toe right_foot_end left_hip left_knee left_ankle left_toe left_foot_end spine spine1 neck head head_end "
+JOINTS = tuple("hip right_hip right_knee right_ankle right_toe right_foot_end left_hip left_knee left_ankle left_toe left_foot_end "
+               "spine spine1 neck head head_end "
                "left_collar left_shoulder left_elbow left_wrist left_thumb left_thumb_end left_hand left_hand_end "
                "right_collar right_shoulder right_elbow right_wrist right_thumb right_thumb_end right_hand right_hand_end".split())
 SHOULDERS = JOINTS.index("left_shoulder"), JOINTS.index("right_shoulder")
@@ -32,15 +33,21 @@ def one_video(
 ):                                    # names (n,), joints (n, 32, 2) image px
     "Pictures of one video with their joints."
     poses = read_cdf(file, "Pose")
-    if poses.size % 64 or not poses.size: raise ValueError(f"{file}: Pose has shape {poses.shape}; frames of 64 numbers are needed")
+    if poses.size % 64 or not poses.size:
+        raise ValueError(f"{file}: Pose has shape {poses.shape}; frames of 64 numbers are needed")
     poses, folder = poses.reshape(-1, 32, 2)[::EXTRACTED], file.parents[2]/"Videos"/file.stem
-    if not folder.is_dir(): raise FileNotFoundError(f"{folder}: the frames of {folder}.mp4 are expected in this folder, every {EXTRACTED}th; the documentation of lmdisc.datasets.human36m says how to "
-                                                    f"extract them with ffmpeg. The video comes from {GET}")
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"{folder}: the frames of {folder}.mp4 are expected in this folder, every {EXTRACTED}th; the documentation of "
+            f"lmdisc.datasets.human36m says how to extract them with ffmpeg. The video comes from {GET}")
     n = sum(name.endswith(".jpg") for name in os.listdir(folder))
-    if abs(n - len(poses)) > 1: raise ValueError(f"{folder}: has {n} pictures, but {file.name} has poses for {len(poses)} (every {EXTRACTED}th frame); extract these and no others; "
-                                                  "a video that cannot be decoded is left out by moving its .cdf file away")
+    if abs(n - len(poses)) > 1:
+        raise ValueError(
+            f"{folder}: has {n} pictures, but {file.name} has poses for {len(poses)} (every {EXTRACTED}th frame); "
+            "extract these and no others; a video that cannot be decoded is left out by moving its .cdf file away")
     rows = np.arange(0, min(n, len(poses)), every // EXTRACTED)
-    return np.array([(folder/f"{i + 1:06d}.jpg").relative_to(root).as_posix() for i in rows]), poses[rows].astype(np.float32)
+    return np.array([(folder/f"{i + 1:06d}.jpg").relative_to(root).as_posix()
+                     for i in rows]), poses[rows].astype(np.float32)
 
 # %% ../../nbs/15_datasets/human36m.ipynb #b303d258
 def human36m(
@@ -49,11 +56,18 @@ def human36m(
 ):                                    # `ImageSet`; fields split, subject, action, camera
     "Human3.6M by the paper's split; errors are divided by the distance of the shoulders."
     root = located(root, "human36m", "S1", "subjects/S1", "training/subjects/S1", get=GET).parent
-    files = [f for s in SUBJECTS for f in sorted(located(root, "human36m", f"{s}/MyPoseFeatures/D2_Positions", get=GET).glob("*.cdf")) if f.stem.split(".")[0].split(" ")[0] in ACTIONS]
+    files = [f for s in SUBJECTS
+             for f in sorted(located(root, "human36m", f"{s}/MyPoseFeatures/D2_Positions", get=GET).glob("*.cdf"))
+             if f.stem.split(".")[0].split(" ")[0] in ACTIONS]
     what = [(f.parents[2].name, f.stem.split(".")[0].split(" ")[0], f.stem.split(".")[-1]) for f in files]
-    for s, n in (("train", 288), ("test", 48)): counted(f"{s} videos of Human3.6M", sum(SUBJECTS[w[0]] == s for w in what), n)
-    if not files: raise FileNotFoundError(f"{root}: no poses of the actions {', '.join(ACTIONS)} in S*/MyPoseFeatures/D2_Positions; get the set from {GET}")
-    parts = [one_video(root, f, EVERY[SUBJECTS[w[0]]]) for f, w in zip(tqdm(files, desc="poses", disable=not progress), what)]
+    for s, n in (("train", 288), ("test", 48)):
+        counted(f"{s} videos of Human3.6M", sum(SUBJECTS[w[0]] == s for w in what), n)
+    if not files:
+        raise FileNotFoundError(
+            f"{root}: no poses of the actions {', '.join(ACTIONS)} in S*/MyPoseFeatures/D2_Positions; get the set from {GET}")
+    parts = [one_video(root, f, EVERY[SUBJECTS[w[0]]])
+             for f, w in zip(tqdm(files, desc="poses", disable=not progress), what)]
     names, xy = map(np.concatenate, zip(*parts))
     subject, action, camera = np.repeat(np.array(what), [len(p[0]) for p in parts], axis=0).T
-    return image_set(root, names, grown(box_of(xy), 2), xy, between(xy, *SHOULDERS), JOINTS, split=np.array([SUBJECTS[s] for s in subject]), subject=subject, action=action, camera=camera)
+    return image_set(root, names, grown(box_of(xy), 2), xy, between(xy, *SHOULDERS), JOINTS,
+                     split=np.array([SUBJECTS[s] for s in subject]), subject=subject, action=action, camera=camera)

@@ -22,7 +22,9 @@ def landmarks_in(
     "The points of one picture."
     xy = matlab(path, "pts_3d")[0] if path.suffix == ".mat" else read_t7(path)
     if not isinstance(xy, np.ndarray) or xy.ndim != 2 or len(xy) != 68 or xy.shape[1] < 2:
-        raise ValueError(f"{path}: 68 points are needed, got {'an array of shape ' + str(xy.shape) if isinstance(xy, np.ndarray) else type(xy).__name__}")
+        raise ValueError(
+            f"{path}: 68 points are needed, got "
+            f"{'an array of shape ' + str(xy.shape) if isinstance(xy, np.ndarray) else type(xy).__name__}")
     return xy[:, :2].astype(np.float32)
 
 def index(
@@ -57,7 +59,9 @@ def ls3d(
     root = balanced.parent
     of_mat = lambda f: marks.parent/f.parent.name/f.name.replace("_pts.mat", ".jpg")
     train = index(root, sorted(marks.glob("*/*_pts.mat")), of_mat, "pictures of 300W-LP", 61_225, first[0], progress)
-    test = index(root, sorted(balanced.glob("**/*.t7")), lambda f: f.with_suffix(".jpg"), "pictures of LS3D-W balanced", 7_200, first[1], progress)
+    test = index(root, sorted(balanced.glob("**/*.t7")), lambda f: f.with_suffix(".jpg"), "pictures of LS3D-W balanced",
+                 7_200, first[1], progress)
     names, xy = map(np.concatenate, zip(train, test))
     boxes = box_of(xy)
-    return image_set(root, names, raised(boxes), xy, extent(boxes), split=np.repeat(["train", "test"], [len(train[0]), len(test[0])]))
+    return image_set(root, names, raised(boxes), xy, extent(boxes),
+                     split=np.repeat(["train", "test"], [len(train[0]), len(test[0])]))
