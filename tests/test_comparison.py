@@ -1,5 +1,5 @@
 "A method beside others on every published layout, and a comparison that goes on where it stopped."
-import subprocess, sys, warnings
+import subprocess, sys
 from pathlib import Path
 import pandas as pd, pytest
 from lmdisc import comparison

@@ -4,9 +4,9 @@ from pathlib import Path
 import numpy as np, pytest
 from scipy.io import savemat
 from lmdisc import datasets
-from lmdisc.datasets._cdf import read_cdf
-from lmdisc.datasets._torch7 import read_t7
-from trees import (cdf_file, lua_string, order_seen, struct_array, t7_tensor, text, write_aflw, write_bbcpose, write_cats, write_celeba, write_human36m, write_ls3d)
+from lmdisc.datasets.cdf import read_cdf
+from lmdisc.datasets.torch7 import read_t7
+from trees import (cdf_file, lua_string, order_seen, struct_array, t7_tensor, write_aflw, write_bbcpose, write_cats, write_celeba, write_human36m, write_ls3d)
 
 WRITE = dict(celeba=write_celeba, aflw=write_aflw, ls3d=write_ls3d, bbcpose=write_bbcpose, human36m=write_human36m, cats=write_cats)
 

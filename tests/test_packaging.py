@@ -33,7 +33,7 @@ def test_settings_and_pyproject_are_in_step():
     assert project["name"] == SETTINGS["lib_name"]
     assert project["description"] == SETTINGS["description"]
     assert project["keywords"] == SETTINGS["keywords"].split()
-    assert project["authors"] == [{"name": SETTINGS["author"], "email": SETTINGS["author_email"]}]
+    assert project["authors"] == [{"name": SETTINGS["author"]}] and not SETTINGS["author_email"]
     assert project["requires-python"] == f">={SETTINGS['min_python']}"
     assert (project["license"], SETTINGS["license"]) == ("Apache-2.0", "apache2")
     assert project["entry-points"]["nbdev"] == {SETTINGS["lib_name"]: f"{SETTINGS['lib_name']}._modidx:d"}

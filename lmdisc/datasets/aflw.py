@@ -7,7 +7,7 @@ __all__ = ['GET', 'one_split', 'aflw']
 
 # %% ../../nbs/15_datasets/aflw.ipynb #f2b06dc7
 import numpy as np
-from ._official import FIVE, counted, image_set, located, matlab
+from .official import FIVE, counted, image_set, located, matlab
 from .packed import between
 
 # %% ../../nbs/15_datasets/aflw.ipynb #28bbbf67

@@ -7,7 +7,7 @@ __all__ = ['GET', 'JOINTS', 'one_video', 'bbcpose']
 
 # %% ../../nbs/15_datasets/bbcpose.ipynb #34646083
 import numpy as np
-from ._official import counted, grown, image_set, located, matlab
+from .official import counted, grown, image_set, located, matlab
 from .packed import between, box_of
 
 # %% ../../nbs/15_datasets/bbcpose.ipynb #a3cee72d

@@ -8,7 +8,7 @@ __all__ = ['GET', 'NINE', 'read_cat', 'cats']
 # %% ../../nbs/15_datasets/cats.ipynb #5f04caea
 from pathlib import Path
 import numpy as np
-from ._official import counted, image_set, located
+from .official import counted, image_set, located
 from .packed import between, box_of
 
 # %% ../../nbs/15_datasets/cats.ipynb #c3d56b78

@@ -8,7 +8,7 @@ __all__ = ['GET', 'ALIGNED', 'at', 'rows_in', 'rows_of', 'wild_boxes', 'own_poin
 # %% ../../nbs/15_datasets/celeba.ipynb #a5db359d
 import warnings
 import numpy as np
-from ._official import FIVE, counted, grown, image_set, located, table
+from .official import FIVE, counted, grown, image_set, located, table
 from .packed import OUTER_EYES, between, box_of
 
 # %% ../../nbs/15_datasets/celeba.ipynb #6827d907

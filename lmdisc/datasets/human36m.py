@@ -9,8 +9,8 @@ __all__ = ['GET', 'SUBJECTS', 'ACTIONS', 'EXTRACTED', 'EVERY', 'JOINTS', 'SHOULD
 import os
 import numpy as np
 from tqdm.auto import tqdm
-from ._cdf import read_cdf
-from ._official import counted, grown, image_set, located
+from .cdf import read_cdf
+from .official import counted, grown, image_set, located
 from .packed import between, box_of
 
 # %% ../../nbs/15_datasets/human36m.ipynb #224199f3

@@ -1,0 +1,67 @@
+"The habits of the house, over all modules and notebooks."
+import json, re, statistics, subprocess, sys
+from pathlib import Path
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = sorted((ROOT/"nbs").rglob("*.ipynb"))
+ROOMS = [p for p in NOTEBOOKS if p.parent.name != "nbs" or p.name[0].isdigit()]
+EXPERIMENTS = [p for p in NOTEBOOKS if p not in ROOMS and p.stem != "index"]
+MODULES = [p for p in sorted((ROOT/"lmdisc").rglob("*.py")) if p.name != "_modidx.py"]
+
+def code(notebook):
+    return ["".join(c["source"]) for c in json.loads(notebook.read_text())["cells"] if c["cell_type"] == "code"]
+
+def first_cell(notebook): return "".join(json.loads(notebook.read_text())["cells"][0]["source"])
+
+def lines():
+    "(where, line) of all code that is read: modules, and experiments."
+    written = [(p, p.read_text()) for p in MODULES] + [(p, source) for p in EXPERIMENTS for source in code(p)]
+    return [(str(p.relative_to(ROOT)), line) for p, text in written for line in text.splitlines()]
+
+def test_no_line_is_too_long():
+    assert not [f"{where}: {line[:60]}..." for where, line in lines() if len(line) > 140]
+
+def test_few_lines_are_long():
+    every = lines()
+    assert sum(len(line) > 120 for _, line in every) <= .06 * len(every)
+
+def test_exported_cells_are_short():
+    exported = [c for p in ROOMS for c in code(p) if c.startswith("#| export") and re.search(r"^(def|class|@)", c, re.M)]
+    bodies = [sum(1 for line in body_of(c) if line.strip()) for c in exported]
+    assert statistics.median(bodies) <= 8, statistics.median(bodies)
+
+def body_of(cell):
+    "An exported cell without its directive, and without the lines of docments that tell of parameters."
+    told = re.compile(r"^ +(\*{0,2}\w+[^#()]*,|\):) +# ")
+    return [line for line in cell.splitlines()[1:] if not told.match(line)]
+
+def test_names_are_imported_by_name():
+    stars = re.compile(r"^from (\.|lmdisc).* import \*", re.M)
+    private = re.compile(r"^ *from (?:\.|lmdisc)\S* import .*\b_(?!_)\w+|^ *from (?:\.\w*|lmdisc\S*)\._\w+ import", re.M)
+    written = [(p, p.read_text()) for p in MODULES] + [(p, "\n".join(code(p))) for p in NOTEBOOKS]
+    assert not [f"{p.relative_to(ROOT)}: {m[0]}" for p, text in written for m in (*stars.finditer(text), *private.finditer(text))]
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda p: p.stem)
+def test_the_first_cell_says_what_it_is_for(notebook):
+    assert re.match(r"# .+\n\n> .+", first_cell(notebook)), first_cell(notebook)[:80]
+
+@pytest.mark.parametrize("notebook", [p for p in EXPERIMENTS if p.stem != "benchmarks"], ids=lambda p: p.stem)
+def test_an_experiment_is_prose_arms_and_figures(notebook):
+    "It defines no function, and ends with what was found in plain words."
+    assert not [c for c in code(notebook) if re.search(r"^\s*(def|class) ", c, re.M)]
+    cells = json.loads(notebook.read_text())["cells"]
+    assert any("In plain words" in "".join(c["source"]) for c in cells)
+
+def test_one_cache_one_engine_one_ledger():
+    text = {p: p.read_text() for p in MODULES}
+    found = lambda pattern: sorted({p.stem for p, t in text.items() if re.search(pattern, t, re.M)})
+    assert found(r"^def kept\(") == ["runs"]
+    assert found(r"^class Experiment") == ["experiment"]
+    assert found(r"^RELEASED_CODE = ") == ["released"]
+    assert [p.stem for p in NOTEBOOKS if "deviations" in p.stem] == ["deviations"]
+    assert not found(r"def (remember|run_folder|points_of)\(")
+
+def test_tests_pass_ruff():
+    done = subprocess.run([sys.executable, "-m", "ruff", "check", "tests"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
