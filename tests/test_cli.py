@@ -95,3 +95,10 @@ def test_errors_are_one_line(run, faces, tmp_path):
     failed(lmdisc("predict", out/"detector", tmp_path/"bad.png", "--out", tmp_path/"p.csv"), 1, "bad.png")
     failed(lmdisc("predict", out/"detector", faces/"00.png", "--out", faces/"00.png"/"p.csv"), 1, "00.png")
     assert not (tmp_path/"p.csv").exists()
+
+def test_a_folder_that_is_there_wins_over_a_published_set(faces, tmp_path):
+    (tmp_path/"cats").symlink_to(faces)
+    done = lmdisc("discover", "cats", "--profile", "smoke", "--out", "found", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "cats: the pictures in this folder, not the data set of that name" in done.stdout
+    assert len({row["picture"] for row in csv.DictReader(open(tmp_path/"found"/"landmarks.csv"))}) == 24
