@@ -712,5 +712,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/lmdisc', 'doc_host': '', '
                                  'lmdisc.training.load_state': ('training.html#load_state', 'lmdisc/training.py'),
                                  'lmdisc.training.memory_format': ('training.html#memory_format', 'lmdisc/training.py'),
                                  'lmdisc.training.mixed': ('training.html#mixed', 'lmdisc/training.py'),
+                                 'lmdisc.training.precision_of': ('training.html#precision_of', 'lmdisc/training.py'),
                                  'lmdisc.training.rate': ('training.html#rate', 'lmdisc/training.py'),
                                  'lmdisc.training.save_state': ('training.html#save_state', 'lmdisc/training.py')}}}

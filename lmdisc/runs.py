@@ -18,7 +18,7 @@ import numpy as np, torch
 import lmdisc
 from .images import whole_file
 from .provenance import commit, machine, plain, versions_here
-from .training import load_state, mixed, save_state
+from .training import load_state, precision_of, save_state
 
 # %% ../nbs/84_runs.ipynb #ecc97598
 def parsed(name):                     # such as "lmdisc.losses" -> Path, ast.Module
@@ -145,7 +145,7 @@ def noted(clock, run):
 def circumstances(learning=None):     # `Learning`; None: that of no network -> dict
     "What is not in the address and may matter all the same."
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    precision = {} if learning is None else {"precision": {"no": "fp32"}.get(p := mixed(learning.precision, device), p)}
+    precision = {} if learning is None else {"precision": precision_of(learning, device)}
     return {**commit(), "versions": versions_here(), "machine": machine(), **precision}
 
 # %% ../nbs/84_runs.ipynb #58519399
