@@ -159,14 +159,13 @@ def kept(
     learning=None,                    # `Learning`, if a network is trained
 ):                                    # `Run`
     "A result: read, if this source has made it of this configuration and this data; else made, and kept."
-    if root is None:
-        return made(make, None, f"{what}-{uuid4().hex}", dict(what=what, of=of, source=source(*of), config=config), learning)
+    about = dict(what=what, of=of, source=source(*of), config=config, data=pictures.data_hash and data_of(pictures))
+    if root is None: return made(make, None, f"{what}-{uuid4().hex}", about, learning)
     name = address(what, config, data_of(pictures), of)
     folder, clock = Path(root)/name, Clock()
     if (folder/"run.safetensors").exists():
         tensors, told = load_state(folder/"run.safetensors")
         return noted(clock, Run(told["rows"], tensors, told["about"]))
-    about = dict(what=what, of=of, source=source(*of), config=config, data=data_of(pictures))
     return made(make, folder, name, about, learning)
 
 # %% ../nbs/84_runs.ipynb #1a1571a1
