@@ -12,7 +12,7 @@ __all__ = ['SHORT', 'PROFILES', 'Data', 'Initial', 'Config', 'change', 'profile'
 from dataclasses import dataclass, field, fields, replace
 import numpy as np, torch
 from accelerate import Accelerator
-from .images import Crops
+from .images import Crops, OneLine
 from .keypoints import Keypoints, describe_keypoints, detect_keypoints, evenly, mixture, remove_outliers
 from .released import Released
 from .augment import Augment
@@ -159,13 +159,15 @@ def split_crops(images, config):      # -> train, test or None
 
 # %% ../nbs/90_discovery.ipynb #ea88f4c7
 @dataclass
-class Prepared:
+class Prepared(OneLine):
     "What a discovery starts from."
     train: Crops                      # pictures learned from
     test: Crops                       # pictures held out; None where there are none
     keypoints: Keypoints              # initial, outliers removed
     labels: Labels                    # their clusters
     centroids: torch.Tensor           # (M, d) of these clusters
+
+    def summary(self): return f"{len(self.train)} pictures, {len(self.keypoints)} keypoints, {len(self.centroids)} clusters"
 
 def prepare(images, config, runs=None): # `ImageSet`, `Config`, folder of kept runs -> `Prepared`
     "Crops, initial keypoints and their clusters."
@@ -181,12 +183,14 @@ def stage1_alone(config):             # `Config`
 
 # %% ../nbs/90_discovery.ipynb #d8bf3006
 @dataclass
-class Correspondence:
+class Correspondence(OneLine):
     "What stage 1 leaves."
     net: CorrespondenceNet            # Φ
     rounds: list                      # initial `Labels`, those after the warm-up and after each round
     centroids: torch.Tensor           # (M, d) of the last round
     history: list                     # a dict a round: losses, points a picture, nmi, f_measure, …
+
+    def summary(self): return f"{len(self.history)} rounds with the warm-up, {self.rounds[-1]}"
 
 def grouped(tensors):                 # {"a.x": tensor, ...} -> {"a": {"x": tensor}, ...}
     "Tensors by what stands before the first dot."
@@ -250,7 +254,7 @@ def initial_landmarks(start, config, runs=None): # `Prepared` -> (N, M, 2), (Nt,
 
 # %% ../nbs/90_discovery.ipynb #6de7cd36
 @dataclass
-class Discovery:
+class Discovery(OneLine):
     "What was found, and how it was found."
     config: Config
     start: Prepared
@@ -268,9 +272,9 @@ class Discovery:
     @property
     def history(self): return self.correspondence.history
 
-    def __repr__(self):
+    def summary(self):
         scored = "" if self.scores is None else f", forward error {self.scores.nme_forward:.1%}, backward {self.scores.nme_backward:.1%}"
-        return f"Discovery({self.detector.K} landmarks of {self.config.stage1.clusters} clusters in {len(self.train)} pictures{scored})"
+        return f"{self.detector.K} landmarks of {self.config.stage1.clusters} clusters in {len(self.train)} pictures{scored}"
 
 # %% ../nbs/90_discovery.ipynb #7db65b03
 def discover(

@@ -15,6 +15,7 @@ import numpy as np, torch
 from scipy.integrate import trapezoid
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score, silhouette_score
 from threadpoolctl import threadpool_limits
+from .images import OneLine
 from .keypoints import Keypoints, describe_keypoints, offsets_of
 from .clustering import assign, squared_distances
 from .correspondence import harvest
@@ -167,7 +168,7 @@ def mean_shape_errors(
 
 # %% ../nbs/80_evaluation.ipynb #d719d533
 @dataclass
-class Scores:
+class Scores(OneLine):
     "What discovered landmarks are worth; errors are shares of the normaliser."
     n_landmarks: int                  # K, those that `min_coverage` drops not counted
     nme_forward: float                # mean over the repeats
@@ -180,6 +181,10 @@ class Scores:
     landmark_backward: np.ndarray     # (K,)
     landmark_coverage: np.ndarray     # (K,)
     note: str = ""                    # what a reader of the numbers must know
+
+    def summary(self):
+        return (f"{self.n_landmarks} landmarks, forward {self.nme_forward:.1%}, backward {self.nme_backward:.1%}, "
+                f"coverage {self.coverage:.0%}")
 
     def row(self):
         "The numbers of a table row, None for what has no value: ready for JSON."

@@ -16,7 +16,7 @@ from pathlib import Path
 from uuid import uuid4
 import numpy as np, torch
 import lmdisc
-from .images import whole_file
+from .images import OneLine, whole_file
 from .provenance import commit, machine, plain, versions_here
 from .training import load_state, precision_of, save_state
 
@@ -82,13 +82,14 @@ def source(*names):                   # modules, such as "lmdisc.discovery" -> s
 
 # %% ../nbs/84_runs.ipynb #b2825cc0
 @dataclass
-class Run:
+class Run(OneLine):
     "What was made, and how it came to be."
     rows: list                        # of dicts that JSON can hold
     tensors: dict = field(default_factory=dict) # {name: tensor}
     about: dict = field(default_factory=dict)   # what, source, config, data, commit, versions, machine, precision, parts
     @property
     def minutes(self): return sum(self.about["parts"].values())
+    def summary(self): return f"{self.about['what']}: {len(self.rows)} rows, {len(self.tensors)} tensors, {self.minutes:.1f} minutes"
 
 # %% ../nbs/84_runs.ipynb #86b3b904
 def minutes_of(runs):                 # [`Run`, ...] -> float
