@@ -21,12 +21,12 @@ class Labels(Keypoints):
 
 # %% ../nbs/40_clustering.ipynb #8d8bd019
 def kmeans(
-    descriptors,                      # (P, d) float
-    n_clusters,                       # M
-    init=None,                        # (M, d) float centroids to start from; None: random points
-    seed=0,                           # of the random start and of faiss's sampling
-    iterations=100,                   # Lloyd steps
-):                                    # (M, d) float32 centroids
+    descriptors: torch.Tensor,        # (P, d) float
+    n_clusters: int,                  # M
+    init: torch.Tensor | None = None, # (M, d) float centroids to start from; None: random points
+    seed: int = 0,                    # of the random start and of faiss's sampling
+    iterations: int = 100,            # Lloyd steps
+) -> torch.Tensor:                    # (M, d) float32 centroids
     "Centroids of the descriptors, by faiss K-means on unit vectors."
     if len(descriptors) < n_clusters:
         raise ValueError(f"{len(descriptors)} keypoints cannot make {n_clusters} clusters; use fewer clusters or more pictures")
@@ -37,9 +37,9 @@ def kmeans(
 
 # %% ../nbs/40_clustering.ipynb #4bcb5f10
 def squared_distances(
-    descriptors,                      # (P, d) float
-    centroids,                        # (M, d) float
-):                                    # (P, M) float32
+    descriptors: torch.Tensor,        # (P, d) float
+    centroids: torch.Tensor,          # (M, d) float
+) -> torch.Tensor:                    # (P, M) float32
     "Squared distances of unit descriptors to centroids."
     x = descriptors.float()
     shrink = -2 / x.norm(dim=1, keepdim=True).clamp_min(1e-12)
@@ -53,9 +53,9 @@ def crowded(image, nearest, n_clusters, n_images):
 
 # %% ../nbs/40_clustering.ipynb #42fe927a
 def assign(
-    distances,                        # (P, M) float
-    offsets,                          # (N+1,) int64, whose points are whose
-):                                    # (P,) int64 cluster, or -1
+    distances: torch.Tensor,          # (P, M) float
+    offsets: torch.Tensor,            # (N+1,) int64, whose points are whose
+) -> torch.Tensor:                    # (P,) int64 cluster, or -1
     "Per picture, the cheapest way to give its points clusters, none twice (equation 1)."
     cluster = distances.argmin(1)
     image = torch.repeat_interleave(torch.arange(len(offsets) - 1), offsets.diff())
@@ -69,10 +69,10 @@ def assign(
 
 # %% ../nbs/40_clustering.ipynb #d35986e0
 def limits(
-    distances,                        # (P, M) float
-    tolerance=1.0,                    # standard deviations above the mean
-    first=0,                          # mean and deviation of the first so many points; 0: of all; released code: 10_000
-):                                    # (M,) float: largest distance a cluster accepts
+    distances: torch.Tensor,          # (P, M) float
+    tolerance: float = 1.0,           # standard deviations above the mean
+    first: int = 0,                   # mean and deviation of the first so many points; 0: of all; released code: 10_000
+) -> torch.Tensor:                    # (M,) float: largest distance a cluster accepts
     "How far from each centroid a point may lie."
     nearest, m = distances[:first or None].min(1), distances.shape[1]
     total = lambda v: torch.zeros(m, dtype=torch.float64).index_add_(0, nearest.indices, v)
@@ -83,11 +83,11 @@ def limits(
 
 # %% ../nbs/40_clustering.ipynb #8b546b89
 def label(
-    keypoints,                        # `Keypoints` with descriptors
-    centroids,                        # (M, d) float
-    tolerance=1.0,                    # see `limits`; inf keeps every point that got a cluster
-    first=0,                          # see `limits`
-):                                    # `Labels`
+    keypoints: Keypoints,             # `Keypoints` with descriptors
+    centroids: torch.Tensor,          # (M, d) float
+    tolerance: float = 1.0,           # see `limits`; inf keeps every point that got a cluster
+    first: int = 0,                   # see `limits`
+) -> Labels:                          # `Labels`
     "Assign keypoints to clusters (equation 1) and drop those that lie far from theirs."
     distances = squared_distances(keypoints.descriptor, centroids)
     found = assign(distances, keypoints.offsets)
@@ -97,22 +97,22 @@ def label(
 
 # %% ../nbs/40_clustering.ipynb #14b7c28a
 def cluster(
-    keypoints,                        # `Keypoints` with descriptors
-    n_clusters,                       # M
-    init=None,                        # (M, d) centroids of the round before
-    tolerance=1.0,                    # see `limits`
-    seed=0,                           # of `kmeans`
-    first=0,                          # see `limits`
-):                                    # `Labels`, centroids (M, d)
+    keypoints: Keypoints,             # `Keypoints` with descriptors
+    n_clusters: int,                  # M
+    init: torch.Tensor | None = None, # (M, d) centroids of the round before
+    tolerance: float = 1.0,           # see `limits`
+    seed: int = 0,                    # of `kmeans`
+    first: int = 0,                   # see `limits`
+) -> tuple[Labels, torch.Tensor]:     # `Labels`, centroids (M, d)
     "One turn of the modified K-means: centroids, then labels."
     centroids = kmeans(keypoints.descriptor, n_clusters, init, seed)
     return label(keypoints, centroids, tolerance, first), centroids
 
 # %% ../nbs/40_clustering.ipynb #40aa0002
 def places_of(
-    labels,                           # `Labels`
-    n_clusters,                       # M
-):                                    # (N, M, 2) float32, NaN where a picture has no point of a cluster
+    labels: Labels,                   # `Labels`
+    n_clusters: int,                  # M
+) -> torch.Tensor:                    # (N, M, 2) float32, NaN where a picture has no point of a cluster
     "Labels as one row a picture, one column a cluster."
     out = np.full((labels.n_images, n_clusters, 2), np.nan, np.float32)
     nearest_last = torch.argsort(labels.distance, descending=True, stable=True)

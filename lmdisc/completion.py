@@ -64,13 +64,13 @@ def iterate(
 
 # %% ../nbs/75_completion.ipynb #63f8dd27
 def complete(
-    matrix,                           # (m, n) numbers, NaN where missing
-    tau=None,                         # threshold on the singular values, in the matrix's unit; None: 5 (m + n) / 2
-    delta=None,                       # step; None: 1 with momentum, 1.2 m n / observed entries without
-    tol=1e-2,                         # stop at this relative residual on the observed entries
-    max_iter=1000,                    # warn and stop after as many iterations
-    momentum=True,                    # Nesterov's; False: the plain step of Cai et al. and of the released code
-):                                    # (m, n) float64 without NaN, observed entries kept
+    matrix: np.ndarray,               # (m, n) numbers, NaN where missing
+    tau: float | None = None,         # threshold on the singular values, in the matrix's unit; None: 5 (m + n) / 2
+    delta: float | None = None,       # step; None: 1 with momentum, 1.2 m n / observed entries without
+    tol: float = 1e-2,                # stop at this relative residual on the observed entries
+    max_iter: int = 1000,             # warn and stop after as many iterations
+    momentum: bool = True,            # Nesterov's; False: the plain step of Cai et al. and of the released code
+) -> np.ndarray:                      # (m, n) float64 without NaN, observed entries kept
     "Fill the missing entries by Singular Value Thresholding (Cai et al. 2010; section 4), with momentum, which they have not."
     matrix, seen = _checked(matrix)
     if seen.all() or not np.nan_to_num(matrix).any(): return np.nan_to_num(matrix)

@@ -7,18 +7,20 @@ __all__ = ['Stage1', 'draw_pairs', 'trusted', 'identities', 'fetch', 'step_loss'
            'carried_over', 'next_labels', 'pack', 'unpack', 'round_ends', 'recover_correspondence']
 
 # %% ../nbs/60_correspondence.ipynb #5f259716
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 import torch
 import torch.nn.functional as F
 from tqdm.auto import tqdm
-from .images import to_cells, to_pixels
+from .images import Crops, to_cells, to_pixels
 from .keypoints import Keypoints, offsets_of, padded
 from .heatmaps import draw_gaussians, peaks, sample
 from .released import Released
 from .augment import Augment
 from .clustering import Labels, kmeans, label
 from .losses import contrastive_loss, heatmap_loss
-from .networks import STRIDE
+from .networks import CorrespondenceNet, STRIDE
 from .training import Learning, Trainer, load_state, save_state
 
 # %% ../nbs/60_correspondence.ipynb #3bf256cd
@@ -64,9 +66,9 @@ def draw_pairs(
 
 # %% ../nbs/60_correspondence.ipynb #fb2dcba6
 def trusted(
-    labels,                           # `Labels`
-    share,                            # 0…1 of each cluster's points, the nearest first
-):                                    # (P,) bool
+    labels: Labels,                   # `Labels`
+    share: float,                     # 0…1 of each cluster's points, the nearest first
+) -> torch.Tensor:                    # (P,) bool
     "The points of each cluster that lie nearest its centroid."
     order = torch.argsort(labels.distance, stable=True)
     order = order[torch.argsort(labels.cluster[order], stable=True)]
@@ -78,10 +80,10 @@ def trusted(
 
 # %% ../nbs/60_correspondence.ipynb #68a55a5f
 def identities(
-    labels,                           # `Labels`
-    pairs,                            # "clusters" or "augmented"
-    trust=1.0,                        # see `trusted`
-):                                    # (P,) int64; a number of its own for a point without a trusted cluster
+    labels: Labels,                   # `Labels`
+    pairs: str,                       # "clusters" or "augmented"
+    trust: float = 1.0,               # see `trusted`
+) -> torch.Tensor:                    # (P,) int64; a number of its own for a point without a trusted cluster
     "Equal for points that count as the same landmark in different pictures."
     alone = -1 - torch.arange(len(labels))
     return alone if pairs == "augmented" else labels.cluster.where(trusted(labels, trust), alone)
@@ -133,12 +135,12 @@ def to_batch(image, values, n):       # flat rows of n pictures (image ascending
 
 # %% ../nbs/60_correspondence.ipynb #b9f53d54
 def harvest(
-    model, crops,                     # Φ, pictures
-    old=None,                         # `Keypoints` to keep and describe anew; None: none
-    threshold=0.2,                    # of new detections
-    max_points=100,                   # new detections a picture
-    batch=64,                         # pictures at once
-):                                    # `Keypoints` with descriptors, old points first in each picture
+    model: CorrespondenceNet, crops: Crops, # Φ, pictures
+    old: Keypoints | None = None,     # `Keypoints` to keep and describe anew; None: none
+    threshold: float = 0.2,           # of new detections
+    max_points: int = 100,            # new detections a picture
+    batch: int = 64,                  # pictures at once
+) -> Keypoints:                       # `Keypoints` with descriptors, old points first in each picture
     "Points of all pictures: the old ones, and what Φ detects besides (section 3.2)."
     device, parts, model = next(model.parameters()).device, [], model.eval()
     if old is None: old = Keypoints(torch.zeros(len(crops) + 1, dtype=torch.long), torch.zeros(0, 2), torch.zeros(0))
@@ -182,11 +184,11 @@ def carried_over(
 
 # %% ../nbs/60_correspondence.ipynb #4e9ecf37
 def next_labels(
-    stage, model, crops,              # `Stage1`, Φ, pictures
-    labels,                           # `Labels` of the round that ends
-    seed=0,                           # of K-means
-    released=Released(),              # what to do as the released code
-):                                    # `Labels`, centroids (M, d)
+    stage: Stage1, model: CorrespondenceNet, crops: Crops, # `Stage1`, Φ, pictures
+    labels: Labels,                   # `Labels` of the round that ends
+    seed: int = 0,                    # of K-means
+    released: Released = Released(),  # what to do as the released code
+) -> tuple[Labels, torch.Tensor]:     # `Labels`, centroids (M, d)
     "Detect, describe, cluster, filter: the pseudo-ground truth of the next round."
     alone = stage.pairs == "augmented"
     old = labels if alone else remembered(labels, stage.memory, stage.threshold)
@@ -220,18 +222,18 @@ def round_ends(stage):                # [steps at which the warm-up and each rou
 
 # %% ../nbs/60_correspondence.ipynb #ef0c51cf
 def recover_correspondence(
-    crops,                            # pictures
-    labels,                           # initial `Labels`
-    net,                              # `CorrespondenceNet`, trained in place
-    stage=Stage1(),                   # how
-    learning=Learning(),              # how to learn
-    seed=0,
-    checkpoint=None,                  # file to save to, and to go on from if it is there
-    every=100,                        # steps between two saves
-    measure=None,                     # (network, centroids) -> dict, entered into the history after each round
-    augment=Augment(),
-    released=Released(),              # what to do as the released code
-):                                    # [initial labels, labels after warm-up, after round 1, …], centroids (M, d), history [dict a round]
+    crops: Crops,                     # pictures
+    labels: Labels,                   # initial `Labels`
+    net: CorrespondenceNet,           # `CorrespondenceNet`, trained in place
+    stage: Stage1 = Stage1(),         # how
+    learning: Learning = Learning(),  # how to learn
+    seed: int = 0,
+    checkpoint: Path | None = None,   # file to save to, and to go on from if it is there
+    every: int = 100,                 # steps between two saves
+    measure: Callable | None = None,  # (network, centroids) -> dict, entered into the history after each round
+    augment: Augment = Augment(),
+    released: Released = Released(),  # what to do as the released code
+) -> tuple[list, torch.Tensor, list]: # [initial labels, labels after warm-up, after round 1, …], centroids (M, d), history [dict a round]
     "Stage 1 (section 3.2): warm-up and self-training rounds."
     ends = round_ends(stage)
     trainer = Trainer(net, learning, ends[-1], seed)

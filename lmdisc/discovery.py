@@ -10,9 +10,10 @@ __all__ = ['SHORT', 'PROFILES', 'Data', 'Initial', 'Config', 'change', 'profile'
 
 # %% ../nbs/90_discovery.ipynb #28eb05cb
 from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 import numpy as np, torch
 from accelerate import Accelerator
-from .images import Crops, OneLine
+from .images import Crops, ImageSet, OneLine
 from .keypoints import Keypoints, describe_keypoints, detect_keypoints, evenly, mixture, remove_outliers
 from .released import Released
 from .augment import Augment
@@ -59,9 +60,9 @@ class Config:
 
 # %% ../nbs/90_discovery.ipynb #04bcd903
 def change(
-    config,                           # `Config`, or one of its parts
-    changes,                          # {path: value}, such as {"seed": 1, "stage1.rounds": 4}
-):                                    # the changed copy
+    config: object,                   # `Config`, or one of its parts
+    changes: dict,                    # {path: value}, such as {"seed": 1, "stage1.rounds": 4}
+) -> object:                          # the changed copy
     "A configuration with some choices made otherwise."
     for path, value in changes.items():
         name, _, rest = path.partition(".")
@@ -97,10 +98,10 @@ PROFILES = {
 
 # %% ../nbs/90_discovery.ipynb #59b7ff14
 def profile(
-    name,                             # "smoke", "cpu", "gpu" or "paper"
-    changes={},                       # further choices by path
-    seed=0,
-):                                    # `Config`
+    name: str,                        # "smoke", "cpu", "gpu" or "paper"
+    changes: dict = {},               # further choices by path
+    seed: int = 0,
+) -> Config:                          # `Config`
     "A configuration by the name of its profile."
     if name not in PROFILES: raise ValueError(f"there is no profile {name!r}; there are {', '.join(PROFILES)}")
     return change(Config(seed=seed), PROFILES[name] | changes)
@@ -119,9 +120,9 @@ def mixed_keypoints(crops, initial, seed):
 
 # %% ../nbs/90_discovery.ipynb #e083d7ac
 def generic_keypoints(
-    crops, config,                    # pictures, `Config`
-    runs=None,                        # folder of kept runs; None: nothing is kept
-):                                    # `Keypoints`
+    crops: Crops, config: Config,     # pictures, `Config`
+    runs: str | Path | None = None,   # folder of kept runs; None: nothing is kept
+) -> Keypoints:                       # `Keypoints`
     "What the generic detector finds (section 4), or the mixture that `share_real` asks for."
     one, off = config.initial, config.released.half_pixel
     if one.share_real is None:
@@ -278,10 +279,10 @@ class Discovery(OneLine):
 
 # %% ../nbs/90_discovery.ipynb #7db65b03
 def discover(
-    images,                           # `ImageSet`; a field "split" with "train" and "test" holds pictures out
-    config=profile("cpu"),            # `Config`
-    runs=None,                        # folder of kept runs: the same call goes on where it stopped; None: keep nothing
-):                                    # `Discovery`
+    images: ImageSet,                 # `ImageSet`; a field "split" with "train" and "test" holds pictures out
+    config: Config = profile("cpu"),  # `Config`
+    runs: str | Path | None = None,   # folder of kept runs: the same call goes on where it stopped; None: keep nothing
+) -> Discovery:                       # `Discovery`
     "Landmarks of an object category, from pictures alone."
     start = prepare(images, config, runs)
     correspondence = find_correspondence(images, config, runs, start)
@@ -292,9 +293,9 @@ def discover(
 
 # %% ../nbs/90_discovery.ipynb #f46b833d
 def scored(
-    result,                           # `Discovery` with annotated pictures held out
-    runs=None,                        # folder of kept runs
-):                                    # `Discovery`
+    result: Discovery,                # `Discovery` with annotated pictures held out
+    runs: str | Path | None = None,   # folder of kept runs
+) -> Discovery:                       # `Discovery`
     "The same with its scores, beside two controls: the initial clusters, and the mean shape (section 4)."
     train, test = result.train, result.test
     before = initial_landmarks(result.start, result.config, runs)

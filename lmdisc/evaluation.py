@@ -15,9 +15,10 @@ import numpy as np, torch
 from scipy.integrate import trapezoid
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score, silhouette_score
 from threadpoolctl import threadpool_limits
-from .images import OneLine
+from .images import Crops, OneLine
 from .keypoints import Keypoints, describe_keypoints, offsets_of
 from .clustering import assign, squared_distances
+from .networks import CorrespondenceNet
 from .correspondence import harvest
 from .completion import complete
 
@@ -115,19 +116,19 @@ def _checked(
 
 # %% ../nbs/80_evaluation.ipynb #45b7908a
 def forward_errors(
-    train_found,                      # (N, K, 2) discovered landmarks, crop px, NaN where not seen
-    train_truth,                      # (N, L, 2) annotated landmarks, crop px, NaN where not annotated
-    test_found,                       # (Nt, K, 2)
-    test_truth,                       # (Nt, L, 2)
-    normaliser,                       # (Nt,) px
-    size,                             # px: width of the crops
-    visible=None,                     # (Nt, L) bool: score only these
-    lam=.01,                          # ridge penalty over max(XᵀX)
-    n_labelled=300,                   # training pictures of one repeat; fewer if there are not as many
-    pool=1000,                        # ... drawn from the first so many
-    repeats=10,                       # draws; 1 if all of the pool is drawn
-    seed=0,                           # of the draws
-):                                    # (repeats, Nt, L) float64, share of the normaliser, NaN where not scored
+    train_found: np.ndarray,          # (N, K, 2) discovered landmarks, crop px, NaN where not seen
+    train_truth: np.ndarray,          # (N, L, 2) annotated landmarks, crop px, NaN where not annotated
+    test_found: np.ndarray,           # (Nt, K, 2)
+    test_truth: np.ndarray,           # (Nt, L, 2)
+    normaliser: np.ndarray,           # (Nt,) px
+    size: float,                      # px: width of the crops
+    visible: np.ndarray | None = None, # (Nt, L) bool: score only these
+    lam: float = .01,                 # ridge penalty over max(XᵀX)
+    n_labelled: int = 300,            # training pictures of one repeat; fewer if there are not as many
+    pool: int = 1000,                 # ... drawn from the first so many
+    repeats: int = 10,                # draws; 1 if all of the pool is drawn
+    seed: int = 0,                    # of the draws
+) -> np.ndarray:                      # (repeats, Nt, L) float64, share of the normaliser, NaN where not scored
     "Forward error (section 4): annotated landmarks predicted linearly from the discovered ones."
     train_found, train_truth, test_found, test_truth = _checked(train_found, train_truth, test_found, test_truth)
     X, X_test = filled(train_found, test_found, size)
@@ -140,15 +141,15 @@ def forward_errors(
 
 # %% ../nbs/80_evaluation.ipynb #9482f137
 def backward_errors(
-    train_found,                      # (N, K, 2) discovered landmarks, crop px, NaN where not seen
-    train_truth,                      # (N, L, 2) annotated landmarks, crop px, NaN where not annotated
-    test_found,                       # (Nt, K, 2)
-    test_truth,                       # (Nt, L, 2)
-    normaliser,                       # (Nt,) px
-    size,                             # px: width of the crops
-    lam=.01,                          # ridge penalty over max(XᵀX)
-    n_labelled=300,                   # the first so many training pictures
-):                                    # (Nt, K) float64, share of the normaliser, NaN where not seen
+    train_found: np.ndarray,          # (N, K, 2) discovered landmarks, crop px, NaN where not seen
+    train_truth: np.ndarray,          # (N, L, 2) annotated landmarks, crop px, NaN where not annotated
+    test_found: np.ndarray,           # (Nt, K, 2)
+    test_truth: np.ndarray,           # (Nt, L, 2)
+    normaliser: np.ndarray,           # (Nt,) px
+    size: float,                      # px: width of the crops
+    lam: float = .01,                 # ridge penalty over max(XᵀX)
+    n_labelled: int = 300,            # the first so many training pictures
+) -> np.ndarray:                      # (Nt, K) float64, share of the normaliser, NaN where not seen
     "Backward error (section 4): each discovered landmark predicted linearly from the annotated ones, where it is seen."
     train_found, train_truth, test_found, test_truth = _checked(train_found, train_truth, test_found, test_truth)
     X, X_test = filled(train_truth[:n_labelled], test_truth, size)
@@ -157,11 +158,11 @@ def backward_errors(
 
 # %% ../nbs/80_evaluation.ipynb #7fddef3d
 def mean_shape_errors(
-    train_truth,                      # (N, L, 2) annotated landmarks, crop px, NaN where not annotated
-    test_truth,                       # (Nt, L, 2)
-    normaliser,                       # (Nt,) px
-    visible=None,                     # (Nt, L) bool: score only these
-):                                    # (Nt, L) float64, share of the normaliser, NaN where not scored
+    train_truth: np.ndarray,          # (N, L, 2) annotated landmarks, crop px, NaN where not annotated
+    test_truth: np.ndarray,           # (Nt, L, 2)
+    normaliser: np.ndarray,           # (Nt,) px
+    visible: np.ndarray | None = None, # (Nt, L) bool: score only these
+) -> np.ndarray:                      # (Nt, L) float64, share of the normaliser, NaN where not scored
     "The control that predicts the mean shape of the training set in every picture."
     errors = point_errors(mean_seen(np.asarray(train_truth, float), 0), np.asarray(test_truth, float), normaliser)
     return errors if visible is None else np.where(visible, errors, np.nan)
@@ -194,20 +195,20 @@ class Scores(OneLine):
 
 # %% ../nbs/80_evaluation.ipynb #92ea605c
 def evaluate(
-    train_found,                      # (N, K, 2) discovered landmarks, crop px, NaN where not seen
-    train_truth,                      # (N, L, 2) annotated landmarks, crop px, NaN where not annotated
-    test_found,                       # (Nt, K, 2)
-    test_truth,                       # (Nt, L, 2)
-    normaliser,                       # (Nt,) px: length of each test picture that errors are divided by
-    size,                             # px: width of the crops
-    visible=None,                     # (Nt, L) bool: annotated points to score; None: all
-    lam=.01,                          # ridge penalty over max(XᵀX), both ways
-    n_labelled=300,                   # training pictures of a regressor
-    pool=1000,                        # forward: drawn from the first so many
-    repeats=10,                       # forward: draws
-    seed=0,                           # of the draws
-    min_coverage=0.,                  # drop landmarks seen in a smaller share of all pictures
-):                                    # Scores
+    train_found: np.ndarray,          # (N, K, 2) discovered landmarks, crop px, NaN where not seen
+    train_truth: np.ndarray,          # (N, L, 2) annotated landmarks, crop px, NaN where not annotated
+    test_found: np.ndarray,           # (Nt, K, 2)
+    test_truth: np.ndarray,           # (Nt, L, 2)
+    normaliser: np.ndarray,           # (Nt,) px: length of each test picture that errors are divided by
+    size: float,                      # px: width of the crops
+    visible: np.ndarray | None = None, # (Nt, L) bool: annotated points to score; None: all
+    lam: float = .01,                 # ridge penalty over max(XᵀX), both ways
+    n_labelled: int = 300,            # training pictures of a regressor
+    pool: int = 1000,                 # forward: drawn from the first so many
+    repeats: int = 10,                # forward: draws
+    seed: int = 0,                    # of the draws
+    min_coverage: float = 0.,         # drop landmarks seen in a smaller share of all pictures
+) -> Scores:                          # Scores
     "Forward and backward error with coverage, by the paper's protocol (section 4)."
     sets = _checked(train_found, train_truth, test_found, test_truth)
     kept = (~np.isnan(np.concatenate(sets[::2])).any(-1)).mean(0) >= min_coverage
@@ -234,9 +235,9 @@ def annotated(crops):                 # (N, L) bool
 
 # %% ../nbs/80_evaluation.ipynb #2433fcf4
 def score(
-    found_train, found_test,          # (N, K, 2) and (Nt, K, 2) discovered landmarks, crop px, NaN where not seen
-    train, test,                      # `Crops` with landmarks; the test's with a normaliser
-):                                    # `Scores`
+    found_train: np.ndarray, found_test: np.ndarray, # (N, K, 2) and (Nt, K, 2) discovered landmarks, crop px, NaN where not seen
+    train: Crops, test: Crops,        # `Crops` with landmarks; the test's with a normaliser
+) -> Scores:                          # `Scores`
     "Forward, backward and coverage by the paper's protocol (section 4)."
     return evaluate(found_train, train.landmarks, found_test, test.landmarks, test.normaliser, test.size,
                     annotated(test))
@@ -266,10 +267,10 @@ def forward_by_yaw(
 
 # %% ../nbs/80_evaluation.ipynb #2d288b28
 def ced(
-    errors,                           # (N,) one error a picture, NaN where it has none
-    limit=.2,                         # largest threshold, in the unit of the errors
-    steps=200,
-):                                    # (steps,) thresholds, (steps,) share of pictures at or below
+    errors: np.ndarray,               # (N,) one error a picture, NaN where it has none
+    limit: float = .2,                # largest threshold, in the unit of the errors
+    steps: int = 200,
+) -> tuple[np.ndarray, np.ndarray]:   # (steps,) thresholds, (steps,) share of pictures at or below
     "Cumulative error distribution over pictures; pictures without an error do not count."
     errors = np.sort(errors[~np.isnan(errors)])
     thresholds = np.linspace(0, limit, steps)
@@ -277,16 +278,16 @@ def ced(
 
 # %% ../nbs/80_evaluation.ipynb #94b88ac3
 def area(
-    thresholds,                       # (steps,)
-    share,                            # (steps,) as `ced` returns them
-):                                    # float 0...1, 1 is perfect
+    thresholds: np.ndarray,           # (steps,)
+    share: np.ndarray,                # (steps,) as `ced` returns them
+) -> float:                           # float 0...1, 1 is perfect
     "Area under a cumulative error distribution."
     return float(trapezoid(share, thresholds) / (thresholds[-1] - thresholds[0]))
 
 # %% ../nbs/80_evaluation.ipynb #2a098a70
 def cumulative_landmark_error(
-    errors,                           # (L,) one error a landmark, NaN where it has none
-):                                    # (L',) mean of the best 1 ... L' landmarks
+    errors: np.ndarray,               # (L,) one error a landmark, NaN where it has none
+) -> np.ndarray:                      # (L',) mean of the best 1 ... L' landmarks
     "The released code's sorted per-landmark curve; its last value is the NME."
     errors = np.sort(errors[~np.isnan(errors)])
     return np.cumsum(errors) / np.arange(1, len(errors) + 1)
@@ -316,12 +317,12 @@ def matched(
 
 # %% ../nbs/80_evaluation.ipynb #4f8da3d9
 def detection_scores(
-    image,                            # (P,) int: picture of each detection
-    xy,                               # (P, 2) float, px
-    landmarks,                        # (N, L, 2) float, px: the chosen points, NaN where there is none
-    radius,                           # px: farthest match; one number, or (N,); 5 % of the crop is usual
-    visible=None,                     # (N, L) bool: chosen points that can be found; None: all
-):                                    # dict: precision, recall, f_measure, 0...1; 0 where nothing is detected or chosen
+    image: np.ndarray,                # (P,) int: picture of each detection
+    xy: np.ndarray,                   # (P, 2) float, px
+    landmarks: np.ndarray,            # (N, L, 2) float, px: the chosen points, NaN where there is none
+    radius: float | np.ndarray,       # px: farthest match; one number, or (N,); 5 % of the crop is usual
+    visible: np.ndarray | None = None, # (N, L) bool: chosen points that can be found; None: all
+) -> dict:                            # dict: precision, recall, f_measure, 0...1; 0 where nothing is detected or chosen
     "Precision, recall and F-measure of detections against chosen points (figure 2d)."
     chosen = np.asarray(landmarks, float) if visible is None else np.where(np.asarray(visible)[..., None], landmarks, np.nan)
     hits = int((matched(image, xy, chosen, radius) >= 0).sum())
@@ -331,9 +332,9 @@ def detection_scores(
 
 # %% ../nbs/80_evaluation.ipynb #f26e651e
 def agreement(
-    assigned,                         # (P,) int: cluster of each point, below 0 for none
-    truth,                            # (P,) int: true landmark of each point, below 0 for none
-):                                    # dict: nmi 0...1, ari up to 1, points compared; NaN where there are none
+    assigned: np.ndarray,             # (P,) int: cluster of each point, below 0 for none
+    truth: np.ndarray,                # (P,) int: true landmark of each point, below 0 for none
+) -> dict:                            # dict: nmi 0...1, ari up to 1, points compared; NaN where there are none
     "NMI (arithmetic mean) and adjusted Rand index over the points that have both classes."
     assigned, truth = np.asarray(assigned), np.asarray(truth)
     both = (assigned >= 0) & (truth >= 0)
@@ -349,12 +350,12 @@ def of_length_one(v):                 # (P, d) -> (P, d) float32 numpy
     return v / np.maximum(np.linalg.norm(v, axis=1, keepdims=True), 1e-12)
 
 def neighbour_purity(
-    descriptors,                      # (P, d) float
-    classes,                          # (P,) int: the true landmark of each
-    groups,                           # (P,) int: the picture, or the person, each comes from
-    k=10,                             # neighbours looked at
-    block=1000,                       # descriptors compared with all others at a time: bounds memory
-):                                    # float 0...1
+    descriptors: np.ndarray,          # (P, d) float
+    classes: np.ndarray,              # (P,) int: the true landmark of each
+    groups: np.ndarray,               # (P,) int: the picture, or the person, each comes from
+    k: int = 10,                      # neighbours looked at
+    block: int = 1000,                # descriptors compared with all others at a time: bounds memory
+) -> float:                           # float 0...1
     "Share of a descriptor's k nearest, among those of other groups, that belong to the same landmark."
     descriptors, classes, groups = of_length_one(descriptors), np.asarray(classes), np.asarray(groups)
     fewest = len(groups) - np.unique(groups, return_counts=True)[1].max(initial=0)
@@ -367,11 +368,11 @@ def neighbour_purity(
     return float(np.concatenate(same).mean())
 
 def silhouette(
-    descriptors,                      # (P, d) float
-    classes,                          # (P,) int: the true landmark of each
-    most=3000,                        # as many are drawn, since every pair is compared
-    seed=0,                           # of the draw
-):                                    # float -1...1: near 1 where landmarks are islands; NaN for fewer than two landmarks
+    descriptors: np.ndarray,          # (P, d) float
+    classes: np.ndarray,              # (P,) int: the true landmark of each
+    most: int = 3000,                 # as many are drawn, since every pair is compared
+    seed: int = 0,                    # of the draw
+) -> float:                           # float -1...1: near 1 where landmarks are islands; NaN for fewer than two landmarks
     "Mean silhouette of descriptors grouped by their true landmark, cosine distance."
     descriptors, classes = of_length_one(descriptors), np.asarray(classes)
     drawn = np.random.default_rng(seed).permutation(len(classes))[:most]
@@ -380,9 +381,9 @@ def silhouette(
 
 # %% ../nbs/80_evaluation.ipynb #cc6392f4
 def described(
-    model, crops,                     # Φ, or the name of a generic detector; pictures with landmarks
-    batch=64,                         # pictures at once
-):                                    # `Keypoints` with descriptors, (P,) int64
+    model: CorrespondenceNet | str, crops: Crops, # Φ, or the name of a generic detector; pictures with landmarks
+    batch: int = 64,                  # pictures at once
+) -> tuple[Keypoints, torch.Tensor]:  # `Keypoints` with descriptors, (P,) int64
     "The true landmarks that are seen, described, and which landmark each is."
     seen = torch.from_numpy(annotated(crops))
     truth = Keypoints(offsets_of(seen.sum(1)), torch.from_numpy(crops.landmarks)[seen].float(),
@@ -393,10 +394,10 @@ def described(
 
 # %% ../nbs/80_evaluation.ipynb #4f38475e
 def cluster_scores(
-    truth, which,                     # points at true landmarks with descriptors, (P,) the landmark of each: see `described`
-    centroids,                        # (M, d)
-    crops,                            # pictures the points are in
-):                                    # dict: nmi, ari, nmi_0_30, ...
+    truth: Keypoints, which: torch.Tensor, # points at true landmarks with descriptors, (P,) the landmark of each: see `described`
+    centroids: torch.Tensor,          # (M, d)
+    crops: Crops,                     # pictures the points are in
+) -> dict:                            # dict: nmi, ari, nmi_0_30, ...
     "How well the nearest clusters tell true landmarks apart (Fig. 2c)."
     cluster = assign(squared_distances(truth.descriptor, centroids), truth.offsets)
     scores = {k: v for k, v in agreement(cluster, which).items() if k != "points"}
@@ -406,11 +407,11 @@ def cluster_scores(
 
 # %% ../nbs/80_evaluation.ipynb #ed80ee65
 def correspondence_scores(
-    model, centroids,                 # Φ, (M, d)
-    crops,                            # pictures with landmarks
-    threshold=0.2,                    # score from which Φ fires
-    radius=0.05,                      # share of the crop's side within which a detection is right
-):                                    # dict: nmi, ari, f_measure, precision, recall, and the NMI by yaw where it is known
+    model: CorrespondenceNet, centroids: torch.Tensor, # Φ, (M, d)
+    crops: Crops,                     # pictures with landmarks
+    threshold: float = 0.2,           # score from which Φ fires
+    radius: float = 0.05,             # share of the crop's side within which a detection is right
+) -> dict:                            # dict: nmi, ari, f_measure, precision, recall, and the NMI by yaw where it is known
     "Do clusters mean landmarks, and does Φ fire at them? (Fig. 2c, 2d)"
     truth, which = described(model, crops)
     found = harvest(model, crops, None, threshold)

@@ -12,7 +12,9 @@ __all__ = ['COLUMN', 'PAGE', 'ROUND_PANELS', 'set_style', 'landmark_colours', 'p
 import io, math
 from pathlib import Path
 from textwrap import fill
+from matplotlib.figure import Figure
 import matplotlib.pyplot as plt, numpy as np, pandas as pd, seaborn as sns, torch
+from .keypoints import Keypoints
 from .evaluation import ced, cumulative_landmark_error
 from .provenance import as_json, write_together
 
@@ -66,13 +68,13 @@ def draw_points(ax, picture, xy, classes, colours, size=14, title=None):
 
 # %% ../nbs/85_figures.ipynb #48d38622
 def show_points(
-    pictures,                         # N pictures, channels first or last: `crops.pixels`, or a list; None leaves a place empty
-    points,                           # landmarks (N, K, 2), `Keypoints` or `Labels`, in the pixels of `pictures`
-    titles=None,                      # N strings
-    columns=6,                        # pictures in a row
-    size=14,                          # area of a point, in points squared
-    width=PAGE,                       # of the figure, inches
-):                                    # Figure
+    pictures: np.ndarray | list,      # N pictures, channels first or last: `crops.pixels`, or a list; None leaves a place empty
+    points: np.ndarray | torch.Tensor | Keypoints, # landmarks (N, K, 2), `Keypoints` or `Labels`, in the pixels of `pictures`
+    titles: list | None = None,       # N strings
+    columns: int = 6,                 # pictures in a row
+    size: float = 14,                 # area of a point, in points squared
+    width: float = PAGE,              # of the figure, inches
+) -> Figure:                          # Figure
     "A grid of pictures, the points in them coloured by landmark or cluster."
     n, drawn = len(pictures), points_by_picture(points)
     if n != len(drawn): raise ValueError(f"{n} pictures but points for {len(drawn)}; give one set of points a picture")
@@ -111,13 +113,13 @@ def strip(
 
 # %% ../nbs/85_figures.ipynb #254d95f4
 def plot_yaw_strip(
-    pictures,                         # (N, 3, S, S) uint8
-    landmarks,                        # (N, K, 2) float32, px, NaN where not seen
-    yaw,                              # (N,) degrees
-    rows=3,                           # pictures for each yaw
-    columns=9,                        # yaws, evenly from -90 to 90; those that no picture is near are left out
-    width=10.0,                       # of the figure, inches
-):                                    # Figure
+    pictures: np.ndarray,             # (N, 3, S, S) uint8
+    landmarks: np.ndarray,            # (N, K, 2) float32, px, NaN where not seen
+    yaw: np.ndarray,                  # (N,) degrees
+    rows: int = 3,                    # pictures for each yaw
+    columns: int = 9,                 # yaws, evenly from -90 to 90; those that no picture is near are left out
+    width: float = 10.0,              # of the figure, inches
+) -> Figure:                          # Figure
     "Discovered landmarks across the yaw range, one colour a landmark (figures 1 and 3 of the paper)."
     wanted = np.linspace(-90, 90, columns)
     shown, chosen = strip(yaw, wanted, rows)
@@ -336,12 +338,12 @@ def pdf_bytes(fig):                   # Figure -> bytes
 
 # %% ../nbs/85_figures.ipynb #2c170947
 def save_figure(
-    fig,                              # Figure
-    name,                             # file name without its ending
-    out_dir,                          # folder, made if missing
-    vector=False,                     # True: also as `name.pdf`, for print; not for figures full of pictures
+    fig: Figure,                      # Figure
+    name: str,                        # file name without its ending
+    out_dir: str | Path,              # folder, made if missing
+    vector: bool = False,             # True: also as `name.pdf`, for print; not for figures full of pictures
     **provenance,                     # what `provenance(...)` returned
-):                                    # Path of the picture
+) -> Path:                            # Path of the picture
     "`fig` as `name.png`, and `name.json` beside it that says how it was made."
     out = Path(out_dir)
     also = {out/f"{name}.pdf": pdf_bytes(fig)} if vector else {}

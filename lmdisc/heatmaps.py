@@ -11,13 +11,13 @@ import torch, torch.nn.functional as F
 
 # %% ../nbs/30_heatmaps.ipynb #e19aa21a
 def draw_gaussians(
-    xy,                               # (B, P, 2) float, map cells; NaN is never drawn
-    there,                            # (B, P) bool: the point exists
-    shape,                            # (H, W) of the map
-    sigma=1.0,                        # standard deviation of the Gaussian, cells
-    radius=None,                      # cells drawn each side of a point; None: three sigma
-    single_pixel=False,               # the released code's target: 1 in the nearest cell, 0 elsewhere
-):                                    # (B, 1, H, W) float32 in 0...1
+    xy: torch.Tensor,                 # (B, P, 2) float, map cells; NaN is never drawn
+    there: torch.Tensor,              # (B, P) bool: the point exists
+    shape: tuple,                     # (H, W) of the map
+    sigma: float = 1.0,               # standard deviation of the Gaussian, cells
+    radius: int | None = None,        # cells drawn each side of a point; None: three sigma
+    single_pixel: bool = False,       # the released code's target: 1 in the nearest cell, 0 elsewhere
+) -> torch.Tensor:                    # (B, 1, H, W) float32 in 0...1
     "One heatmap a picture: the largest of Gaussians of height 1, one a point."
     if sigma <= 0:
         raise ValueError(f"sigma is {sigma}, but must be above 0; for a target of one cell use single_pixel=True")
@@ -37,10 +37,10 @@ def draw_gaussians(
 
 # %% ../nbs/30_heatmaps.ipynb #5c61b0d8
 def draw_channels(
-    xy,                               # (B, K, 2) float, map cells; NaN where the landmark is not seen
-    shape,                            # (H, W) of the maps
+    xy: torch.Tensor,                 # (B, K, 2) float, map cells; NaN where the landmark is not seen
+    shape: tuple,                     # (H, W) of the maps
     **style,                          # sigma, radius, single_pixel: as `draw_gaussians`
-):                                    # (B, K, H, W) float32 in 0...1
+) -> torch.Tensor:                    # (B, K, H, W) float32 in 0...1
     "One heatmap a landmark; the channel of a missing landmark is 0."
     B, K = xy.shape[:2]
     there = torch.ones(B * K, 1, dtype=torch.bool, device=xy.device)
@@ -68,12 +68,12 @@ def refine(
 
 # %% ../nbs/30_heatmaps.ipynb #1bdf8ea7
 def peaks(
-    heatmap,                          # (B, 1, H, W) float
-    threshold=0.2,                    # a peak scores more than this
-    nms=3,                            # side of the window a peak must rule, cells; odd
-    subpixel=True,                    # False: centres of cells
-    max_points=None,                  # at most so many a picture, the best; None: all
-):                                    # (P,) int64 picture, ascending; (P, 2) float32 xy, cells; (P,) float32 score, best first in a picture
+    heatmap: torch.Tensor,            # (B, 1, H, W) float
+    threshold: float = 0.2,           # a peak scores more than this
+    nms: int = 3,                     # side of the window a peak must rule, cells; odd
+    subpixel: bool = True,            # False: centres of cells
+    max_points: int | None = None,    # at most so many a picture, the best; None: all
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]: # (P,) picture, ascending; (P, 2) xy, cells; (P,) score, best first in each
     "Local maxima of one heatmap a picture (section 3 of the paper: the new keypoints of a round)."
     if heatmap.ndim != 4 or heatmap.shape[1] != 1:
         raise ValueError(f"one heatmap a picture is (B, 1, H, W), not {tuple(heatmap.shape)}; for one a landmark use decode")
@@ -93,11 +93,11 @@ def peaks(
 
 # %% ../nbs/30_heatmaps.ipynb #4eedf1cd
 def decode(
-    heatmaps,                         # (B, K, H, W) float, one channel a landmark
-    threshold=0.2,                    # a landmark below this score is not seen
-    subpixel=True,                    # False: centres of cells, as the released decoder
-    wrap=False,                       # True: column 0 becomes column W of the row above, as the released decoder
-):                                    # (B, K, 2) float32 xy, cells, NaN where not seen; (B, K) float32 score
+    heatmaps: torch.Tensor,           # (B, K, H, W) float, one channel a landmark
+    threshold: float = 0.2,           # a landmark below this score is not seen
+    subpixel: bool = True,            # False: centres of cells, as the released decoder
+    wrap: bool = False,               # True: column 0 becomes column W of the row above, as the released decoder
+) -> tuple[torch.Tensor, torch.Tensor]: # (B, K, 2) float32 xy, cells, NaN where not seen; (B, K) float32 score
     "Where each landmark is: its channel's highest cell, to a fraction of a cell (section 3.3 of the paper)."
     B, K, H, W = heatmaps.shape
     maps = heatmaps.detach().float().reshape(B * K, H, W)
@@ -109,9 +109,9 @@ def decode(
 
 # %% ../nbs/30_heatmaps.ipynb #08a1e89b
 def sample(
-    maps,                             # (B, C, H, W) float32 or bfloat16
-    xy,                               # (B, P, 2) float, map cells; beyond the map the border is read, at NaN cell 0
-):                                    # (B, P, C) float32, differentiable in both
+    maps: torch.Tensor,               # (B, C, H, W) float32 or bfloat16
+    xy: torch.Tensor,                 # (B, P, 2) float, map cells; beyond the map the border is read, at NaN cell 0
+) -> torch.Tensor:                    # (B, P, C) float32, differentiable in both
     "Values of maps at points, bilinear."
     H, W = maps.shape[-2:]
     size = torch.tensor([W - 1, H - 1], device=xy.device).clamp_min(1)

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
-from typing import Callable
+from collections.abc import Callable, Iterator
 import numpy as np, torch
 from PIL import Image, ImageOps
 from tqdm.auto import tqdm
@@ -55,9 +55,9 @@ def opened(
 
 # %% ../nbs/10_images.ipynb #2829ef3c
 def read_picture(
-    source,                           # path, or the bytes of an image file
-    name="",                          # what to call it in errors; default the path
-):                                    # uint8 (H, W, 3), RGB, turned upright
+    source: str | Path | bytes,       # path, or the bytes of an image file
+    name: str = "",                   # what to call it in errors; default the path
+) -> np.ndarray:                      # uint8 (H, W, 3), RGB, turned upright
     "Read any picture as RGB; what cannot be read is named."
     with opened(source, name) as picture:
         try: return np.asarray(to_rgb(ImageOps.exif_transpose(picture)))
@@ -72,8 +72,8 @@ def cache_dir():
 # %% ../nbs/10_images.ipynb #06cedafa
 @contextmanager
 def whole_file(
-    path,                             # where the file belongs; its folder is made
-):                                    # a temporary path in the same folder, renamed to `path` when the block ends well
+    path: str | Path,                 # where the file belongs; its folder is made
+) -> Iterator[Path]:                  # a temporary path in the same folder, renamed to `path` when the block ends well
     "Write a file so that it is complete or absent."
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -294,12 +294,12 @@ def in_memory(shape, parts):          # as `on_disk`, without a file
 IN_MEMORY = 2**30                     # bytes of crops kept in memory; larger sets are mapped from disk
 
 def cut_all(
-    images,                           # `ImageSet`
-    size=128,                         # S: px of a crop
-    margin=0.15,                      # share of the longest side of the box added on each side
-    cache=None,                       # folder to map the pixels from; default: none up to `IN_MEMORY`, else in `cache_dir()`
-    progress=True,                    # show a bar
-):                                    # `Crops`
+    images: ImageSet,                 # `ImageSet`
+    size: int = 128,                  # S: px of a crop
+    margin: float = 0.15,             # share of the longest side of the box added on each side
+    cache: str | Path | None = None,  # folder to map the pixels from; default: none up to `IN_MEMORY`, else in `cache_dir()`
+    progress: bool = True,            # show a bar
+) -> Crops:                           # `Crops`
     "Cut the object out of every picture."
     centre, side = squares(images, margin)
     origin, scale = centre - side[:, None] / 2, size / side
@@ -318,10 +318,10 @@ def cut_all(
 
 # %% ../nbs/10_images.ipynb #f8ef241b
 def crops_of(
-    pictures,                         # `ImageSet`, or `Crops`
-    size,                             # px a detector was trained on
-    margin,                           # of the crops around a box
-):                                    # `Crops` of that size
+    pictures: ImageSet | Crops,       # `ImageSet`, or `Crops`
+    size: int,                        # px a detector was trained on
+    margin: float,                    # of the crops around a box
+) -> Crops:                           # `Crops` of that size
     "What a detector looks at: its own crops of pictures, or crops that are cut already."
     crops = pictures if isinstance(pictures, Crops) else pictures.crops(size, margin)
     if crops.size != size:
@@ -330,16 +330,16 @@ def crops_of(
 
 # %% ../nbs/10_images.ipynb #570b3407
 def to_cells(
-    xy,                               # (..., 2) crop px
-    stride,                           # crop px a cell
-):                                    # (..., 2) map cells
+    xy: np.ndarray | torch.Tensor,    # (..., 2) crop px
+    stride: float,                    # crop px a cell
+) -> np.ndarray | torch.Tensor:       # (..., 2) map cells
     "Where a crop pixel lies on a map."
     return (xy + 0.5) / stride - 0.5
 
 # %% ../nbs/10_images.ipynb #5dc709c7
 def to_pixels(
-    cells,                            # (..., 2) map cells
-    stride,                           # crop px a cell
-):                                    # (..., 2) crop px
+    cells: np.ndarray | torch.Tensor, # (..., 2) map cells
+    stride: float,                    # crop px a cell
+) -> np.ndarray | torch.Tensor:       # (..., 2) crop px
     "Where the centre of a map cell lies in the crop."
     return (cells + 0.5) * stride - 0.5

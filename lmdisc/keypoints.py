@@ -8,10 +8,11 @@ __all__ = ['offsets_of', 'Keypoints', 'padded', 'zoom', 'unzoom', 'score_peaks',
 
 # %% ../nbs/20_keypoints.ipynb #663be2fb
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 import numpy as np, torch, torch.nn.functional as F, faiss
 from tqdm.auto import tqdm
 from .images import Crops, OneLine
-from .detectors import open_detector
+from .detectors import Detector, open_detector
 
 # %% ../nbs/20_keypoints.ipynb #f1afda36
 def offsets_of(
@@ -153,17 +154,17 @@ def detect_batch(
 # %% ../nbs/20_keypoints.ipynb #662db242
 def detect_keypoints(
     crops: Crops,                     # pictures and boxes
-    detector="xfeat",                 # a name in `DETECTORS`, or a `Detector`
-    scales=(1, 1.3, 1.6),             # zooms into the middle of the picture; descriptors are always from scale 1
-    threshold=None,                   # least score; None: the detector's own
-    nms=None,                         # px of the crop; None: 12 px at 256, in proportion
-    max_points=100,                   # a picture, the best
-    canvas=None,                      # px, the side pictures are resized to, a multiple of 32; None: the detector's own
-    weights=None,                     # file of weights, where `detector` is a name
-    batch=16,                         # pictures at once; bounds the memory
-    half_pixel=False,                 # True: descriptors are read half a canvas px up and left, as released
-    device="cpu",
-    progress=True,                    # show a bar
+    detector: str | Detector = "xfeat",# a name in `DETECTORS`, or a `Detector`
+    scales: tuple = (1, 1.3, 1.6),    # zooms into the middle of the picture; descriptors are always from scale 1
+    threshold: float | None = None,   # least score; None: the detector's own
+    nms: float | None = None,         # px of the crop; None: 12 px at 256, in proportion
+    max_points: int = 100,            # a picture, the best
+    canvas: int | None = None,        # px, the side pictures are resized to, a multiple of 32; None: the detector's own
+    weights: str | Path | None = None, # file of weights, where `detector` is a name
+    batch: int = 16,                  # pictures at once; bounds the memory
+    half_pixel: bool = False,         # True: descriptors are read half a canvas px up and left, as released
+    device: str = "cpu",
+    progress: bool = True,            # show a bar
 ) -> Keypoints:                       # on the cpu, descriptors of length 1
     "Generic keypoints of every picture (method section 2)."
     if not len(crops): raise ValueError("there are no pictures to find keypoints in; give at least one")
@@ -186,11 +187,11 @@ def detect_keypoints(
 def describe_keypoints(
     crops: Crops,                     # pictures
     keypoints: Keypoints,             # points in them, crop px
-    detector="xfeat",                 # a name in `DETECTORS`, or a `Detector`
-    canvas=None,                      # as in `detect_keypoints`
-    batch=16,                         # pictures at once; bounds the memory
-    device="cpu",
-    progress=True,                    # show a bar
+    detector: str | Detector = "xfeat",# a name in `DETECTORS`, or a `Detector`
+    canvas: int | None = None,        # as in `detect_keypoints`
+    batch: int = 16,                  # pictures at once; bounds the memory
+    device: str = "cpu",
+    progress: bool = True,            # show a bar
 ) -> Keypoints:                       # the same points with descriptors (P, d) float32 of length 1
     "Generic descriptors of given points, read at scale 1."
     if isinstance(detector, str): detector = open_detector(detector)
@@ -219,9 +220,9 @@ def index_of(
 # %% ../nbs/20_keypoints.ipynb #0a6e8447
 def remove_outliers(
     keypoints: Keypoints,             # with descriptors
-    drop=0.4,                         # 0...1: share of all points to drop
-    neighbours=100,                   # how many nearest descriptors are looked at
-    chunk=65_536,                     # points searched at once; bounds the memory
+    drop: float = 0.4,                # 0...1: share of all points to drop
+    neighbours: int = 100,            # how many nearest descriptors are looked at
+    chunk: int = 65_536,              # points searched at once; bounds the memory
 ) -> Keypoints:                       # the same pictures, some perhaps empty
     "Without the points whose median squared distance to their nearest descriptors is largest."
     if not 0 <= drop < 1:
@@ -244,14 +245,14 @@ def evenly(n, count=15):
 
 # %% ../nbs/20_keypoints.ipynb #280bc4c9
 def mixture(
-    landmarks,                        # (N, L, 2) float, crop px, NaN where not annotated
-    visible,                          # (N, L) bool; None: wherever annotated
-    size,                             # S, the side of the crops in px
-    share_real,                       # 0...1: this share of the points is drawn from the landmarks
-    n_points=15,                      # points a picture
-    chosen=None,                      # landmarks to draw from; None: `evenly(L)`
-    boxes=None,                       # (N, 4) float, crop px: where noise may fall; None: the whole crop
-    seed=0,                           # same seed, same points
+    landmarks: np.ndarray,            # (N, L, 2) float, crop px, NaN where not annotated
+    visible: np.ndarray | None,       # (N, L) bool; None: wherever annotated
+    size: int,                        # S, the side of the crops in px
+    share_real: float,                # 0...1: this share of the points is drawn from the landmarks
+    n_points: int = 15,               # points a picture
+    chosen: np.ndarray | list | None = None, # landmarks to draw from; None: `evenly(L)`
+    boxes: np.ndarray | None = None,  # (N, 4) float, crop px: where noise may fall; None: the whole crop
+    seed: int = 0,                    # same seed, same points
 ) -> Keypoints:                       # N * n_points points with score 1 and no descriptor
     "Ground-truth points without replacement, the rest uniform noise (paper 4.1). What hides is replaced by noise."
     if not 0 <= share_real <= 1:

@@ -7,17 +7,18 @@ __all__ = ['Stage2', 'common', 'landmark_loss', 'detect', 'absorb', 'merge', 'me
 
 # %% ../nbs/70_landmarks.ipynb #569cc859
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 import numpy as np, torch
 from tqdm.auto import tqdm
-from .images import crops_of, to_cells, to_pixels, whole_file
+from .images import Crops, ImageSet, crops_of, to_cells, to_pixels, whole_file
 from .heatmaps import decode, draw_channels
 from .released import Released
 from .augment import Augment
-from .clustering import places_of
+from .clustering import Labels, places_of
 from .losses import heatmap_loss
-from .networks import STRIDE, LandmarkNet, NetConfig, keep_channels, landmark_net
+from .networks import CorrespondenceNet, LandmarkNet, NetConfig, STRIDE, keep_channels, landmark_net
 from .training import Learning, Trainer, load_state, memory_format, save_state
 from .merging import absorbers, overlaps
 
@@ -46,10 +47,10 @@ def common(
 
 # %% ../nbs/70_landmarks.ipynb #69ff30b2
 def landmark_loss(
-    stage, crops, places,             # `Stage2`, pictures, (N, M, 2) labels in crop px
-    augment,                          # `Augment`
-    released=Released(),              # what to do as the released code
-):                                    # (model, generator) -> {"detector": scalar}
+    stage: Stage2, crops: Crops, places: torch.Tensor, # `Stage2`, pictures, (N, M, 2) labels in crop px
+    augment: Augment,                 # `Augment`
+    released: Released = Released(),  # what to do as the released code
+) -> Callable:                        # (model, generator) -> {"detector": scalar}
     "The loss of stage 2: MSE on the channels that have a label in a picture (section 3.3)."
     rich = (~places.isnan().any(-1)).any(1).nonzero()[:, 0]
     if not len(rich): raise ValueError("no picture has a labelled point left; stage 1 found nothing to learn from")
@@ -67,11 +68,11 @@ def landmark_loss(
 
 # %% ../nbs/70_landmarks.ipynb #d0be9c9e
 def detect(
-    model, crops,                     # Ψ, pictures
-    threshold=0.2,                    # score below which a landmark is not seen
-    released=Released(),              # how the decoder reads the maps
-    batch=64,                         # pictures at once
-):                                    # (N, K, 2) float32 crop px, NaN where not seen; (N, K) float32
+    model: LandmarkNet, crops: Crops, # Ψ, pictures
+    threshold: float = 0.2,           # score below which a landmark is not seen
+    released: Released = Released(),  # how the decoder reads the maps
+    batch: int = 64,                  # pictures at once
+) -> tuple[torch.Tensor, torch.Tensor]: # (N, K, 2) float32 crop px, NaN where not seen; (N, K) float32
     "Where Ψ sees its landmarks."
     if not model.K: return torch.zeros(len(crops), 0, 2), torch.zeros(len(crops), 0)
     device, parts = next(model.parameters()).device, []
@@ -83,9 +84,9 @@ def detect(
 
 # %% ../nbs/70_landmarks.ipynb #34558294
 def absorb(
-    places,                           # (N, M, 2), NaN where missing
-    keeper,                           # (M,) int64 from `absorbers`
-):                                    # (N, M, 2): absorbed columns are all NaN
+    places: torch.Tensor,             # (N, M, 2), NaN where missing
+    keeper: torch.Tensor,             # (M,) int64 from `absorbers`
+) -> torch.Tensor:                    # (N, M, 2): absorbed columns are all NaN
     "Hand the points of absorbed clusters to their keepers."
     out = places.clone()
     for j in (keeper != torch.arange(len(keeper))).nonzero()[:, 0].tolist():
@@ -108,18 +109,18 @@ def merge_steps(stage):               # [steps after which the clusters are merg
 
 # %% ../nbs/70_landmarks.ipynb #093dd644
 def learn_landmarks(
-    crops,                            # pictures
-    labels,                           # `Labels` of stage 1
-    phi,                              # trained `CorrespondenceNet`
-    n_clusters,                       # M
-    stage=Stage2(),                   # how
-    learning=Learning(),              # how to learn
-    seed=0,
-    checkpoint=None,                  # file to save to, and to go on from if it is there
-    every=100,                        # steps between two saves
-    augment=Augment(),
-    released=Released(),              # what to do as the released code
-):                                    # Ψ with K channels, history [dict a merging]
+    crops: Crops,                     # pictures
+    labels: Labels,                   # `Labels` of stage 1
+    phi: CorrespondenceNet,           # trained `CorrespondenceNet`
+    n_clusters: int,                  # M
+    stage: Stage2 = Stage2(),         # how
+    learning: Learning = Learning(),  # how to learn
+    seed: int = 0,
+    checkpoint: Path | None = None,   # file to save to, and to go on from if it is there
+    every: int = 100,                 # steps between two saves
+    augment: Augment = Augment(),
+    released: Released = Released(),  # what to do as the released code
+) -> tuple[LandmarkNet, list]:        # Ψ with K channels, history [dict a merging]
     "Stage 2 (section 3.3): from clusters to a landmark detector."
     places = places_of(labels, n_clusters)
     places[:, ~common(places, stage.min_share)] = torch.nan
@@ -146,13 +147,13 @@ def learn_landmarks(
 class LandmarkDetector:
     "Finds the K discovered landmarks in pictures."
     def __init__(self,
-        net,                          # `LandmarkNet` with K channels
-        size,                         # S, side of the crops it was trained on, px
-        margin=0.15,                  # of the crops around a box, see `ImageSet.crops`
-        threshold=0.2,                # score below which a landmark is not seen
-        names=None,                   # K names; None: landmark 0, 1, …
-        released=Released(),          # how the decoder reads the maps
-    ):
+        net: LandmarkNet,             # `LandmarkNet` with K channels
+        size: int,                    # S, side of the crops it was trained on, px
+        margin: float = 0.15,         # of the crops around a box, see `ImageSet.crops`
+        threshold: float = 0.2,       # score below which a landmark is not seen
+        names: list | None = None,    # K names; None: landmark 0, 1, …
+        released: Released = Released(), # how the decoder reads the maps
+    ) -> None:
         self.net, self.size, self.margin = net.eval().to(memory_format=memory_format(net)), size, margin
         self.threshold, self.released = threshold, released
         self.names = list(names or [f"landmark {k}" for k in range(self.K)])
@@ -161,9 +162,9 @@ class LandmarkDetector:
     def K(self): return self.net.K
 
     def predict(self,
-        pictures,                     # `ImageSet`, or `Crops` of this detector's size
-        batch=64,                     # pictures at once
-    ):                                # (N, K, 2) float32 image px (crop px for `Crops`), NaN where not seen; (N, K) float32 scores
+        pictures: ImageSet | Crops,   # `ImageSet`, or `Crops` of this detector's size
+        batch: int = 64,              # pictures at once
+    ) -> tuple[np.ndarray, np.ndarray]:# (N, K, 2) float32 image px (crop px for `Crops`), NaN where not seen; (N, K) float32 scores
         "Landmarks of every picture."
         crops = crops_of(pictures, self.size, self.margin)
         xy, score = (v.numpy() for v in detect(self.net, crops, self.threshold, self.released, batch))

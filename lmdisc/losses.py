@@ -10,11 +10,11 @@ import torch
 
 # %% ../nbs/45_losses.ipynb #88d7a2f7
 def heatmap_loss(
-    predicted,                        # (B, C, H, W) float
-    target,                           # (B, C, H, W) float, 0…1
-    used=None,                        # (B, C) bool: channels that count; None: all
-    emphasis=0.0,                     # extra weight of cells at a landmark; 0 is the paper's plain mean
-):                                    # scalar
+    predicted: torch.Tensor,          # (B, C, H, W) float
+    target: torch.Tensor,             # (B, C, H, W) float, 0…1
+    used: torch.Tensor | None = None, # (B, C) bool: channels that count; None: all
+    emphasis: float = 0.0,            # extra weight of cells at a landmark; 0 is the paper's plain mean
+) -> torch.Tensor:                    # scalar
     "Mean squared error of heatmaps (L_d of sections 3.2 and 3.3)."
     error = (1 + emphasis * target) * (predicted.float() - target) ** 2
     if used is None: return error.mean()
@@ -28,10 +28,10 @@ def pairwise_distances(a, b):                  # (B, P, d), (B, Q, d) -> (B, P, 
 
 # %% ../nbs/45_losses.ipynb #5a7523c9
 def hinge(
-    distance,                         # (...) float
-    margin,                           # m of equation 2
-    squared=False,                    # False: as printed; True: as the released code
-):                                    # (...) float
+    distance: torch.Tensor,           # (...) float
+    margin: float,                    # m of equation 2
+    squared: bool = False,            # False: as printed; True: as the released code
+) -> torch.Tensor:                    # (...) float
     "What a pair of different landmarks costs: nothing from the margin on."
     gap = (margin - distance).clamp_min(0)
     return gap**2 if squared else gap
@@ -41,13 +41,13 @@ def mean_where(values, chosen): return (values * chosen).sum() / chosen.sum().cl
 
 # %% ../nbs/45_losses.ipynb #1ee771c3
 def contrastive_loss(
-    a, b,                             # (B, P, d) float descriptors of the points of two pictures
-    identity_a, identity_b,           # (B, P) int64: equal where two points are the same landmark
-    there_a, there_b,                 # (B, P) bool: the point exists
-    margin=0.8,                       # m
-    negatives="both",                 # "both": different identities across the pair; "image": different points of one picture
-    squared=False,                    # see `hinge`
-):                                    # scalar
+    a: torch.Tensor, b: torch.Tensor, # (B, P, d) float descriptors of the points of two pictures
+    identity_a: torch.Tensor, identity_b: torch.Tensor, # (B, P) int64: equal where two points are the same landmark
+    there_a: torch.Tensor, there_b: torch.Tensor, # (B, P) bool: the point exists
+    margin: float = 0.8,              # m
+    negatives: str = "both",          # "both": different identities across the pair; "image": different points of one picture
+    squared: bool = False,            # see `hinge`
+) -> torch.Tensor:                    # scalar
     "Equation 2, averaged over the positive and over the negative pairs of a batch."
     if negatives not in ("both", "image"): raise ValueError(f"negatives are 'both' or 'image', not {negatives!r}")
     across, valid = pairwise_distances(a, b), there_a[:, :, None] & there_b[:, None]

@@ -21,12 +21,12 @@ def confident_xy(
 
 # %% ../nbs/65_merging.ipynb #97cf6745
 def overlaps(
-    xy,                               # (N, M, 2) float, map cells, NaN where not seen
-    score,                            # (N, M) float
-    radius=1.,                        # cells: farthest that counts as the same place
-    confident=.2,                     # lowest score that counts
-    block=1 << 17,                    # distances at a time: bounds memory
-):                                    # (M, M) float32, symmetric, 0...1
+    xy: torch.Tensor,                 # (N, M, 2) float, map cells, NaN where not seen
+    score: torch.Tensor,              # (N, M) float
+    radius: float = 1.,               # cells: farthest that counts as the same place
+    confident: float = .2,            # lowest score that counts
+    block: int = 1 << 17,             # distances at a time: bounds memory
+) -> torch.Tensor:                    # (M, M) float32, symmetric, 0...1
     "How often each two detectors fire together, as a share of the rarer one's pictures (section 3.3)."
     xy = confident_xy(xy, score, confident)
     M = xy.shape[1]
@@ -39,10 +39,10 @@ def overlaps(
 
 # %% ../nbs/65_merging.ipynb #faac9a88
 def absorbers(
-    overlap,                          # (M, M) float, as `overlaps` returns it
-    population,                       # (M,) points each cluster has
-    threshold=.7,                     # lowest overlap that merges
-):                                    # (M,) int64: the detector that keeps each one's points; itself for survivors
+    overlap: torch.Tensor,            # (M, M) float, as `overlaps` returns it
+    population: torch.Tensor,         # (M,) points each cluster has
+    threshold: float = .7,            # lowest overlap that merges
+) -> torch.Tensor:                    # (M,) int64: the detector that keeps each one's points; itself for survivors
     "Greedy merging in order of population (section 3.3)."
     order = population.argsort(descending=True, stable=True)
     close = (overlap >= threshold)[order][:, order].cpu()

@@ -144,9 +144,9 @@ class LandmarkNet(nn.Module):
 
 # %% ../nbs/50_networks.ipynb #c4d58e76
 def landmark_net(
-    phi,                              # trained `CorrespondenceNet`
-    n,                                # M, channels to start with
-):                                    # `LandmarkNet` with Φ's weights, last layer fresh
+    phi: CorrespondenceNet,           # trained `CorrespondenceNet`
+    n: int,                           # M, channels to start with
+) -> LandmarkNet:                     # `LandmarkNet` with Φ's weights, last layer fresh
     "Ψ as it starts: Φ's weights, but for the last layer (section 4)."
     psi = LandmarkNet(n, phi.config)
     own = {k: v for k, v in phi.state_dict().items() if not k.startswith(("descriptor.", "detector.4."))}
@@ -155,9 +155,9 @@ def landmark_net(
 
 # %% ../nbs/50_networks.ipynb #bdff97d8
 def keep_channels(
-    psi,                              # `LandmarkNet`, changed in place
-    keep,                             # (K,) int64 channels that stay, in their new order
-):                                    # the same network
+    psi: LandmarkNet,                 # `LandmarkNet`, changed in place
+    keep: torch.Tensor,               # (K,) int64 channels that stay, in their new order
+) -> LandmarkNet:                     # the same network
     "Drop all channels but `keep` from Ψ's last layer."
     last = psi.detector[-1]
     new = nn.Conv2d(last.in_channels, len(keep), 1).to(last.weight.device)

@@ -13,6 +13,7 @@ from operator import attrgetter
 from pathlib import Path
 import numpy as np
 from . import datasets
+from .images import ImageSet
 from .keypoints import evenly
 from .discovery import Config, change, profile
 
@@ -33,10 +34,10 @@ def needs(dataset, name):             # data set, profile -> {path: value}
     return start | limbs | ({"data.margin": 0.0} if dataset in WHOLE else {})
 
 def sweep_profile(
-    name,                             # "smoke", "cpu", "gpu" or "paper"
-    dataset="heads",
-    detector="",                      # of the initial keypoints; empty: what the set needs
-):                                    # `Config`
+    name: str,                        # "smoke", "cpu", "gpu" or "paper"
+    dataset: str = "heads",
+    detector: str = "",               # of the initial keypoints; empty: what the set needs
+) -> Config:                          # `Config`
     "A profile at the size of one run of a sweep, as a data set needs it."
     return profile(name, SWEEPS.get(name, {}) | needs(dataset, name)
                    | ({"initial.detector": detector} if detector else {}))
@@ -50,13 +51,13 @@ def scorable(images, dataset):        # `ImageSet`, what to call it -> (N,) str
     return split
 
 def pictures(
-    dataset,                          # any that `datasets.open` knows: "heads", "celeba", an .npz file, the name of a packed set
-    name,                             # of a profile: how many pictures are rendered, and of what size
-    root=None,                        # where the files of the set lie, for those that need some
-    n_train=0,                        # pictures to learn from; 0: as many as a run of a sweep takes
-    n_test=0,                         # held-out pictures; 0: 300, at profile smoke 20
-    n_landmarks=0,                    # of the annotated landmarks so many, evenly chosen; 0: all
-):                                    # `ImageSet` with landmarks, and with splits "train" and "test"
+    dataset: str,                     # any that `datasets.open` knows: "heads", "celeba", an .npz file, the name of a packed set
+    name: str,                        # of a profile: how many pictures are rendered, and of what size
+    root: str | Path | None = None,   # where the files of the set lie, for those that need some
+    n_train: int = 0,                 # pictures to learn from; 0: as many as a run of a sweep takes
+    n_test: int = 0,                  # held-out pictures; 0: 300, at profile smoke 20
+    n_landmarks: int = 0,             # of the annotated landmarks so many, evenly chosen; 0: all
+) -> ImageSet:                        # `ImageSet` with landmarks, and with splits "train" and "test"
     "The same pictures for every arm and seed."
     n_test, data = n_test or (20 if name == "smoke" else 300), profile(name).data
     rendered = dict(n_train=data.n_images or 20_000, n_test=n_test,
@@ -91,7 +92,7 @@ def is_ours(dataset):                 # -> bool
 # %% ../nbs/92_protocols.ipynb #f9ec7856
 def as_in_paper(
     *paths,                           # of choices, or of whole parts, such as "stage1.negatives"
-):                                    # {path: value}
+) -> dict:                            # {path: value}
     "The paper's values of some choices, as changes to a profile."
     return {p: attrgetter(p)(Config()) for p in paths}
 
@@ -149,9 +150,9 @@ class Arm:
 
 # %% ../nbs/92_protocols.ipynb #1e1aacaf
 def listed(
-    values,                           # such as "0,1,2"; papermill makes a number of a single one
-    kind=int,                         # of each
-):                                    # list
+    values: object,                   # such as "0,1,2"; papermill makes a number of a single one
+    kind: type = int,                 # of each
+) -> list:                            # list
     "Numbers between commas."
     try: return [kind(v) for v in str(values).split(",")]
     except ValueError:
@@ -169,10 +170,10 @@ def budget(config):                   # `Config` -> dict
             "stage1": some(config.stage1, "warmup_steps", "round_steps", "rounds", "batch")}
 
 def caption(
-    config, seeds,                    # `Config`, [int]
-    profile, dataset,                 # names
-    of=", mean and standard deviation", # what several seeds are for
-):                                    # str
+    config: Config, seeds: list,      # `Config`, [int]
+    profile: str, dataset: str,       # names
+    of: str = ", mean and standard deviation",# what several seeds are for
+) -> str:                             # str
     "One line under a figure: what was run, how often, for how long."
     one, n = config.stage1, len(seeds)
     return (f"{Path(dataset).stem}, profile {profile}; {n} seed{'s' * (n > 1)}{of * (n > 1)}; "

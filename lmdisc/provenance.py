@@ -63,13 +63,13 @@ def versions_here():                  # {package: version}
 
 # %% ../nbs/82_provenance.ipynb #dbcc6bee
 def provenance(
-    notebook,                         # the notebook that draws, relative to the checkout
-    parameters,                       # dict: its papermill parameters
-    seed,                             # int
-    started,                          # `time.time()` when the work began
-    data_hash="",                     # `ImageSet.data_hash`
+    notebook: str,                    # the notebook that draws, relative to the checkout
+    parameters: dict,                 # dict: its papermill parameters
+    seed: int,                        # int
+    started: float,                   # `time.time()` when the work began
+    data_hash: str = "",              # `ImageSet.data_hash`
     **more,                           # anything else worth knowing
-):                                    # dict that JSON can hold
+) -> dict:                            # dict that JSON can hold
     "How a figure came to be."
     return plain({"notebook": notebook, "parameters": parameters, "seed": seed, **commit(),
                   "versions": versions_here(), "data_hash": data_hash,
@@ -112,11 +112,11 @@ def output_folder(
 def as_json(o): return (json.dumps(plain(o), indent=1) + "\n").encode()
 
 def save_table(
-    rows,                             # DataFrame or list of dicts
-    name,                             # file name without its ending
-    out_dir,                          # folder, made if missing
+    rows: pd.DataFrame | list,           # DataFrame or list of dicts
+    name: str,                        # file name without its ending
+    out_dir: str | Path,              # folder, made if missing
     **provenance,                     # what `provenance(...)` returned
-):                                    # Path of the table
+) -> Path:                            # Path of the table
     "`rows` as `name.csv`, and `name.json` beside it that says how it was made."
     out = Path(out_dir)
     write_together({out/f"{name}.csv": pd.DataFrame(rows).to_csv(index=False).encode(),
@@ -124,11 +124,11 @@ def save_table(
     return out/f"{name}.csv"
 
 def save_record(
-    record,                           # dict: the numbers of one run
-    name,                             # file name without its ending
-    out_dir,                          # folder, made if missing
+    record: dict,                     # dict: the numbers of one run
+    name: str,                        # file name without its ending
+    out_dir: str | Path,              # folder, made if missing
     **provenance,                     # what `provenance(...)` returned
-):                                    # Path of the record
+) -> Path:                            # Path of the record
     "The numbers of one run with their provenance, as `name.json`."
     write_together({Path(out_dir)/f"{name}.json": as_json({**provenance, **record})})
     return Path(out_dir)/f"{name}.json"

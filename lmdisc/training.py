@@ -9,6 +9,7 @@ __all__ = ['save_state', 'load_state', 'Learning', 'cosine', 'rate', 'has_bf16',
 # %% ../nbs/55_training.ipynb #9a375690
 import ctypes, json, os
 from dataclasses import dataclass
+from pathlib import Path
 import torch
 from accelerate import Accelerator
 from safetensors import SafetensorError, safe_open
@@ -18,10 +19,10 @@ from .images import whole_file
 
 # %% ../nbs/55_training.ipynb #44106e4c
 def save_state(
-    path,                             # file
-    tensors,                          # {name: tensor}
-    record,                           # anything JSON can hold
-):
+    path: str | Path,                 # file
+    tensors: dict,                    # {name: tensor}
+    record: dict,                     # anything JSON can hold
+) -> None:
     "Write tensors and a record as one file, whole or not at all."
     tensors = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
     try:
@@ -31,8 +32,8 @@ def save_state(
 
 # %% ../nbs/55_training.ipynb #c597a95c
 def load_state(
-    path,                             # file written by `save_state`
-):                                    # {name: tensor}, record
+    path: str | Path,                 # file written by `save_state`
+) -> tuple[dict, dict]:               # {name: tensor}, record
     "What `save_state` wrote."
     try:
         with safe_open(path, "pt") as f:
@@ -57,10 +58,10 @@ def cosine(t, floor):                 # t in 0…1 -> floor…1
     return floor + (1 - floor) * (1 + torch.cos(torch.tensor(t * torch.pi)).item()) / 2
 
 def rate(
-    learning,                         # `Learning`
-    step, total,                      # this step, and how many there will be
-    start, end,                       # the round this step is in: its first step, and the next round's
-):                                    # float learning rate
+    learning: Learning,               # `Learning`
+    step: int, total: int,            # this step, and how many there will be
+    start: int, end: int,             # the round this step is in: its first step, and the next round's
+) -> float:                           # float learning rate
     "Learning rate of one step."
     factors = {"constant": lambda: 1.0,
                "drops": lambda: 0.1 ** sum(step >= share * total for share in (5 / 8, 13 / 16)),

@@ -1,5 +1,7 @@
 "The habits of the house, over all modules and notebooks."
-import json, re, statistics, subprocess, sys
+import inspect, json, re, statistics, subprocess, sys
+from importlib import import_module
+from operator import attrgetter
 from pathlib import Path
 import pytest
 
@@ -34,6 +36,31 @@ def body_of(cell):
 
 def test_exported_cells_are_short():
     assert statistics.median(len(body_of(c)) for p in ROOMS for c in code(p) if c.startswith("#| export")) <= 8
+
+SURFACE = {                           # what users call, by module
+    "images": "cut_all crops_of read_picture to_cells to_pixels", "datasets": "open", "datasets.heads": "heads",
+    "datasets.bodies": "bodies", "datasets.folder": "folder", "detectors": "open_detector",
+    "keypoints": "detect_keypoints describe_keypoints remove_outliers mixture",
+    "heatmaps": "draw_gaussians draw_channels peaks decode sample",
+    "clustering": "kmeans squared_distances assign limits label cluster places_of",
+    "losses": "heatmap_loss hinge contrastive_loss", "networks": "landmark_net keep_channels",
+    "training": "save_state load_state rate", "correspondence": "trusted identities harvest next_labels recover_correspondence",
+    "merging": "overlaps absorbers", "landmarks": "detect absorb landmark_loss learn_landmarks LandmarkDetector.predict",
+    "completion": "complete",
+    "evaluation": "forward_errors backward_errors mean_shape_errors evaluate score ced area agreement detection_scores "
+                  "cumulative_landmark_error neighbour_purity silhouette described cluster_scores correspondence_scores",
+    "provenance": "provenance save_table save_record", "runs": "kept", "figures": "show_points plot_yaw_strip save_figure",
+    "discovery": "change profile generic_keypoints discover scored", "baselines": "learn",
+    "protocols": "sweep_profile pictures as_in_paper listed caption"}
+
+@pytest.mark.parametrize("module", SURFACE)
+def test_what_users_call_is_typed(module):
+    for name in SURFACE[module].split():
+        function = attrgetter(name)(import_module(f"lmdisc.{module}"))
+        told = inspect.signature(function)
+        bare = [p.name for p in told.parameters.values()
+                if p.annotation is p.empty and p.name != "self" and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+        assert not bare and told.return_annotation is not told.empty, f"{module}.{name}: {bare}"
 
 def test_names_are_imported_by_name():
     stars = re.compile(r"^from (\.|lmdisc).* import \*", re.M)

@@ -7,6 +7,8 @@ __all__ = ['RATES', 'available', 'learn']
 
 # %% ../../nbs/91_baselines/learn.ipynb #fcb29e41
 from importlib import import_module
+from pathlib import Path
+from ..images import Crops
 
 # %% ../../nbs/91_baselines/learn.ipynb #6fe7d9f9
 RATES = {"imm": 3e-4, "zhang": 1e-2, "supervised": 1e-3} # learning rates; those of the first two are the best of tune_baselines.ipynb
@@ -16,14 +18,14 @@ def available():                      # sorted names
     return sorted(RATES)
 
 def learn(
-    name,                             # one of `available()`
-    crops,                            # pictures to learn from
-    config,                           # `Config` of the discovery to compare with: its backbone, and as many pictures as it draws
-    K=10,                             # landmarks
-    lr=None,                          # learning rate; None: that of `RATES`
-    checkpoint=None,                  # file to save to, and to go on from if it is there
+    name: str,                        # one of `available()`
+    crops: Crops,                     # pictures to learn from
+    config: object,                   # `Config` of the discovery to compare with: its backbone, and as many pictures as it draws
+    K: int = 10,                      # landmarks
+    lr: float | None = None,          # learning rate; None: that of `RATES`
+    checkpoint: Path | None = None,   # file to save to, and to go on from if it is there
     **kwargs,                         # further arguments of that method's own function
-):                                    # a detector: `predict` gives (N, K, 2) and scores
+) -> object:                          # a detector: `predict` gives (N, K, 2) and scores
     "Train a method by name, with the budget of a discovery."
     if name not in available():
         raise ValueError(f"no method {name!r} to compare with; there are {', '.join(available())}")

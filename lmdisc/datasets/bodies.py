@@ -11,6 +11,7 @@ __all__ = ['version', 'bones', 'side_joints', 'landmark_names', 'landmark_bones'
 import gzip, json, re
 from importlib.metadata import version as installed
 from dataclasses import dataclass, fields
+from pathlib import Path
 import numpy as np
 from scipy import sparse
 from scipy.spatial.transform import Rotation
@@ -328,12 +329,12 @@ def render(
 
 # %% ../../nbs/15_datasets/bodies.ipynb #6b42b922
 def bodies(
-    n_train=1200,  # pictures to train on
-    n_test=300,    # pictures of other people
-    size=128,      # width and height, px, at least 16
-    seed=0,        # same seed, same pictures, whatever `workers`
-    cache=None,    # folder for the rendered set; `cache_dir()` where None
-    workers=2      # processes
+    n_train: int = 1200,              # pictures to train on
+    n_test: int = 300,                # pictures of other people
+    size: int = 128,                  # width and height, px, at least 16
+    seed: int = 0,                    # same seed, same pictures, whatever `workers`
+    cache: str | Path | None = None,  # folder for the rendered set; `cache_dir()` where None
+    workers: int = 2,                 # processes
 ) -> ImageSet:     # fields: split, identity, yaw, pitch, roll (degrees); errors are divided by the length of the torso
     "Rendered people, kept on disk: yaw uniform over the full circle, landmarks at the joints, visibility by ray test."
     if size < 16: raise ValueError(f"size is {size} px, but a body needs at least 16; try size=128")

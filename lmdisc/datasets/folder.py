@@ -85,13 +85,13 @@ def within(
 
 # %% ../../nbs/15_datasets/folder.ipynb #babdb5d0
 def folder(
-    root,                             # directory, searched recursively
-    boxes=None,                       # CSV file, or (N, 4) image px in sorted order of names; default whole pictures
-    pattern="**/*",                   # which files
-    test_fraction=0.1,                # share of the pictures held out as split "test"
-    seed=0,                           # of the split
-    progress=True,                    # show a bar
-):                                    # `ImageSet` without landmarks, field `split`
+    root: str | Path,                 # directory, searched recursively
+    boxes: str | Path | np.ndarray | None = None, # CSV file, or (N, 4) image px in sorted order of names; default whole pictures
+    pattern: str = "**/*",            # which files
+    test_fraction: float = 0.1,       # share of the pictures held out as split "test"
+    seed: int = 0,                    # of the split
+    progress: bool = True,            # show a bar
+) -> ImageSet:                        # `ImageSet` without landmarks, field `split`
     "Any directory of pictures."
     paths = pictures_in(root, pattern)
     names, sizes = np.array([p.relative_to(root).as_posix() for p in paths]), sizes_of(paths, progress)

@@ -558,12 +558,12 @@ def heads_of(z):
     return images_of(z, np.sqrt((z["box"][:, 2:] - z["box"][:, :2]).prod(1)), z["pose"], landmark_names)
 
 def heads(
-    n_train=1200,  # pictures to train on
-    n_test=300,    # pictures of other people
-    size=128,      # width and height, px, at least 16
-    seed=0,        # same seed, same pictures, whatever `workers`
-    cache=None,    # folder for the rendered set; `cache_dir()` where None
-    workers=2      # processes
+    n_train: int = 1200,              # pictures to train on
+    n_test: int = 300,                # pictures of other people
+    size: int = 128,                  # width and height, px, at least 16
+    seed: int = 0,                    # same seed, same pictures, whatever `workers`
+    cache: str | Path | None = None,  # folder for the rendered set; `cache_dir()` where None
+    workers: int = 2,                 # processes
 ) -> ImageSet:     # fields: split, identity, yaw, pitch, roll (degrees)
     "Rendered heads, kept on disk: yaw uniform over ±90 degrees, landmarks at fixed vertices, visibility by ray test."
     if size < 16: raise ValueError(f"size is {size} px, but a head needs at least 16; try size=128")
