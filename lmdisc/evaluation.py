@@ -12,6 +12,7 @@ __all__ = ['point_errors', 'mean_seen', 'nme', 'ridge', 'regress', 'filled', 'fo
 import json
 from dataclasses import asdict, dataclass
 import numpy as np, torch
+from numpy.typing import ArrayLike
 from scipy.integrate import trapezoid
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score, silhouette_score
 from threadpoolctl import threadpool_limits
@@ -267,7 +268,7 @@ def forward_by_yaw(
 
 # %% ../nbs/80_evaluation.ipynb #2d288b28
 def ced(
-    errors: np.ndarray,               # (N,) one error a picture, NaN where it has none
+    errors: ArrayLike,                # (N,) one error a picture, NaN where it has none
     limit: float = .2,                # largest threshold, in the unit of the errors
     steps: int = 200,
 ) -> tuple[np.ndarray, np.ndarray]:   # (steps,) thresholds, (steps,) share of pictures at or below
@@ -286,7 +287,7 @@ def area(
 
 # %% ../nbs/80_evaluation.ipynb #2a098a70
 def cumulative_landmark_error(
-    errors: np.ndarray,               # (L,) one error a landmark, NaN where it has none
+    errors: ArrayLike,                # (L,) one error a landmark, NaN where it has none
 ) -> np.ndarray:                      # (L',) mean of the best 1 ... L' landmarks
     "The released code's sorted per-landmark curve; its last value is the NME."
     errors = np.sort(errors[~np.isnan(errors)])
@@ -317,11 +318,11 @@ def matched(
 
 # %% ../nbs/80_evaluation.ipynb #4f8da3d9
 def detection_scores(
-    image: np.ndarray,                # (P,) int: picture of each detection
-    xy: np.ndarray,                   # (P, 2) float, px
-    landmarks: np.ndarray,            # (N, L, 2) float, px: the chosen points, NaN where there is none
-    radius: float | np.ndarray,       # px: farthest match; one number, or (N,); 5 % of the crop is usual
-    visible: np.ndarray | None = None, # (N, L) bool: chosen points that can be found; None: all
+    image: ArrayLike,                 # (P,) int: picture of each detection
+    xy: ArrayLike,                    # (P, 2) float, px
+    landmarks: ArrayLike,             # (N, L, 2) float, px: the chosen points, NaN where there is none
+    radius: ArrayLike,                # px: farthest match; one number, or (N,); 5 % of the crop is usual
+    visible: ArrayLike | None = None, # (N, L) bool: chosen points that can be found; None: all
 ) -> dict:                            # dict: precision, recall, f_measure, 0...1; 0 where nothing is detected or chosen
     "Precision, recall and F-measure of detections against chosen points (figure 2d)."
     chosen = np.asarray(landmarks, float) if visible is None else np.where(np.asarray(visible)[..., None], landmarks, np.nan)
@@ -332,8 +333,8 @@ def detection_scores(
 
 # %% ../nbs/80_evaluation.ipynb #f26e651e
 def agreement(
-    assigned: np.ndarray,             # (P,) int: cluster of each point, below 0 for none
-    truth: np.ndarray,                # (P,) int: true landmark of each point, below 0 for none
+    assigned: ArrayLike,              # (P,) int: cluster of each point, below 0 for none
+    truth: ArrayLike,                 # (P,) int: true landmark of each point, below 0 for none
 ) -> dict:                            # dict: nmi 0...1, ari up to 1, points compared; NaN where there are none
     "NMI (arithmetic mean) and adjusted Rand index over the points that have both classes."
     assigned, truth = np.asarray(assigned), np.asarray(truth)
@@ -350,9 +351,9 @@ def of_length_one(v):                 # (P, d) -> (P, d) float32 numpy
     return v / np.maximum(np.linalg.norm(v, axis=1, keepdims=True), 1e-12)
 
 def neighbour_purity(
-    descriptors: np.ndarray,          # (P, d) float
-    classes: np.ndarray,              # (P,) int: the true landmark of each
-    groups: np.ndarray,               # (P,) int: the picture, or the person, each comes from
+    descriptors: ArrayLike,           # (P, d) float
+    classes: ArrayLike,               # (P,) int: the true landmark of each
+    groups: ArrayLike,                # (P,) int: the picture, or the person, each comes from
     k: int = 10,                      # neighbours looked at
     block: int = 1000,                # descriptors compared with all others at a time: bounds memory
 ) -> float:                           # float 0...1
@@ -368,8 +369,8 @@ def neighbour_purity(
     return float(np.concatenate(same).mean())
 
 def silhouette(
-    descriptors: np.ndarray,          # (P, d) float
-    classes: np.ndarray,              # (P,) int: the true landmark of each
+    descriptors: ArrayLike,           # (P, d) float
+    classes: ArrayLike,               # (P,) int: the true landmark of each
     most: int = 3000,                 # as many are drawn, since every pair is compared
     seed: int = 0,                    # of the draw
 ) -> float:                           # float -1...1: near 1 where landmarks are islands; NaN for fewer than two landmarks
