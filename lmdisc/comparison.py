@@ -131,7 +131,7 @@ def taught(images, config, runs=None, drawn=10_000): # drawn: training pictures,
     control = mean_shape_errors(train.landmarks, test.landmarks, test.normaliser, annotated(test))
     return [dict(direct=direct_error(run.tensors["test"].numpy(), test), mean_shape=nme(control))]
 
-def gated(table):                     # columns trunk, seed, pictures_drawn, direct, mean_shape -> with direct_twice and passes, where twice was run
+def gated(table):                     # trunk, seed, pictures_drawn, direct, mean_shape -> and direct_twice, passes
     "Which budgets are enough for a verdict."
     twice = table.assign(pictures_drawn=table.pictures_drawn // 2)[["trunk", "seed", "pictures_drawn", "direct"]]
     both = table.merge(twice, on=["trunk", "seed", "pictures_drawn"], suffixes=("", "_twice"))

@@ -46,7 +46,8 @@ def open_trunk(
     "A trunk that already sees."
     try: trunk = (TRUNKS.get(name) or resolve_name(name))()
     except (ImportError, AttributeError, ValueError, TypeError) as e:
-        raise ValueError(f"there is no trunk {name!r} ({e}); there are hourglass, {', '.join(TRUNKS)}, and 'package.module:Class' of yours") from e
+        raise ValueError(
+            f"there is no trunk {name!r} ({e}); there are hourglass, {', '.join(TRUNKS)}, and 'package.module:Class' of yours") from e
     if 4 not in getattr(trunk, "strides", ()) or len(trunk.channels) != len(trunk.strides):
         raise ValueError(f"{name!r} is no trunk: it needs `channels`, and `strides` with a 4 among them; see lmdisc.trunks.Trunk")
     return trunk

@@ -9,7 +9,8 @@ __all__ = ['SHARED', 'available', 'packed_at', 'open']
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
-from ..images import ImageSet
+from typing import TYPE_CHECKING
+if TYPE_CHECKING: from lmdisc.images import ImageSet
 
 # %% ../../nbs/15_datasets/open.ipynb #d88f0fd7
 SHARED = {"official", "cdf", "torch7"}    # modules that data sets share
@@ -36,7 +37,7 @@ def open(
     name: str,                        # one of `available()`, a folder, an .npz file, or the name of a packed set
     root: str | Path | None = None,   # where its files lie, for those that need some
     **kwargs,                         # further arguments of that data set's own function
-) -> ImageSet:                        # `ImageSet`
+) -> "ImageSet":                      # `ImageSet`
     "Open a data set by name."
     path, known = Path(name), name in available()
     if root is None and path.is_dir():
