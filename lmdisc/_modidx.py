@@ -648,6 +648,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/lmdisc', 'doc_host': '', '
                                  'lmdisc.networks.ResidualBlock.__init__': ('networks.html#residualblock.__init__', 'lmdisc/networks.py'),
                                  'lmdisc.networks.ResidualBlock.forward': ('networks.html#residualblock.forward', 'lmdisc/networks.py'),
                                  'lmdisc.networks.backbone': ('networks.html#backbone', 'lmdisc/networks.py'),
+                                 'lmdisc.networks.check_side': ('networks.html#check_side', 'lmdisc/networks.py'),
                                  'lmdisc.networks.head': ('networks.html#head', 'lmdisc/networks.py'),
                                  'lmdisc.networks.keep_channels': ('networks.html#keep_channels', 'lmdisc/networks.py'),
                                  'lmdisc.networks.landmark_net': ('networks.html#landmark_net', 'lmdisc/networks.py'),

@@ -87,7 +87,7 @@ def label(
     centroids: torch.Tensor,          # (M, d) float
     tolerance: float = 1.0,           # see `limits`; inf keeps every point that got a cluster
     first: int = 0,                   # see `limits`
-) -> Labels:                          # `Labels`
+) -> Labels:
     "Assign keypoints to clusters (equation 1) and drop those that lie far from theirs."
     distances = squared_distances(keypoints.descriptor, centroids)
     found = assign(distances, keypoints.offsets)
@@ -110,7 +110,7 @@ def cluster(
 
 # %% ../nbs/40_clustering.ipynb #40aa0002
 def places_of(
-    labels: Labels,                   # `Labels`
+    labels: Labels,
     n_clusters: int,                  # M
 ) -> torch.Tensor:                    # (N, M, 2) float32, NaN where a picture has no point of a cluster
     "Labels as one row a picture, one column a cluster."

@@ -127,9 +127,8 @@ def taught(images, config, runs=None, drawn=10_000): # drawn: training pictures,
     "What labels teach a network of this configuration."
     steps = -(-drawn // config.stage2.batch)
     alone = change(config, {"stage1.warmup_steps": 0, "stage1.rounds": 0, "stage2.steps": steps})
-    (train, test), run = split_crops(images, alone), points("supervised", None, images, alone, runs)
-    control = mean_shape_errors(train.landmarks, test.landmarks, test.normaliser, annotated(test))
-    return [dict(direct=direct_error(run.tensors["test"].numpy(), test), mean_shape=nme(control))]
+    test, run = split_crops(images, alone)[1], points("supervised", None, images, alone, runs)
+    return [dict(direct=direct_error(run.tensors["test"].numpy(), test), mean_shape=mean_shape(images, alone)[0]["forward"])]
 
 def gated(table):                     # trunk, seed, pictures_drawn, direct, mean_shape -> and direct_twice, passes
     "Which budgets are enough for a verdict."

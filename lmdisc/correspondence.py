@@ -66,7 +66,7 @@ def draw_pairs(
 
 # %% ../nbs/60_correspondence.ipynb #fb2dcba6
 def trusted(
-    labels: Labels,                   # `Labels`
+    labels: Labels,
     share: float,                     # 0…1 of each cluster's points, the nearest first
 ) -> torch.Tensor:                    # (P,) bool
     "The points of each cluster that lie nearest its centroid."
@@ -80,7 +80,7 @@ def trusted(
 
 # %% ../nbs/60_correspondence.ipynb #68a55a5f
 def identities(
-    labels: Labels,                   # `Labels`
+    labels: Labels,
     pairs: str,                       # "clusters" or "augmented"
     trust: float = 1.0,               # see `trusted`
 ) -> torch.Tensor:                    # (P,) int64; a number of its own for a point without a trusted cluster

@@ -101,7 +101,7 @@ def profile(
     name: str,                        # "smoke", "cpu", "gpu" or "paper"
     changes: dict = {},               # further choices by path
     seed: int = 0,
-) -> Config:                          # `Config`
+) -> Config:
     "A configuration by the name of its profile."
     if name not in PROFILES: raise ValueError(f"there is no profile {name!r}; there are {', '.join(PROFILES)}")
     return change(Config(seed=seed), PROFILES[name] | changes)
@@ -122,7 +122,7 @@ def mixed_keypoints(crops, initial, seed):
 def generic_keypoints(
     crops: Crops, config: Config,     # pictures, `Config`
     runs: str | Path | None = None,   # folder of kept runs; None: nothing is kept
-) -> Keypoints:                       # `Keypoints`
+) -> Keypoints:
     "What the generic detector finds (section 4), or the mixture that `share_real` asks for."
     one, off = config.initial, config.released.half_pixel
     if one.share_real is None:
@@ -280,9 +280,9 @@ class Discovery(OneLine):
 # %% ../nbs/90_discovery.ipynb #7db65b03
 def discover(
     images: ImageSet,                 # `ImageSet`; a field "split" with "train" and "test" holds pictures out
-    config: Config = profile("cpu"),  # `Config`
+    config: Config = profile("cpu"),
     runs: str | Path | None = None,   # folder of kept runs: the same call goes on where it stopped; None: keep nothing
-) -> Discovery:                       # `Discovery`
+) -> Discovery:
     "Landmarks of an object category, from pictures alone."
     start = prepare(images, config, runs)
     correspondence = find_correspondence(images, config, runs, start)
@@ -295,7 +295,7 @@ def discover(
 def scored(
     result: Discovery,                # `Discovery` with annotated pictures held out
     runs: str | Path | None = None,   # folder of kept runs
-) -> Discovery:                       # `Discovery`
+) -> Discovery:
     "The same with its scores, beside two controls: the initial clusters, and the mean shape (section 4)."
     train, test = result.train, result.test
     before = initial_landmarks(result.start, result.config, runs)

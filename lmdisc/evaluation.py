@@ -209,7 +209,7 @@ def evaluate(
     repeats: int = 10,                # forward: draws
     seed: int = 0,                    # of the draws
     min_coverage: float = 0.,         # drop landmarks seen in a smaller share of all pictures
-) -> Scores:                          # Scores
+) -> Scores:
     "Forward and backward error with coverage, by the paper's protocol (section 4)."
     sets = _checked(train_found, train_truth, test_found, test_truth)
     kept = (~np.isnan(np.concatenate(sets[::2])).any(-1)).mean(0) >= min_coverage
@@ -238,7 +238,7 @@ def annotated(crops):                 # (N, L) bool
 def score(
     found_train: np.ndarray, found_test: np.ndarray, # (N, K, 2) and (Nt, K, 2) discovered landmarks, crop px, NaN where not seen
     train: Crops, test: Crops,        # `Crops` with landmarks; the test's with a normaliser
-) -> Scores:                          # `Scores`
+) -> Scores:
     "Forward, backward and coverage by the paper's protocol (section 4)."
     return evaluate(found_train, train.landmarks, found_test, test.landmarks, test.normaliser, test.size,
                     annotated(test))

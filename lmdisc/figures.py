@@ -74,7 +74,7 @@ def show_points(
     columns: int = 6,                 # pictures in a row
     size: float = 14,                 # area of a point, in points squared
     width: float = PAGE,              # of the figure, inches
-) -> Figure:                          # Figure
+) -> Figure:
     "A grid of pictures, the points in them coloured by landmark or cluster."
     n, drawn = len(pictures), points_by_picture(points)
     if n != len(drawn): raise ValueError(f"{n} pictures but points for {len(drawn)}; give one set of points a picture")
@@ -119,7 +119,7 @@ def plot_yaw_strip(
     rows: int = 3,                    # pictures for each yaw
     columns: int = 9,                 # yaws, evenly from -90 to 90; those that no picture is near are left out
     width: float = 10.0,              # of the figure, inches
-) -> Figure:                          # Figure
+) -> Figure:
     "Discovered landmarks across the yaw range, one colour a landmark (figures 1 and 3 of the paper)."
     wanted = np.linspace(-90, 90, columns)
     shown, chosen = strip(yaw, wanted, rows)
@@ -338,7 +338,7 @@ def pdf_bytes(fig):                   # Figure -> bytes
 
 # %% ../nbs/85_figures.ipynb #2c170947
 def save_figure(
-    fig: Figure,                      # Figure
+    fig: Figure,
     name: str,                        # file name without its ending
     out_dir: str | Path,              # folder, made if missing
     vector: bool = False,             # True: also as `name.pdf`, for print; not for figures full of pictures

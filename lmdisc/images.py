@@ -294,12 +294,12 @@ def in_memory(shape, parts):          # as `on_disk`, without a file
 IN_MEMORY = 2**30                     # bytes of crops kept in memory; larger sets are mapped from disk
 
 def cut_all(
-    images: ImageSet,                 # `ImageSet`
+    images: ImageSet,
     size: int = 128,                  # S: px of a crop
     margin: float = 0.15,             # share of the longest side of the box added on each side
     cache: str | Path | None = None,  # folder to map the pixels from; default: none up to `IN_MEMORY`, else in `cache_dir()`
     progress: bool = True,            # show a bar
-) -> Crops:                           # `Crops`
+) -> Crops:
     "Cut the object out of every picture."
     centre, side = squares(images, margin)
     origin, scale = centre - side[:, None] / 2, size / side

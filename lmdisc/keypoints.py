@@ -154,7 +154,7 @@ def detect_batch(
 # %% ../nbs/20_keypoints.ipynb #662db242
 def detect_keypoints(
     crops: Crops,                     # pictures and boxes
-    detector: str | Detector = "xfeat",# a name in `DETECTORS`, or a `Detector`
+    detector: str | Detector = "xfeat", # a name in `DETECTORS`, or a `Detector`
     scales: tuple = (1, 1.3, 1.6),    # zooms into the middle of the picture; descriptors are always from scale 1
     threshold: float | None = None,   # least score; None: the detector's own
     nms: float | None = None,         # px of the crop; None: 12 px at 256, in proportion
@@ -187,7 +187,7 @@ def detect_keypoints(
 def describe_keypoints(
     crops: Crops,                     # pictures
     keypoints: Keypoints,             # points in them, crop px
-    detector: str | Detector = "xfeat",# a name in `DETECTORS`, or a `Detector`
+    detector: str | Detector = "xfeat", # a name in `DETECTORS`, or a `Detector`
     canvas: int | None = None,        # as in `detect_keypoints`
     batch: int = 16,                  # pictures at once; bounds the memory
     device: str = "cpu",

@@ -48,7 +48,7 @@ def common(
 # %% ../nbs/70_landmarks.ipynb #69ff30b2
 def landmark_loss(
     stage: Stage2, crops: Crops, places: torch.Tensor, # `Stage2`, pictures, (N, M, 2) labels in crop px
-    augment: Augment,                 # `Augment`
+    augment: Augment,
     released: Released = Released(),  # what to do as the released code
 ) -> Callable:                        # (model, generator) -> {"detector": scalar}
     "The loss of stage 2: MSE on the channels that have a label in a picture (section 3.3)."
@@ -164,7 +164,7 @@ class LandmarkDetector:
     def predict(self,
         pictures: ImageSet | Crops,   # `ImageSet`, or `Crops` of this detector's size
         batch: int = 64,              # pictures at once
-    ) -> tuple[np.ndarray, np.ndarray]:# (N, K, 2) float32 image px (crop px for `Crops`), NaN where not seen; (N, K) float32 scores
+    ) -> tuple[np.ndarray, np.ndarray]: # (N, K, 2) float32 image px (crop px for `Crops`), NaN where not seen; (N, K) float32 scores
         "Landmarks of every picture."
         crops = crops_of(pictures, self.size, self.margin)
         xy, score = (v.numpy() for v in detect(self.net, crops, self.threshold, self.released, batch))

@@ -37,7 +37,7 @@ def sweep_profile(
     name: str,                        # "smoke", "cpu", "gpu" or "paper"
     dataset: str = "heads",
     detector: str = "",               # of the initial keypoints; empty: what the set needs
-) -> Config:                          # `Config`
+) -> Config:
     "A profile at the size of one run of a sweep, as a data set needs it."
     return profile(name, SWEEPS.get(name, {}) | needs(dataset, name)
                    | ({"initial.detector": detector} if detector else {}))
@@ -152,7 +152,7 @@ class Arm:
 def listed(
     values: object,                   # such as "0,1,2"; papermill makes a number of a single one
     kind: type = int,                 # of each
-) -> list:                            # list
+) -> list:
     "Numbers between commas."
     try: return [kind(v) for v in str(values).split(",")]
     except ValueError:
@@ -172,8 +172,8 @@ def budget(config):                   # `Config` -> dict
 def caption(
     config: Config, seeds: list,      # `Config`, [int]
     profile: str, dataset: str,       # names
-    of: str = ", mean and standard deviation",# what several seeds are for
-) -> str:                             # str
+    of: str = ", mean and standard deviation", # what several seeds are for
+) -> str:
     "One line under a figure: what was run, how often, for how long."
     one, n = config.stage1, len(seeds)
     return (f"{Path(dataset).stem}, profile {profile}; {n} seed{'s' * (n > 1)}{of * (n > 1)}; "

@@ -65,7 +65,7 @@ def versions_here():                  # {package: version}
 def provenance(
     notebook: str,                    # the notebook that draws, relative to the checkout
     parameters: dict,                 # dict: its papermill parameters
-    seed: int,                        # int
+    seed: int,
     started: float,                   # `time.time()` when the work began
     data_hash: str = "",              # `ImageSet.data_hash`
     **more,                           # anything else worth knowing
@@ -112,7 +112,7 @@ def output_folder(
 def as_json(o): return (json.dumps(plain(o), indent=1) + "\n").encode()
 
 def save_table(
-    rows: pd.DataFrame | list,           # DataFrame or list of dicts
+    rows: pd.DataFrame | list,        # DataFrame or list of dicts
     name: str,                        # file name without its ending
     out_dir: str | Path,              # folder, made if missing
     **provenance,                     # what `provenance(...)` returned

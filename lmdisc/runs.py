@@ -165,7 +165,7 @@ def kept(
     pictures: ImageSet | Crops,       # `ImageSet` or `Crops`: the data
     of: list,                         # the modules that make it
     learning: Learning | None = None, # `Learning`, if a network is trained
-) -> Run:                             # `Run`
+) -> Run:
     "A result: read, if this source has made it of this configuration and this data; else made, and kept."
     about = dict(what=what, of=of, source=source(*of), config=config, data=pictures.data_hash and data_of(pictures))
     if root is None: return made(make, None, f"{what}-{uuid4().hex}", about, learning)

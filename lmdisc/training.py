@@ -60,7 +60,7 @@ def cosine(t, floor):                 # t in 0…1 -> floor…1
     return floor + (1 - floor) * (1 + torch.cos(torch.tensor(t * torch.pi)).item()) / 2
 
 def rate(
-    learning: Learning,               # `Learning`
+    learning: Learning,
     step: int, total: int,            # this step, and how many there will be
     start: int, end: int,             # the round this step is in: its first step, and the next round's
 ) -> float:                           # float learning rate

@@ -32,7 +32,7 @@ def like(
     config: object,                   # `Config` of a discovery
     K: int,                           # landmarks
     lr: float | None = None,          # learning rate; None: that of stage 1
-) -> Comparator:                      # `Comparator`
+) -> Comparator:
     "A comparator that draws as many training pictures as this discovery, of the same size, with the same backbone."
     one, two = config.stage1, config.stage2
     drawn = 2 * one.batch * (one.warmup_steps + one.rounds * one.round_steps) + two.batch * two.steps

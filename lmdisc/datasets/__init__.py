@@ -37,7 +37,7 @@ def open(
     name: str,                        # one of `available()`, a folder, an .npz file, or the name of a packed set
     root: str | Path | None = None,   # where its files lie, for those that need some
     **kwargs,                         # further arguments of that data set's own function
-) -> "ImageSet":                      # `ImageSet`
+) -> "ImageSet":
     "Open a data set by name."
     path, known = Path(name), name in available()
     if root is None and path.is_dir():
