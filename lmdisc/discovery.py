@@ -17,10 +17,10 @@ from .images import Crops, ImageSet, OneLine
 from .keypoints import Keypoints, describe_keypoints, detect_keypoints, evenly, mixture, remove_outliers
 from .released import Released
 from .augment import Augment
-from .clustering import Labels, cluster, label, places_of
+from .clustering import Labels, label, places_of
 from .networks import CorrespondenceNet, LandmarkNet, NetConfig
 from .training import Learning
-from .correspondence import Stage1, recover_correspondence
+from .correspondence import Stage1, grouped, recover_correspondence
 from .landmarks import LandmarkDetector, Stage2, learn_landmarks
 from .evaluation import Scores, annotated, correspondence_scores, mean_shape_errors, score
 from .runs import Run, kept
@@ -142,11 +142,11 @@ def enough(keypoints, config):
             f"{config.stage1.clusters} clusters asked for; use more or larger pictures, another detector, or a smaller stage1.clusters")
     return keypoints
 
-def initial_clusters(keypoints, config):
+def initial_clusters(keypoints, config, size):
     "First clustering of the generic descriptors (section 4); without clusters to trust, no point lies too far from its own."
-    tolerance = torch.inf if config.stage1.pairs == "augmented" else config.stage1.tolerance
-    return cluster(enough(keypoints, config), config.stage1.clusters, None, tolerance, config.seed,
-                   config.released.first_points)
+    stage = config.stage1
+    if stage.pairs == "augmented": stage = replace(stage, tolerance=torch.inf)
+    return grouped(enough(keypoints, config), stage, size, config.seed, None, config.released)
 
 # %% ../nbs/90_discovery.ipynb #367289eb
 def split_crops(images, config):      # -> train, test or None
@@ -174,7 +174,7 @@ def prepare(images, config, runs=None): # `ImageSet`, `Config`, folder of kept r
     "Crops, initial keypoints and their clusters."
     train, test = split_crops(images, config)
     keypoints = remove_outliers(generic_keypoints(train, config, runs), config.initial.outliers)
-    return Prepared(train, test, keypoints, *initial_clusters(keypoints, config))
+    return Prepared(train, test, keypoints, *initial_clusters(keypoints, config, train.size))
 
 # %% ../nbs/90_discovery.ipynb #df52ed4b
 def stage1_alone(config):             # `Config`

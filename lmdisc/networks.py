@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['STRIDE', 'norm_layer', 'pre_conv', 'ResidualBlock', 'Hourglass', 'NetConfig', 'check_side', 'Backbone', 'Pyramid',
-           'backbone', 'head', 'CorrespondenceNet', 'LandmarkNet', 'landmark_net', 'keep_channels']
+           'backbone', 'head', 'start_from_zero', 'CorrespondenceNet', 'LandmarkNet', 'landmark_net', 'keep_channels']
 
 # %% ../nbs/50_networks.ipynb #ebbc83ba
 from dataclasses import dataclass
@@ -74,6 +74,7 @@ class NetConfig:
     descriptor: int = 256             # d, channels of a descriptor
     norm: str = "group"               # see `norm_layer`
     trunk: str = "hourglass"          # the paper's, from nothing; or one that already sees, see `lmdisc.trunks.open_trunk`
+    keep: bool = False                # True: a descriptor is the trunk's own feature, and what is learned is added to it
 
 # %% ../nbs/50_networks.ipynb #22e80921
 STRIDE = 4                            # picture px in one map cell
@@ -112,11 +113,15 @@ class Pyramid(nn.Module):
         self.lateral = nn.ModuleList(nn.Conv2d(c, net.width, 1) for c in self.trunk.channels)
         self.mix = ResidualBlock(net.width, net.width, net.norm)
 
-    def forward(self, x):
+    def both(self, x):
+        "Features, and what the trunk itself says there: its last maps, length 1."
         check_side(x, self.trunk.multiple)
-        shape = [n // STRIDE for n in x.shape[-2:]]
-        maps = [lateral(m) for lateral, m in zip(self.lateral, self.trunk(x))]
-        return self.mix(sum(F.interpolate(m, shape, mode="bilinear", align_corners=False) for m in maps))
+        shape, maps = [n // STRIDE for n in x.shape[-2:]], self.trunk(x)
+        here = lambda m: F.interpolate(m, shape, mode="bilinear", align_corners=False)
+        mixed = sum(here(lateral(m)) for lateral, m in zip(self.lateral, maps))
+        return self.mix(mixed), here(F.normalize(maps[-1], dim=1))
+
+    def forward(self, x): return self.both(x)[0]
 
 def backbone(net):                    # `NetConfig` -> pictures (B, 3, S, S) to features (B, width, S/4, S/4)
     "The lower part of Φ and Ψ."
@@ -127,6 +132,15 @@ def head(c, c_out, norm):
     "Residual block, 1×1, norm, ReLU, 1×1: from features to one head's maps."
     return nn.Sequential(ResidualBlock(c, c, norm), nn.Conv2d(c, c, 1), norm_layer(norm, c), nn.ReLU(inplace=True),
                          nn.Conv2d(c, c_out, 1))
+
+# %% ../nbs/50_networks.ipynb #3372d342
+def start_from_zero(head, net, below):            # changed in place
+    "A descriptor head that adds nothing yet; refuse where there is nothing to add to."
+    told = below.trunk.channels[-1] if isinstance(below, Pyramid) else 0
+    if net.descriptor != told:
+        raise ValueError(f"keep needs a trunk that already sees, and descriptors like its last maps': {told} channels, not {net.descriptor}; "
+                         "choose another trunk or descriptor, or keep=False")
+    nn.init.zeros_(head[-1].weight), nn.init.zeros_(head[-1].bias)
 
 # %% ../nbs/50_networks.ipynb #7fce6a18
 class CorrespondenceNet(nn.Module):
@@ -139,12 +153,13 @@ class CorrespondenceNet(nn.Module):
         self.backbone = backbone(net)
         self.detector = head(net.width, 1, net.norm)
         self.descriptor = head(net.width, net.descriptor, net.norm)
+        if net.keep: start_from_zero(self.descriptor, net, self.backbone)
 
     def forward(self,
         x,                            # (B, 3, S, S) float, 0…1
     ):                                # heatmap (B, 1, S/4, S/4) in 0…1, descriptors (B, d, S/4, S/4)
-        f = self.backbone(x)
-        return self.detector(f).sigmoid(), self.descriptor(f)
+        f, own = self.backbone.both(x) if self.config.keep else (self.backbone(x), 0)
+        return self.detector(f).sigmoid(), self.descriptor(f) + own
 
 # %% ../nbs/50_networks.ipynb #d93d20ba
 class LandmarkNet(nn.Module):
