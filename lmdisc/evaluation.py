@@ -61,7 +61,7 @@ def normal_equations(
     Y,                                # (..., n, e) float64
     seen,                             # (..., n) bool: rows to learn from
     lam=.01,                          # penalty over max(XᵀX)
-):                                    # XᵀX with its penalty (..., d, d), XᵀY (..., d, e), means (..., 1, d) and (..., 1, e); NaN: no row is seen
+):                                    # (..., d, d) XᵀX with penalty, (..., d, e) XᵀY, (..., 1, d) and (..., 1, e) means, NaN: no row
     "What ridge regression solves, centred: the same penalty for all columns."
     w = seen[..., None]
     n = np.where(w.any(-2, keepdims=True), w.sum(-2, keepdims=True), np.nan)
