@@ -55,7 +55,12 @@ def earlier(w):
 
 def before(w):
     "What a comparison shares runs with."
-    return [f"{RUNS}/{name}_{w.dataset}.ipynb" for name in AFTER.get(w.experiment, []) if w.dataset in (ABLATIONS | COMPARISONS).get(name, {})]
+    return gate(w) + [f"{RUNS}/{name}_{w.dataset}.ipynb" for name in AFTER.get(w.experiment, []) if w.dataset in (ABLATIONS | COMPARISONS).get(name, {})]
+
+def gate(w):
+    "The gate's number stands in every caption; the quick ones take it as committed."
+    waits = w.experiment not in ("gate", *config["quick"]) and w.dataset in COMPARISONS.get("gate", {})
+    return [f"{RUNS}/gate_{w.dataset}.ipynb"] if waits else []
 
 def beside(w):
     "Parameters of a comparison; heads go without saying."
@@ -90,7 +95,7 @@ rule measure:
     shell: PAPERMILL + QUIET
 
 rule draw:
-    input: seeds=[RUNS + "/{experiment}_{dataset}_" + f"{seed}.ipynb" for seed in SEEDS], notebook="nbs/{experiment}.ipynb",
+    input: seeds=[RUNS + "/{experiment}_{dataset}_" + f"{seed}.ipynb" for seed in SEEDS], gate=gate, notebook="nbs/{experiment}.ipynb",
     output: RUNS + "/{experiment}_{dataset}.ipynb",
     wildcard_constraints: experiment="|".join(ABLATIONS)
     params: lambda w: told({"dataset": w.dataset, "seeds": ALL_SEEDS, "out_dir": FIGURES} | ABLATIONS[w.experiment][w.dataset]),

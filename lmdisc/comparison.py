@@ -5,20 +5,23 @@
 # %% auto #0
 __all__ = ['METHODS', 'DISCOVERIES', 'TOLD_K', 'ENOUGH', 'LEARNT', 'PUBLISHED', 'PROTOCOLS', 'EYES_68', 'FIVE_HERE',
            'contestants', 'called', 'side_by_side', 'source_of', 'detector_of', 'predicted', 'points', 'config_of',
-           'errors', 'direct_error', 'compared', 'mean_shape', 'taught', 'gated', 'by_method', 'pooled', 'by_picture',
-           'by_yaw', 'areas', 'yaw_of', 'turning_heads', 'on_turning_heads', 'the_turning_heads', 'at_yaws', 'on_yaws',
-           'the_yaws', 'percent', 'for_reading', 'beaten', 'five_groups', 'five_points', 'few_labels', 'by_labels']
+           'errors', 'direct_error', 'scores_row', 'compared', 'mean_shape', 'true_landmarks', 'taught', 'gated',
+           'at_budget', 'by_method', 'pooled', 'by_picture', 'by_yaw', 'areas', 'yaw_of', 'turning_heads',
+           'on_turning_heads', 'the_turning_heads', 'at_yaws', 'on_yaws', 'the_yaws', 'percent', 'for_reading',
+           'validation', 'beaten', 'five_groups', 'five_points', 'few_labels', 'by_labels']
 
 # %% ../nbs/94_comparison.ipynb #66463e3e
-from dataclasses import asdict
+from dataclasses import asdict, replace
 import numpy as np, pandas as pd, torch
 from . import baselines
 import lmdisc.baselines.imm, lmdisc.baselines.supervised, lmdisc.baselines.zhang # opened by name, and part of what makes a number
-from .evaluation import (annotated, area, ced, forward_by_yaw, forward_errors, mean_shape_errors, nme,
+from .images import sha256
+from .evaluation import (annotated, area, ced, floor, forward_by_yaw, forward_errors, mean_auc, mean_shape_errors, nme,
                                point_errors, score)
 from .figures import nearest_to
 from .runs import kept
 from .discovery import change, discover, split_crops
+from .baselines.common import n_drawn
 from .protocols import Arm, listed, pictures
 
 # %% ../nbs/94_comparison.ipynb #e07e9c31
@@ -69,20 +72,21 @@ def detector_of(
     return baselines.learn(method, train, config, K or 10, rate, folder and folder/"checkpoint.safetensors")
 
 # %% ../nbs/94_comparison.ipynb #601d485b
-def predicted(detector, crops):       # -> (N, K, 2) float32 tensor, crop px, NaN where not seen
-    "What a detector finds."
-    return torch.from_numpy(np.asarray(detector.predict(crops)[0], np.float32))
+def predicted(detector, crops):       # -> (N, K, 2) float32 tensor, crop px, NaN where not seen; (N, K) scores
+    "What a detector finds, and how sure it is."
+    return [torch.from_numpy(np.asarray(v, np.float32)) for v in detector.predict(crops)]
 
 def points(
     method, K, images, config, runs=None, lr=None, # see `detector_of`
     more={},                          # {name: `Crops`}: further pictures to look at
-):                                    # `Run` with tensors "train" and "test", and one for each of `more`
+):                                    # `Run` with tensors "train" and "test", one for each of `more`, and the scores "test_score"
     "What a method finds in the pictures it learned from and in those held out."
     rate = lr or baselines.RATES.get(method)
     train, test = split_crops(images, config)
     def make(folder):
         detector = detector_of(method, K, images, config, runs, rate, folder)
-        return [], {name: predicted(detector, crops) for name, crops in (dict(train=train, test=test) | more).items()}
+        seen = {name: predicted(detector, crops) for name, crops in (dict(train=train, test=test) | more).items()}
+        return [], {name: xy for name, (xy, _) in seen.items()} | {"test_score": seen["test"][1]}
     told = dict(method=method, K=K, rate=rate, config=config_of(method, config),
                 more={name: c.data_hash for name, c in more.items()})
     return kept(make, runs, f"points_{method}", told, images, source_of(method), config.learning1)
@@ -90,6 +94,7 @@ def points(
 def config_of(method, config):        # -> dict
     "What of a configuration a method depends on: all but how often checkpoints are written."
     return asdict(change(config, DISCOVERIES.get(method, {}) | {"save_every": 0}))
+
 
 # %% ../nbs/94_comparison.ipynb #bc6a0e41
 def errors(s):                        # `Scores` -> {name: (n,) tensor}
@@ -101,15 +106,19 @@ def direct_error(found, test):        # (Nt, L, 2), crops -> float
     "The error of points that mean the annotated landmarks, where these are seen."
     return nme(np.where(annotated(test), point_errors(found, test.landmarks, test.normaliser), np.nan))
 
+def scores_row(s):                    # `Scores` -> dict
+    "The columns that every method has."
+    return dict(K=s.n_landmarks, forward=s.nme_forward, forward_seen=s.nme_forward_seen, backward=s.nme_backward, coverage=s.coverage)
+
 def compared(images, config, runs=None, method="ours", K=None, lr=None): # see `detector_of` -> rows, tensors
     "One run of one method: a row of a table, and the errors of every picture and landmark."
     (train, test), run = split_crops(images, config), points(method, K, images, config, runs, lr)
     found = [run.tensors[name].numpy() for name in ("train", "test")]
     s = score(*found, train, test)
-    row = dict(K=s.n_landmarks, forward=s.nme_forward, backward=s.nme_backward,
-               moves=nme(mean_shape_errors(*found, test.normaliser)),
-               coverage=s.coverage, direct=direct_error(found[1], test) if method == "supervised" else np.nan,
-               **forward_by_yaw(s.image_forward, test.fields))
+    row = dict(scores_row(s), moves=nme(mean_shape_errors(*found, test.normaliser)),
+               visibility_auc=mean_auc(run.tensors["test_score"].numpy(), found[0], train, test),
+               direct=direct_error(found[1], test) if method == "supervised" else np.nan,
+               trunk=config.net.trunk, pictures_drawn=n_drawn(config), **forward_by_yaw(s.image_forward, test.fields))
     yaw = {"yaw": torch.as_tensor(test.fields["yaw"])} if "yaw" in test.fields else {}
     return [row], errors(s) | yaw
 
@@ -118,6 +127,12 @@ def mean_shape(images, config, runs=None): # -> rows
     train, test = split_crops(images, config)
     e = mean_shape_errors(train.landmarks, test.landmarks, test.normaliser, annotated(test))
     return [dict(K=0, forward=nme(e), coverage=0.0, **forward_by_yaw(e, test.fields))]
+
+def true_landmarks(images, config, runs=None): # -> rows
+    "The floor: the annotated landmarks through the same measure, missing where they are hidden."
+    train, test = split_crops(images, config)
+    s = floor(train, test)
+    return [scores_row(s) | forward_by_yaw(s.image_forward, test.fields)]
 
 # %% ../nbs/94_comparison.ipynb #bad76b19
 ENOUGH = 1.25                         # times the error at twice the budget: more a budget may not leave
@@ -135,6 +150,10 @@ def gated(table):                     # trunk, seed, pictures_drawn, direct, mea
     twice = table.assign(pictures_drawn=table.pictures_drawn // 2)[["trunk", "seed", "pictures_drawn", "direct"]]
     both = table.merge(twice, on=["trunk", "seed", "pictures_drawn"], suffixes=("", "_twice"))
     return both.assign(passes=(both.direct <= ENOUGH * both.direct_twice) & (both.direct <= LEARNT * both.mean_shape))
+
+def at_budget(gate, config):          # from `gated`, `Config` -> its rows
+    "What the gate says of the budget and the trunk of a configuration."
+    return gate[(gate.pictures_drawn == n_drawn(config)) & (gate.trunk == config.net.trunk)]
 
 # %% ../nbs/94_comparison.ipynb #8bc44aa1
 def by_method(runs):                  # [(label, `Run`), ...] -> {method: [`Run`, ...]}
@@ -222,11 +241,11 @@ def percent(v):                       # Series of shares -> str
     return "" if v.isna().all() else f"{100 * v.mean():.1f}" + f" ± {100 * v.std(ddof=0):.1f}" * (len(v) > 1)
 
 def for_reading(
-    table,                            # a row for each method and seed: method, seed, K and errors
+    table,                            # a row for each method and seed: method, seed, K and errors; what else it holds is left out
     published=None,                   # such as `PUBLISHED`
 ):                                    # DataFrame of text: a row a method, errors in per cent, mean ± deviation over seeds
     "A table as one reads it, ours and the published numbers apart."
-    numbers = [c for c in table if c not in ("method", "seed", "K", "minutes") and table[c].notna().any()]
+    numbers = table.select_dtypes("number").dropna(axis=1, how="all").columns.drop(["seed", "K", "minutes", "pictures_drawn"], "ignore")
     rows = table.groupby("method", sort=False)
     out = pd.concat([rows.K.agg(lambda v: ", ".join(map(str, sorted(v)))), rows[numbers].agg(percent)], axis=1)
     out.columns = pd.MultiIndex.from_product([["measured here"], out.columns])
@@ -235,6 +254,16 @@ def for_reading(
     first = pd.Series(~plain.duplicated(), out.index)
     return out.join(published.reindex(plain).set_axis(out.index).where(first, "").fillna(""))
 
+# %% ../nbs/94_comparison.ipynb #d53c06be
+def validation(images, share=.25):    # `ImageSet` with a split "train"; of its people -> `ImageSet`
+    "The training pictures alone, with people among them held out to choose by."
+    train = images.split("train")
+    _, person = np.unique(train.fields.get("identity", np.arange(len(train))), return_inverse=True)
+    n = person.max() + 1
+    apart = np.random.default_rng(0).permutation(n) < share * n
+    return replace(train, fields=train.fields | {"split": np.where(apart[person], "test", "train")},
+                   data_hash=sha256(train.data_hash, "validation", share))
+
 # %% ../nbs/94_comparison.ipynb #1f5a4aa5
 def beaten(
     table,                            # a row for each method and seed
@@ -242,7 +271,7 @@ def beaten(
     bound="supervised",               # not a rival
 ):                                    # [str, ...]
     "One sentence for every rival and error in which the mean of ours is not the lowest."
-    means = table[table.method != "mean shape"].groupby("method", sort=False)[[*columns, "moves"]].mean()
+    means = table[~table.method.isin(["mean shape", "floor"])].groupby("method", sort=False)[[*columns, "moves"]].mean()
     own, rivals, told = means.loc["ours"], means.drop(index=["ours", bound], errors="ignore"), []
     for column in columns:
         for name, theirs in rivals[rivals[column] < own[column]].iterrows():

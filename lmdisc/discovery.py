@@ -263,6 +263,7 @@ class Discovery(OneLine):
     merging: list                     # a dict a merging: step, landmarks
     detector: LandmarkDetector
     found: list                       # landmarks of train and test pictures, (N, K, 2) each; None where there are none
+    score: np.ndarray = None          # (Nt, K) of the landmarks in test pictures, whether seen or not
     scores: Scores = None             # None without annotations
     initial_scores: Scores = None     # of the initial clusters
     mean_shape: np.ndarray = None     # (Nt, L) errors of the mean shape
@@ -287,8 +288,8 @@ def discover(
     start = prepare(images, config, runs)
     correspondence = find_correspondence(images, config, runs, start)
     detector, merging = find_landmarks(images, config, runs, start, correspondence)
-    found = [crops and detector.predict(crops)[0] for crops in (start.train, start.test)]
-    result = Discovery(config, start, correspondence, merging, detector, found)
+    (train, _), (test, score) = [detector.predict(crops) if crops else (None, None) for crops in (start.train, start.test)]
+    result = Discovery(config, start, correspondence, merging, detector, [train, test], score)
     return result if start.test is None or start.test.landmarks is None else scored(result, runs)
 
 # %% ../nbs/90_discovery.ipynb #f46b833d

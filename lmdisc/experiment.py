@@ -21,6 +21,7 @@ from .runs import Run, circumstances, kept, load_results, minutes_of, origins, o
 from .figures import save_figure, set_style
 from .discovery import change
 from .protocols import Arm, budget, caption, listed, of_set, pictures, sweep_profile
+from .comparison import at_budget
 
 # %% ../nbs/96_experiment.ipynb #0504c265
 def crossed(arms, seeds):             # [`Arm`, ...], "0,1,2" -> [(label with its seed, `Arm`, seed), ...]
@@ -78,7 +79,9 @@ class Experiment:
     @property
     def table(self): return as_table(self.drawn)
     @property
-    def committed(self): return (self.out if self.p.out_dir else checkout()/"figures")/"runs"/f"{self.of}.json"
+    def folder(self): return self.out if self.p.out_dir else checkout()/"figures"
+    @property
+    def committed(self): return self.folder/"runs"/f"{self.of}.json"
 
 # %% ../nbs/96_experiment.ipynb #d7f5fdc7
 @patch
@@ -103,7 +106,9 @@ def taken(self: Experiment, measure):            # -> [(label, `Run`), ...]
     "The committed runs of a measure; that the package has moved on since is said."
     there = [(label, run) for label, run in load_results(self.committed)[0] if run.about["measure"] == measure.__name__]
     if not there:
-        raise ValueError(f"{self.committed.name} holds no run of {measure.__name__}; run the notebook without draw=True")
+        lacking = f"{self.committed.name} holds no run of {measure.__name__}; run the notebook without draw=True"
+        if not self.drawn: raise ValueError(lacking)
+        print(lacking)
     if old := outdated([run for _, run in there]):
         print(
             f"{len(old)} of {len(there)} runs were made by a source other than today's: "
@@ -148,9 +153,16 @@ def summary(self: Experiment, part, numbers): # key of a row; its keys -> DataFr
     return pd.DataFrame([label | {n: run.rows[0][part][n] for n in numbers} for label, run in self.drawn])
 
 @patch
+def gate_note(self: Experiment):                 # -> str; empty where no gate was measured at this budget
+    "What a supervised network reaches at this budget, and at twice as much."
+    path = self.folder/f"{of_set('gate', self.p.dataset)}.csv"
+    if not path.is_file() or not len(at := at_budget(pd.read_csv(path), self.config)): return ""
+    return f"; supervised {100 * at.direct.mean():.1f} %, at twice the budget {100 * at.direct_twice.mean():.1f} %"
+
+@patch
 def note(self: Experiment, of=", mean and standard deviation", before=""): # what several seeds are for; what comes first -> str
     "One line under a figure."
-    return before + caption(self.config, self.seeds, self.p.profile, self.p.dataset, of)
+    return before + caption(self.config, self.seeds, self.p.profile, self.p.dataset, of) + self.gate_note()
 
 @patch
 def close(self: Experiment):

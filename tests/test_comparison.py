@@ -4,6 +4,7 @@ from pathlib import Path
 import pandas as pd, pytest
 from lmdisc import comparison
 from lmdisc.baselines import common
+from lmdisc.baselines.common import n_drawn
 from lmdisc.protocols import pictures, sweep_profile
 from test_datasets import WRITE
 
@@ -18,7 +19,11 @@ def test_table_faces_on_every_published_layout(name, tmp_path):
                            "-p", "methods", methods, "-p", "out_dir", tmp_path, "--no-progress-bar"], cwd=ROOT, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr[-3000:]
     table = pd.read_csv(tmp_path/f"table_faces_{name}.csv")
-    assert set(table.method) == {comparison.called(*a) for a in comparison.contestants(methods, "10,30")} | {"mean shape"}
+    assert set(table.method) == {comparison.called(*a) for a in comparison.contestants(methods, "10,30")} | {"mean shape", "floor"}
+    at = table.set_index("method")
+    assert {"forward_seen", "visibility_auc", "trunk", "pictures_drawn"} <= set(table)
+    assert set(table.trunk.dropna()) == {sweep_profile("smoke").net.trunk} and set(table.pictures_drawn.dropna()) == {n_drawn(sweep_profile("smoke"))}
+    assert at.direct.notna().equals(pd.Series(at.index == "supervised", at.index)) and at.forward_seen["floor"] <= at.forward["floor"]
     assert table.forward.notna().all() and (tmp_path/f"table_faces_{name}.json").exists()
 
 def test_a_comparison_goes_on_where_it_stopped(heads_set, tmp_path, monkeypatch):
@@ -42,6 +47,31 @@ def test_an_interrupted_training_gives_the_same_points(heads_set, tmp_path, monk
     with pytest.raises(KeyboardInterrupt): comparison.points("imm", 5, heads_set, config, tmp_path)
     monkeypatch.setattr(common.Trainer, "one_step", one_step)
     assert (comparison.points("imm", 5, heads_set, config, tmp_path).tensors["test"] == never_stopped.tensors["test"]).all()
+
+def test_the_scores_of_test_pictures_are_kept(heads_set):
+    config = sweep_profile("smoke")
+    run = comparison.points("supervised", None, heads_set, config)
+    assert run.tensors["test_score"].shape == run.tensors["test"].shape[:2] and len(run.tensors["test_score"].unique()) > 1
+    (row,), _ = comparison.compared(heads_set, config, method="zhang", K=5)
+    assert row["visibility_auc"] == .5    # it gives every point the same score
+
+def test_rates_are_chosen_without_the_test_pictures(heads_set):
+    chosen = comparison.validation(heads_set)
+    people = {part: set(chosen.split(part).fields["identity"]) for part in ("train", "test")}
+    assert not people["train"] & people["test"] and len(chosen) == len(heads_set.split("train"))
+    assert not (people["train"] | people["test"]) & set(heads_set.split("test").fields["identity"])
+    assert chosen.data_hash not in (heads_set.data_hash, heads_set.split("train").data_hash)
+
+def test_a_text_column_is_read(heads_set):
+    table = pd.DataFrame([dict(method="ours", seed=s, K=9, forward=.1 + s / 100, trunk="hourglass", pictures_drawn=240) for s in (0, 1)])
+    assert comparison.for_reading(table)["measured here"].loc["ours"].to_dict() == {"K": "9, 9", "forward": "10.5 ± 0.5"}
+
+def test_the_gate_lets_through_what_labels_learn():
+    config = sweep_profile("smoke")
+    rows = [dict(trunk=config.net.trunk, seed=s, pictures_drawn=n_drawn(config) * i, direct=e, mean_shape=.2) for s in (0, 1) for i, e in ((1, .05), (2, .045), (4, .044))]
+    at = comparison.at_budget(comparison.gated(pd.DataFrame(rows)), config)
+    assert at.direct_twice.tolist() == [.045, .045] and at.passes.all()
+    assert not comparison.gated(pd.DataFrame(rows).assign(mean_shape=.09)).passes[0]    # worse than half of the mean shape
 
 @pytest.mark.parametrize("wrong, message", [
     (lambda: comparison.contestants("ours,vgg", "10"), "no method 'vgg' to compare; there are ours, pairs, imm"),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lmdisc.completion import complete
 from lmdisc.clustering import places_of
-from lmdisc.evaluation import agreement, ced, detection_scores, evaluate, matched, regress
+from lmdisc.evaluation import agreement, ced, detection_scores, evaluate, matched, nearest_annotated, regress, visibility_auc
 from lmdisc.merging import absorbers, merge_labels, overlaps, renumbered
 
 quick = settings(max_examples=10, deadline=None, derandomize=True)
@@ -59,6 +59,65 @@ def test_errors_do_not_depend_on_the_unit(seed, scale):
     np.testing.assert_allclose([b.nme_forward, b.nme_backward], [a.nme_forward, a.nme_backward], rtol=1e-8)
     half = scores(found, truth, normaliser=np.full(20, 25.))
     np.testing.assert_allclose([half.nme_forward, half.nme_backward], [2 * a.nme_forward, 2 * a.nme_backward], rtol=1e-12)
+
+
+@quick
+@given(seeds, st.integers(1, 5))
+def test_seen_points_alone_are_all_points_where_none_is_missing(seed, n_found):
+    found, truth = shapes(np.random.default_rng(seed), found=n_found, share=2)
+    kwargs = dict(n_labelled=30, repeats=2)
+    a = scores(found, truth, **kwargs)
+    assert a.nme_forward_seen == a.nme_forward
+    X, Y = found.reshape(60, -1), truth[:40] / 128 - .5
+    everything = np.ones(X[40:].shape, bool)
+    np.testing.assert_allclose(regress(X[:40], Y, X[40:], there=everything), regress(X[:40], Y, X[40:]), atol=1e-9)
+
+
+@quick
+@given(seeds)
+def test_what_stands_where_nothing_is_seen_does_not_matter(seed):
+    "Neither the place nor the coordinate that is missing; and where nothing at all is seen, the mean shape is left."
+    rng = np.random.default_rng(seed)
+    X, Y, there = rng.normal(size=(60, 8)), rng.normal(size=(40, 3, 2)), np.repeat(rng.random((20, 4)) < .6, 2, axis=1)
+    Y[rng.random((40, 3)) < .2] = np.nan
+    there[0] = False
+    a, b = (regress(X[:40], Y, np.where(there, X[40:], other), there=there) for other in (0., rng.normal(size=(20, 8)) * 100))
+    np.testing.assert_allclose(a, b, atol=1e-9)
+    np.testing.assert_allclose(a[0], np.nanmean(Y, 0), atol=1e-9)
+    found, truth = shapes(rng)
+    half = found.copy()
+    half[50:, 0, 0] = np.nan          # x alone is missing: the point is not seen
+    whole = found.copy()
+    whole[50:, 0] = np.nan
+    np.testing.assert_allclose(scores(half, truth).nme_forward_seen, scores(whole, truth).nme_forward_seen, rtol=1e-9)
+
+
+@quick
+@given(seeds)
+def test_honest_silence_costs_little_from_seen_points(seed):
+    "The true landmarks themselves, hidden now and then, as the floor of the measure has them."
+    _, truth = shapes(np.random.default_rng(seed), truth=8)
+    hidden = np.random.default_rng(seed).random((60, 8, 1)) < .3
+    a = scores(np.where(hidden, np.nan, truth), truth)
+    assert a.nme_forward_seen < .5 * a.nme_forward
+
+
+@quick
+@given(seeds)
+def test_a_score_that_falls_with_a_hidden_point_is_recognised(seed):
+    "Whatever the scale of the scores and the order of the landmarks."
+    rng = np.random.default_rng(seed)
+    _, truth = shapes(rng, truth=4)
+    visible, which = rng.random((60, 4)) < .5, rng.permutation(4)
+    visible[40:42] = [[True] * 4, [False] * 4]
+    found = truth[:, which] + rng.normal(size=(60, 4, 2))
+    np.testing.assert_array_equal(nearest_annotated(found[:40], truth[:40], visible[:40]), which)
+    ask = lambda score: visibility_auc(score, truth[:40][:, which], truth[:40], visible[:40], visible[40:])
+    knows = visible[40:][:, which] + rng.random((20, 4)) * .5
+    np.testing.assert_array_equal(ask(knows), 1.)
+    np.testing.assert_array_equal(ask(np.exp(3 * knows)), 1.)
+    np.testing.assert_array_equal(ask(-knows), 0.)
+    np.testing.assert_array_equal(ask(np.ones((20, 4))), .5)
 
 
 @quick

@@ -47,7 +47,7 @@ SURFACE = {                           # what users call, by module
     "training": "save_state load_state rate", "correspondence": "trusted identities harvest next_labels recover_correspondence",
     "merging": "overlaps absorbers", "landmarks": "detect absorb landmark_loss learn_landmarks LandmarkDetector.predict",
     "completion": "complete",
-    "evaluation": "forward_errors backward_errors mean_shape_errors evaluate score ced area agreement detection_scores "
+    "evaluation": "forward_errors backward_errors mean_shape_errors evaluate score nearest_annotated visibility_auc ced area agreement detection_scores "
                   "cumulative_landmark_error neighbour_purity silhouette described cluster_scores correspondence_scores",
     "provenance": "provenance save_table save_record", "runs": "kept", "figures": "show_points plot_yaw_strip save_figure",
     "discovery": "change profile generic_keypoints discover scored", "baselines": "learn",

@@ -9,7 +9,7 @@ __all__ = ['deformation', 'moments', 'separation', 'Zhang', 'ZhangPoints', 'zhan
 import math
 import torch, torch.nn.functional as F
 from torch import nn
-from ..networks import STRIDE, Backbone, head
+from ..networks import STRIDE, backbone, head
 from .common import Bend, Painter, PointDetector, bent, drawn_pictures, gaussians, mean_cell, train, unbent
 
 # %% ../../nbs/91_baselines/zhang.ipynb #745c99c9
@@ -41,7 +41,7 @@ class Zhang(nn.Module):
     ):
         super().__init__()
         w, norm, self.sigma = how.net.width, how.net.norm, sigma
-        self.backbone, self.scores, self.features = Backbone(how.net), head(w, how.K + 1, norm), head(w, w, norm)
+        self.backbone, self.scores, self.features = backbone(how.net), head(w, how.K + 1, norm), head(w, w, norm)
         self.describe = nn.Linear(w, described)
         self.paint = Painter(described + how.K + 1, w // 2, 2, norm)
 
