@@ -266,19 +266,18 @@ def plot_methods(
     pictures,                         # C pictures, channels first or last
     points,                           # {name: (C, K, 2) px, NaN where not seen}: a row each
     titles=None,                      # C strings
-    width=9,                          # of the figure, inches
-    size=34,                          # area of a point, in points squared
+    width=8.2,                        # of the figure, inches
     note="",                          # one line below: what was run
 ):                                    # Figure
     "The same pictures in every row, the points of one method in each, coloured `around` its mean shape (figures 1 and 3 of the paper)."
-    C = len(pictures)
-    fig, axes = plt.subplots(len(points), C, figsize=(width, len(points) * (width - .9) / C + .3), squeeze=False)
+    C, side = len(pictures), (width - .4) / len(pictures)
+    fig, axes = plt.subplots(len(points), C, figsize=(width, len(points) * side + .35), squeeze=False)
     fig.get_layout_engine().set(w_pad=.02, h_pad=.02, wspace=0, hspace=0)
     for row, (name, xy) in zip(axes, points.items()):
         colours = colours_around(xy)
         for i, (ax, (p, c)) in enumerate(zip(row, points_by_picture(xy))):
-            draw_points(ax, pictures[i], p, c, colours, size, titles[i] if titles and ax in axes[0] else None)
-        row[0].set_ylabel(name.replace(", ", ",\n"), rotation=0, ha="right", va="center", fontsize=7)
+            draw_points(ax, pictures[i], p, c, colours, (5 * side)**2, titles[i] if titles and ax in axes[0] else None)
+        row[0].set_ylabel(fill(name, 16), fontsize=6.5)
     note_below(fig, note)
     return fig
 
