@@ -67,7 +67,10 @@ FORMS = {                             # name: (what tables call it, changes to t
     "paper": ("paper's form", PAPER_FORM | as_in_paper("net.trunk", "learning1.optimizer")),
     "ours": ("self-trained", {})}
 
-def both_features(images, config, runs=None, forms="ours"): # forms: of `FORMS`, between commas -> [(name, `Keypoints`, (P,) landmark), ...], crops
+def both_features(
+    images, config, runs=None,        # `ImageSet` with landmarks, `Config`, folder of kept runs
+    forms="ours",                     # of `FORMS`, between commas
+):                                    # [(name, `Keypoints` with descriptors, (P,) landmark), ...], held-out crops
     "Held-out true landmarks in the generic detector's features, and in those of Φ as each form trains it."
     asked, start = forms.split(","), prepare(images, config, runs)
     if unknown := set(asked) - set(FORMS): raise ValueError(f"there is no form {unknown.pop()!r}; there are {', '.join(FORMS)}")

@@ -12,13 +12,13 @@ from .images import Crops
 from .augment import Augment
 from .landmarks import LandmarkDetector
 
-# %% ../nbs/72_quality.ipynb #a2907cfc
+# %% ../nbs/72_quality.ipynb #e0ac08a3
 def moved_and_found(
     detector: LandmarkDetector,       # or any other whose `predict(crops)` gives (N, K, 2) px, NaN where not seen, and scores
     crops: Crops,                     # B pictures
     augment: Augment,                 # how they are changed
     generator: torch.Generator,       # of the changes
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]: # landmarks taken along and those found, (B, K, 2) px; (B, K) bool: was taken out of the picture
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]: # landmarks taken along and those found, (B, K, 2) px; (B, K) bool: left the picture
     "Landmarks that go along when pictures are changed, and landmarks of the changed pictures."
     xy = torch.as_tensor(np.asarray(detector.predict(crops)[0], np.float32))
     seen = ~xy.isnan().any(-1)
