@@ -147,7 +147,7 @@ def colours_around(landmarks):        # as in `around` -> (K, 3) float RGB in 0.
     return colours
 
 # %% ../nbs/85_figures.ipynb #f0110005
-def draw_numbers(ax, picture, xy, classes, colours, size=7.5, title=None):
+def draw_numbers(ax, picture, xy, classes, colours, size=9, title=None):
     "One picture with its points as numbered discs, the digits `size` points high."
     draw_points(ax, picture, xy[:0], classes[:0], colours, title=title)
     for (x, y), k in zip(xy, classes):
@@ -163,9 +163,9 @@ def rows_of(n, columns):              # pictures, at most so many in a row -> [(
 def plot_followed(
     groups: dict,                     # {title: (pictures (N, 3, S, S), landmarks (N, K, 2) px, N titles or None)}
     columns: int = 7,                 # pictures in a row, at most
-    width: float = 8.2,               # of the figure, inches
+    width: float = 10,                # of the figure, inches
     gap: float = .04,                 # between pictures, inches
-    head: float = .22,                # height of a line of titles, inches
+    head: float = .2,                 # height of a line of titles, inches
 ) -> Figure:
     "The same few landmarks in one group of pictures after the other, by colour and by number (figures 1 and 3 of the paper)."
     groups = {name: (*map(np.asarray, (pictures, xy)), titles) for name, (pictures, xy, titles) in groups.items()}
@@ -175,6 +175,7 @@ def plot_followed(
              for name, (pictures, xy, titles) in groups.items() for i, j in rows_of(len(pictures), columns)]
     heights = [width / len(pictures) + head * (bool(name) + bool(titles)) for name, pictures, _, titles in lines]
     fig, at = plt.figure(figsize=(width, sum(heights))), 0
+    fig.set_layout_engine("none")
     for (name, pictures, drawn, titles), height in zip(lines, heights):
         side = width / len(pictures)
         fig.text(gap / width, 1 - (at + .75 * head) / sum(heights), name, size=8, va="baseline")

@@ -46,13 +46,13 @@ def repeatability(
         asked = asked + (~np.isnan(moved[..., 0]) | ~np.isnan(found[..., 0]) & ~left).sum(0)
     return hits / np.maximum(asked, 1)
 
-# %% ../nbs/72_quality.ipynb #f45d2324
+# %% ../nbs/72_quality.ipynb #3beb418d
 def best_landmarks(
     quality: np.ndarray,              # (K,) higher is better
     landmarks: np.ndarray,            # (N, K, 2) px, NaN where not seen
     size: float,                      # side of the pictures, px
     n: int = 9,                       # at most so many
-    apart: float = .08,               # of the side: the least distance to one that is taken already
+    apart: float = .1,                # of the side: the least distance to one that is taken already
     often: float = .25,               # of the pictures: the least share in which one is seen
 ) -> np.ndarray:                      # (at most n,) int64, best first
     "The best landmarks that are spread out and seen often enough."
