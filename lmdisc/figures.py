@@ -4,14 +4,16 @@
 
 # %% auto #0
 __all__ = ['COLUMN', 'PAGE', 'ROUND_PANELS', 'set_style', 'landmark_colours', 'points_by_picture', 'as_picture', 'draw_points',
-           'show_points', 'nearest_to', 'strip', 'plot_yaw_strip', 'plot_rounds', 'plot_merging', 'plot_ced',
-           'note_below', 'legend_beside', 'plot_ceds', 'plot_methods', 'plot_by_yaw', 'plot_metric', 'plot_effects',
-           'natural_order', 'plot_planes', 'png_bytes', 'pdf_bytes', 'save_figure']
+           'show_points', 'nearest_to', 'strip', 'plot_yaw_strip', 'around', 'colours_around', 'draw_numbers',
+           'rows_of', 'plot_followed', 'plot_rounds', 'plot_merging', 'plot_ced', 'note_below', 'legend_beside',
+           'plot_ceds', 'plot_methods', 'plot_by_yaw', 'plot_metric', 'plot_effects', 'natural_order', 'plot_planes',
+           'six_bits', 'png_bytes', 'pdf_bytes', 'save_figure']
 
 # %% ../nbs/85_figures.ipynb #2eeee273
 import io, math
 from pathlib import Path
 from textwrap import fill
+from PIL import Image
 from matplotlib.figure import Figure
 import matplotlib.pyplot as plt, numpy as np, pandas as pd, seaborn as sns, torch
 from .keypoints import Keypoints
@@ -127,6 +129,63 @@ def plot_yaw_strip(
     drawn = [pictures[i] if i >= 0 else None for i in chosen]
     return show_points(drawn, np.asarray(landmarks)[chosen], titles, len(shown), width=width)
 
+# %% ../nbs/85_figures.ipynb #f0110002
+def around(
+    landmarks,                        # (N, K, 2) px, y downwards, NaN where not seen
+):                                    # (K,) int64: the landmarks in their order, those never seen last
+    "Landmarks as they lie around the middle of the mean shape, clockwise from the top."
+    seen = ~np.isnan(landmarks).any(-1)
+    mean = np.where(seen[..., None], landmarks, 0).sum(0) / seen.sum(0)[:, None].clip(1)
+    away = mean - mean[seen.any(0)].mean(0) if seen.any() else mean
+    return np.lexsort((np.arctan2(away[:, 0], -away[:, 1]) % (2 * np.pi), ~seen.any(0)))
+
+def colours_around(landmarks):        # as in `around` -> (K, 3) float RGB in 0...1
+    "Colours that tell where on the object a landmark lies; neighbours also differ in lightness."
+    order = around(landmarks)
+    hues, colours = np.arange(len(order)) / max(1, len(order)), np.empty((len(order), 3))
+    for i, k in enumerate(order): colours[k] = sns.husl_palette(1, h=hues[i], s=.95, l=(.55, .72)[i % 2])[0]
+    return colours
+
+# %% ../nbs/85_figures.ipynb #f0110005
+def draw_numbers(ax, picture, xy, classes, colours, size=9, title=None):
+    "One picture with its points as numbered discs, the digits `size` points high."
+    draw_points(ax, picture, xy[:0], classes[:0], colours, title=title)
+    for (x, y), k in zip(xy, classes):
+        dark = colours[k] @ [.3, .59, .11] < .5
+        ax.text(x, y, k + 1, size=size, weight="bold", color="white" if dark else "black", ha="center", va="center", clip_on=True,
+                bbox=dict(boxstyle="circle,pad=.12", fc=colours[k], ec="white", lw=.8))
+
+def rows_of(n, columns):              # pictures, at most so many in a row -> [(start, end), ...]
+    "Rows of equal length, or nearly."
+    ends = np.cumsum([len(part) for part in np.array_split(np.arange(n), max(1, math.ceil(n / columns)))])
+    return list(zip([0, *ends[:-1]], ends))
+
+def plot_followed(
+    groups: dict,                     # {title: (pictures (N, 3, S, S), landmarks (N, K, 2) px, N titles or None)}
+    columns: int = 7,                 # pictures in a row, at most
+    width: float = 10,                # of the figure, inches
+    gap: float = .04,                 # between pictures, inches
+    head: float = .2,                 # height of a line of titles, inches
+) -> Figure:
+    "The same few landmarks in one group of pictures after the other, by colour and by number (figures 1 and 3 of the paper)."
+    groups = {name: (*map(np.asarray, (pictures, xy)), titles) for name, (pictures, xy, titles) in groups.items()}
+    shape = np.concatenate([xy / pictures.shape[-1] for pictures, xy, _ in groups.values()])
+    order, colours = around(shape), colours_around(shape)
+    lines = [(name * (not i), pictures[i:j], points_by_picture(xy[i:j, order]), titles and titles[i:j])
+             for name, (pictures, xy, titles) in groups.items() for i, j in rows_of(len(pictures), columns)]
+    heights = [width / len(pictures) + head * (bool(name) + bool(titles)) for name, pictures, _, titles in lines]
+    fig, at = plt.figure(figsize=(width, sum(heights))), 0
+    fig.set_layout_engine("none")
+    for (name, pictures, drawn, titles), height in zip(lines, heights):
+        side = width / len(pictures)
+        fig.text(gap / width, 1 - (at + .75 * head) / sum(heights), name, size=8, va="baseline")
+        at += height
+        for i, (picture, (xy, c)) in enumerate(zip(pictures, drawn)):
+            place = [i * side + gap / 2, sum(heights) - at + gap / 2, side - gap, side - gap]
+            ax = fig.add_axes(np.divide(place, [width, sum(heights)] * 2))
+            draw_numbers(ax, picture, xy, c, colours[order], title=titles[i] if titles else None)
+    return fig
+
 # %% ../nbs/85_figures.ipynb #beaee452
 ROUND_PANELS = {"loss": "Loss", "nmi": "NMI", "f_measure": "F-measure", "points": "Points a picture"}
 
@@ -208,17 +267,18 @@ def plot_methods(
     pictures,                         # C pictures, channels first or last
     points,                           # {name: (C, K, 2) px, NaN where not seen}: a row each
     titles=None,                      # C strings
-    width=PAGE,                       # of the figure, inches
+    width=8.2,                        # of the figure, inches
     note="",                          # one line below: what was run
 ):                                    # Figure
-    "The same pictures in every row, the points of one method in each (figures 1 and 3 of the paper)."
-    C = len(pictures)
-    fig, axes = plt.subplots(len(points), C, figsize=(width, len(points) * (width - .9) / C + .4), squeeze=False)
+    "The same pictures in every row, the points of one method in each, coloured `around` its mean shape (figures 1 and 3 of the paper)."
+    C, side = len(pictures), (width - .4) / len(pictures)
+    fig, axes = plt.subplots(len(points), C, figsize=(width, len(points) * side + .35), squeeze=False)
+    fig.get_layout_engine().set(w_pad=.02, h_pad=.02, wspace=0, hspace=0)
     for row, (name, xy) in zip(axes, points.items()):
-        colours = landmark_colours(np.shape(xy)[1])
+        colours = colours_around(xy)
         for i, (ax, (p, c)) in enumerate(zip(row, points_by_picture(xy))):
-            draw_points(ax, pictures[i], p, c, colours, 7, titles[i] if titles and ax in axes[0] else None)
-        row[0].set_ylabel(name.replace(", ", ",\n"), rotation=0, ha="right", va="center", fontsize=7)
+            draw_points(ax, pictures[i], p, c, colours, (5 * side)**2, titles[i] if titles and ax in axes[0] else None)
+        row[0].set_ylabel(fill(name, 16), fontsize=6.5)
     note_below(fig, note)
     return fig
 
@@ -319,16 +379,23 @@ def plot_planes(
     return fig
 
 # %% ../nbs/85_figures.ipynb #0a5fbce2
+def six_bits(png):                    # PNG file -> PNG file, bytes
+    "The same picture with 64 levels a channel; white stays white."
+    levels = np.asarray(Image.open(io.BytesIO(png)).convert("RGB")) // 4
+    Image.fromarray((levels * (255 / 63)).round().astype(np.uint8)).save(buffer := io.BytesIO(), format="png")
+    return buffer.getvalue()
+
 def png_bytes(
     fig,                              # Figure
     dpi=110,                          # dots an inch, at most
-    limit=800_000,                    # bytes, at most
+    limit=700_000,                    # bytes, at most
 ):                                    # bytes
     "`fig` as a PNG file that is small enough to keep in a repository."
     def drawn():
         fig.savefig(buffer := io.BytesIO(), format="png", dpi=dpi)
         return buffer.getvalue()
-    while len(png := drawn()) > limit: dpi *= .85
+    if len(png := drawn()) <= limit: return png
+    while len(png := six_bits(drawn())) > limit: dpi *= .85
     return png
 
 def pdf_bytes(fig):                   # Figure -> bytes

@@ -46,10 +46,11 @@ SURFACE = {                           # what users call, by module
     "losses": "heatmap_loss hinge contrastive_loss", "networks": "landmark_net keep_channels",
     "training": "save_state load_state rate", "correspondence": "trusted identities harvest next_labels recover_correspondence",
     "merging": "overlaps absorbers", "landmarks": "detect absorb landmark_loss learn_landmarks LandmarkDetector.predict",
+    "quality": "repeatability best_landmarks",
     "completion": "complete",
     "evaluation": "forward_errors backward_errors mean_shape_errors evaluate score nearest_annotated visibility_auc ced area agreement detection_scores "
                   "cumulative_landmark_error neighbour_purity silhouette described cluster_scores correspondence_scores",
-    "provenance": "provenance save_table save_record", "runs": "kept", "figures": "show_points plot_yaw_strip save_figure",
+    "provenance": "provenance save_table save_record", "runs": "kept", "figures": "show_points plot_yaw_strip plot_followed save_figure",
     "discovery": "change profile generic_keypoints discover scored", "baselines": "learn",
     "protocols": "sweep_profile pictures as_in_paper listed caption"}
 
