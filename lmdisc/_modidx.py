@@ -5,6 +5,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/lmdisc', 'doc_host': '', '
                                 'lmdisc.augment.Augment.__call__': ('augment.html#augment.__call__', 'lmdisc/augment.py'),
                                 'lmdisc.augment.blur': ('augment.html#blur', 'lmdisc/augment.py'),
                                 'lmdisc.augment.colour_matrix': ('augment.html#colour_matrix', 'lmdisc/augment.py'),
+                                'lmdisc.augment.covered': ('augment.html#covered', 'lmdisc/augment.py'),
                                 'lmdisc.augment.move_points': ('augment.html#move_points', 'lmdisc/augment.py'),
                                 'lmdisc.augment.noise_strip': ('augment.html#noise_strip', 'lmdisc/augment.py'),
                                 'lmdisc.augment.noise_windows': ('augment.html#noise_windows', 'lmdisc/augment.py'),

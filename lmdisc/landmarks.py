@@ -69,7 +69,7 @@ def landmark_loss(
 # %% ../nbs/70_landmarks.ipynb #d0be9c9e
 def detect(
     model: LandmarkNet, crops: Crops, # Ψ, pictures
-    threshold: float = 0.2,           # score below which a landmark is not seen
+    threshold: float | torch.Tensor = 0.2, # score below which a landmark is not seen; one number, or (K,)
     released: Released = Released(),  # how the decoder reads the maps
     batch: int = 64,                  # pictures at once
 ) -> tuple[torch.Tensor, torch.Tensor]: # (N, K, 2) float32 crop px, NaN where not seen; (N, K) float32
@@ -78,9 +78,10 @@ def detect(
     device, parts = next(model.parameters()).device, []
     for at in tqdm(range(0, len(crops), batch), desc="detect landmarks", leave=False):
         with torch.no_grad(): maps = model.eval()(crops.batch(range(at, min(at + batch, len(crops))), device))
-        parts.append([v.cpu() for v in decode(maps, threshold, not released.whole_cells, released.wrap)])
+        parts.append([v.cpu() for v in decode(maps, -torch.inf, not released.whole_cells, released.wrap)])
     cells, score = map(torch.cat, zip(*parts))
-    return to_pixels(cells, STRIDE), score
+    seen = score >= torch.as_tensor(threshold)
+    return to_pixels(cells.where(seen[..., None], torch.nan), STRIDE), score
 
 # %% ../nbs/70_landmarks.ipynb #34558294
 def absorb(
@@ -150,12 +151,14 @@ class LandmarkDetector:
         net: LandmarkNet,             # `LandmarkNet` with K channels
         size: int,                    # S, side of the crops it was trained on, px
         margin: float = 0.15,         # of the crops around a box, see `ImageSet.crops`
-        threshold: float = 0.2,       # score below which a landmark is not seen
+        threshold: float | list = 0.2, # score below which a landmark is not seen; one number, or K
         names: list | None = None,    # K names; None: landmark 0, 1, …
         released: Released = Released(), # how the decoder reads the maps
     ) -> None:
         self.net, self.size, self.margin = net.eval().to(memory_format=memory_format(net)), size, margin
-        self.threshold, self.released = threshold, released
+        if np.ndim(threshold) and len(threshold) != self.K:
+            raise ValueError(f"{len(threshold)} thresholds for {self.K} landmarks; give one number, or one each")
+        self.threshold, self.released = np.full(self.K, threshold, float), released
         self.names = list(names or [f"landmark {k}" for k in range(self.K)])
         if len(self.names) != self.K: raise ValueError(f"{len(self.names)} names for {self.K} landmarks; give one each")
     @property
@@ -173,8 +176,8 @@ class LandmarkDetector:
     def save(self, folder):
         "Write weights and record into a folder."
         record = {"what": "lmdisc landmark detector", "K": self.K, "size": self.size, "margin": self.margin,
-                  "threshold": self.threshold,
-                  "names": self.names, "released": asdict(self.released), "net": asdict(self.net.config)}
+                  "threshold": self.threshold.tolist(), "names": self.names,
+                  "released": asdict(self.released), "net": asdict(self.net.config)}
         save_state(Path(folder) / "weights.safetensors", self.net.state_dict(), record)
         with whole_file(Path(folder) / "detector.json") as part: part.write_text(json.dumps(record, indent=1))
 
