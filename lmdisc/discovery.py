@@ -243,7 +243,7 @@ def find_landmarks(images, config, runs, start, found): # -> `LandmarkDetector`,
     psi = LandmarkNet(run.rows[-1]["landmarks"], config.net)
     psi.load_state_dict(run.tensors)
     size, margin = config.data.size, config.data.margin
-    return LandmarkDetector(psi.to(Accelerator().device), size, margin, config.stage2.confident,
+    return LandmarkDetector(psi.to(Accelerator().device), size, margin, run.rows[-1]["threshold"],
                             released=config.released), run.rows
 
 # %% ../nbs/90_discovery.ipynb #08026b42
