@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Stage1', 'draw_pairs', 'trusted', 'identities', 'fetch', 'descriptor_loss', 'step_loss', 'fresh', 'to_batch',
-           'harvest', 'remembered', 'carried_over', 'grouped', 'next_labels', 'pack', 'unpack', 'round_ends',
+           'harvest', 'remembered', 'carried_over', 'clustered', 'next_labels', 'pack', 'unpack', 'round_ends',
            'recover_correspondence']
 
 # %% ../nbs/60_correspondence.ipynb #5f259716
@@ -195,7 +195,7 @@ def carried_over(
     return torch.zeros(n_clusters, mine.shape[1]).index_add_(0, old.cluster, mine) / size[:, None]
 
 # %% ../nbs/60_correspondence.ipynb #2651d4b3
-def grouped(
+def clustered(
     points: Keypoints, stage: Stage1, # with descriptors; how
     size: int,                        # side of the pictures, px
     seed: int = 0,
@@ -219,7 +219,7 @@ def next_labels(
     old = labels if alone else remembered(labels, stage.memory, stage.threshold)
     points = harvest(model, crops, old, torch.inf if alone else stage.threshold, stage.max_points)
     init = carried_over(points, old, stage.clusters) if not released.cold_centroids else None
-    found, centroids = grouped(points, stage, crops.size, seed, init, released)
+    found, centroids = clustered(points, stage, crops.size, seed, init, released)
     return replace(labels if alone else found, descriptor=None), centroids
 
 # %% ../nbs/60_correspondence.ipynb #3f08c2da

@@ -20,7 +20,7 @@ from .augment import Augment
 from .clustering import Labels, label, places_of
 from .networks import CorrespondenceNet, LandmarkNet, NetConfig
 from .training import Learning
-from .correspondence import Stage1, grouped, recover_correspondence
+from .correspondence import Stage1, clustered, recover_correspondence
 from .landmarks import LandmarkDetector, Stage2, learn_landmarks
 from .evaluation import Scores, annotated, correspondence_scores, mean_shape_errors, score
 from .runs import Run, kept
@@ -146,7 +146,7 @@ def initial_clusters(keypoints, config, size):
     "First clustering of the generic descriptors (section 4); without clusters to trust, no point lies too far from its own."
     stage = config.stage1
     if stage.pairs == "augmented": stage = replace(stage, tolerance=torch.inf)
-    return grouped(enough(keypoints, config), stage, size, config.seed, None, config.released)
+    return clustered(enough(keypoints, config), stage, size, config.seed, None, config.released)
 
 # %% ../nbs/90_discovery.ipynb #367289eb
 def split_crops(images, config):      # -> train, test or None
