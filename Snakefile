@@ -30,22 +30,23 @@ def told(parameters):
     return " ".join(f"-p {name} {value}" for name, value in parameters.items())
 
 def superpoint():
-    "Are the weights that photographs start from at hand? Looked for once, by the first process of a run; if not, that is said."
+    "Are SuperPoint's weights at hand? Looked for once, by the first process of a run; if not, that is said."
     if "LMDISC_SUPERPOINT" not in os.environ:
         from lmdisc.detectors import at_hand
         os.environ["LMDISC_SUPERPOINT"] = "here" if at_hand("superpoint") else ""
         if not os.environ["LMDISC_SUPERPOINT"]:
-            print("Left out: all photographs; SuperPoint's weights are not in the cache and could not be fetched.", file=sys.stderr)
+            print("Left out: ablation_init on photographs; SuperPoint's weights are not in the cache and could not be fetched.", file=sys.stderr)
     return bool(os.environ["LMDISC_SUPERPOINT"])
 
-def here(dataset):
+def here(dataset, experiment=""):
     "Packed sets are other people's pictures; where they are missing, so are their results. Profile smoke does without them."
     from lmdisc.datasets.packed import data_root
-    return dataset in ("heads", "bodies") or PROFILE != "smoke" and (data_root() / f"{dataset}.npz").is_file() and superpoint()
+    there = dataset in ("heads", "bodies") or PROFILE != "smoke" and (data_root() / f"{dataset}.npz").is_file()
+    return there and (dataset == "heads" or experiment != "ablation_init" or superpoint())
 
 def drawn(experiments):
     "The notebooks that draw these experiments, on all the pictures that are here."
-    return [f"{RUNS}/{name}_{dataset}.ipynb" for name, sets in experiments.items() for dataset in sets if here(dataset)]
+    return [f"{RUNS}/{name}_{dataset}.ipynb" for name, sets in experiments.items() for dataset in sets if here(dataset, name)]
 
 def earlier(w):
     "The first seed finds the keypoints for the others; an ablation that shares runs with others waits for them."
@@ -55,7 +56,8 @@ def earlier(w):
 
 def before(w):
     "What a comparison shares runs with."
-    return gate(w) + [f"{RUNS}/{name}_{w.dataset}.ipynb" for name in AFTER.get(w.experiment, []) if w.dataset in (ABLATIONS | COMPARISONS).get(name, {})]
+    return gate(w) + [f"{RUNS}/{name}_{w.dataset}.ipynb" for name in AFTER.get(w.experiment, [])
+                      if w.dataset in (ABLATIONS | COMPARISONS).get(name, {}) and here(w.dataset, name)]
 
 def gate(w):
     "The gate's number stands in every caption; the quick ones take it as committed."

@@ -6,7 +6,7 @@
 __all__ = ['MERGED', 'DOUBLE', 'RISES', 'DRIFT', 'SEPARATE', 'STABLE', 'CLAIMS', 'JUDGED', 'interval', 'verdict', 'bound_of',
            'unmerged', 'complete', 'at_end', 'by_seed', 'own', 'pairs_ratio', 'noise_ratio', 'nmi_by_M', 'best_M',
            'twice_less_once', 'gain', 'r2d2_ratio', 'widest', 'f_gain', 'turned_away', 'over_initial', 'over_rival',
-           'over_bound', 'Claim', 'read_tables', 'judged', 'judge', 'save_claims', 'listed_value']
+           'over_bound', 'Claim', 'read_table', 'read_tables', 'judged', 'judge', 'save_claims', 'listed_value']
 
 # %% ../nbs/97_claims.ipynb #eacab907
 import json
@@ -16,7 +16,6 @@ import numpy as np, pandas as pd
 from scipy.stats import t as student
 from .provenance import save_table, version_of
 from .protocols import of_set, sweep_profile
-from .baselines.common import n_drawn
 from .comparison import at_budget
 
 # %% ../nbs/97_claims.ipynb #b319457a
@@ -43,12 +42,12 @@ def verdict(
     return dict(ours=values.mean(), std=values.std(), n=len(values), low=low, high=high, verdict=word, why=idle)
 
 # %% ../nbs/97_claims.ipynb #c053cb87
-def bound_of(tables, experiment, dataset, profile): # -> do labels teach at this budget?; the numbers
+def bound_of(tables, experiment, dataset): # -> do labels teach at this budget?; the numbers
     "What the gate says of the budget of an experiment."
-    config, gate = sweep_profile(profile, dataset), tables.get(("gate", dataset))
-    at = None if gate is None else at_budget(gate[gate.experiment == experiment], config)
-    if at is None or at.empty:
-        return False, f"the gate was not measured at this budget of {n_drawn(config):,} pictures drawn, trunk {config.net.trunk}"
+    drawn, trunk = tables[experiment, dataset].attrs["budget"]
+    gate = tables.get(("gate", dataset))
+    at = None if gate is None else at_budget(gate[gate.experiment == experiment], drawn, trunk)
+    if at is None or at.empty: return False, f"the gate was not measured at this budget of {drawn:,} pictures drawn, trunk {trunk}"
     once, twice, control = (at[name].mean() for name in ("direct", "direct_twice", "mean_shape"))
     return bool(at.passes.all()), (f"a supervised network is off by {once:.1%} at this budget, by {twice:.1%} at twice as much, "
                                    f"the mean shape by {control:.1%}")
@@ -183,10 +182,16 @@ CLAIMS = [
 JUDGED = tuple(dict.fromkeys(c.table for c in CLAIMS))     # the experiments that give a verdict
 
 # %% ../nbs/97_claims.ipynb #6f2ee38e
+def read_table(path):                 # .csv file with its provenance beside it -> DataFrame; its `attrs` know the budget
+    "A table, and how many pictures each of its runs drew, on which trunk."
+    table, told = pd.read_csv(path), json.loads(path.with_suffix(".json").read_text())["budget"]
+    table.attrs["budget"] = told["pictures_drawn"], told["net"]["trunk"]
+    return table
+
 def read_tables(folder, datasets):    # of .csv files, ["heads", ...] -> {(experiment, dataset): DataFrame}
     "The tables that the experiments left, and that of the gate."
     wanted = {(name, d): folder/f"{of_set(name, d)}.csv" for name in ("gate", *JUDGED) for d in datasets}
-    return {key: pd.read_csv(path) for key, path in wanted.items() if path.is_file()}
+    return {key: read_table(path) for key, path in wanted.items() if path.is_file()}
 
 def judged(claim, tables, dataset, profile): # -> dict, one row of claims.csv; None where the claim cannot be read
     "One claim on one set of pictures."
@@ -194,7 +199,7 @@ def judged(claim, tables, dataset, profile): # -> dict, one row of claims.csv; N
     try: values = pd.Series(claim.read(t, dataset, profile)).dropna()
     except (KeyError, AttributeError, IndexError): return None
     if not len(values): return None
-    idle, (taught, told) = claim.idle(t), bound_of(tables, claim.table, dataset, profile)
+    idle, (taught, told) = claim.idle(t), bound_of(tables, claim.table, dataset)
     said = "; ".join(filter(None, [idle, told]))
     return dict(claim=claim.text, dataset=dataset, profile=profile, paper=claim.paper, criterion=claim.criterion,
                 **verdict(values, claim.least, claim.most, idle if taught else said) | {"why": said})

@@ -151,9 +151,9 @@ def gated(table):                     # trunk, seed, pictures_drawn, direct, mea
     both = table.merge(twice, on=["trunk", "seed", "pictures_drawn"], suffixes=("", "_twice"))
     return both.assign(passes=(both.direct <= ENOUGH * both.direct_twice) & (both.direct <= LEARNT * both.mean_shape))
 
-def at_budget(gate, config):          # from `gated`, `Config` -> its rows
-    "What the gate says of the budget and the trunk of a configuration."
-    return gate[(gate.pictures_drawn == n_drawn(config)) & (gate.trunk == config.net.trunk)]
+def at_budget(gate, drawn, trunk):    # from `gated`; pictures drawn, name -> its rows
+    "What the gate says of a budget and a trunk."
+    return gate[(gate.pictures_drawn == drawn) & (gate.trunk == trunk)]
 
 # %% ../nbs/94_comparison.ipynb #8bc44aa1
 def by_method(runs):                  # [(label, `Run`), ...] -> {method: [`Run`, ...]}

@@ -19,9 +19,10 @@ from fastcore.basics import patch
 from .provenance import checkout, output_folder, save_record, save_table, version_of
 from .runs import Run, circumstances, kept, load_results, minutes_of, origins, outdated, save_results, source
 from .figures import save_figure, set_style
-from .discovery import change
+from .discovery import change, restored
 from .protocols import Arm, budget, caption, listed, of_set, pictures, sweep_profile
 from .comparison import at_budget
+from .baselines.common import n_drawn
 
 # %% ../nbs/96_experiment.ipynb #0504c265
 def crossed(arms, seeds):             # [`Arm`, ...], "0,1,2" -> [(label with its seed, `Arm`, seed), ...]
@@ -113,6 +114,7 @@ def taken(self: Experiment, measure):            # -> [(label, `Run`), ...]
         print(
             f"{len(old)} of {len(there)} runs were made by a source other than today's: "
             f"commit {', '.join(c[:7] for c in origins(old)['commit'])}.")
+    if not self.drawn: self.config = restored(there[0][1].about["config"]["config"])       # captions tell what was run
     return there
 
 # %% ../nbs/96_experiment.ipynb #4a5965b8
@@ -156,7 +158,7 @@ def summary(self: Experiment, part, numbers): # key of a row; its keys -> DataFr
 def gate_note(self: Experiment):                 # -> str; empty where no gate was measured at this budget
     "What a supervised network reaches at this budget, and at twice as much."
     path = self.folder/f"{of_set('gate', self.p.dataset)}.csv"
-    if not path.is_file() or not len(at := at_budget(pd.read_csv(path), self.config)): return ""
+    if not path.is_file() or not len(at := at_budget(pd.read_csv(path), n_drawn(self.config), self.config.net.trunk)): return ""
     return f"; supervised {100 * at.direct.mean():.1f} %, at twice the budget {100 * at.direct_twice.mean():.1f} %"
 
 @patch

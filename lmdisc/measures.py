@@ -66,7 +66,7 @@ def landmarks(images, config, runs=None): # -> rows
 
 # %% ../nbs/93_measures.ipynb #1ef9e2e8
 FORMS = {                             # name: (what tables call it, changes to the configuration)
-    "paper": ("paper's form", PAPER_FORM | as_in_paper("net.trunk", "learning1.optimizer")),
+    "paper": ("paper's form", PAPER_FORM | as_in_paper("net.trunk", "net.keep")),
     "ours": ("self-trained", {})}
 
 def purity(points, which, test):      # `Keypoints` with descriptors, (P,) landmark, their crops -> 0…1

@@ -16,11 +16,12 @@ from . import datasets
 from .images import ImageSet
 from .keypoints import evenly
 from .discovery import Config, change, profile
+from .baselines.common import n_drawn
 
 # %% ../nbs/92_protocols.ipynb #a2a073be
 SWEEPS = {"cpu": {
-    "data.n_images": 400, "stage1.batch": 4, "stage1.warmup_steps": 300, "stage1.round_steps": 60, "stage1.rounds": 3,
-    "stage2.steps": 250, "stage2.batch": 24, "stage2.merge_from": 100, "stage2.merge_every": 50}}
+    "data.n_images": 600, "stage1.batch": 8, "stage1.warmup_steps": 200, "stage1.round_steps": 75,
+    "stage2.steps": 300, "stage2.batch": 24, "stage2.merge_from": 120, "stage2.merge_every": 60}}
 
 # %% ../nbs/92_protocols.ipynb #cd74f6ae
 RENDERED = "heads", "bodies"
@@ -29,9 +30,8 @@ LIMBS = "bodies", "bodies_lsp", "bbcpose", "human36m"
 
 def needs(dataset, name):             # data set, profile -> {path: value}
     "What a data set changes in a profile."
-    start = {} if dataset in RENDERED or name == "smoke" else {"initial.detector": "superpoint"}
     limbs = {"stage1.clusters": 250} if dataset in LIMBS and profile(name).stage1.clusters == Config().stage1.clusters else {}
-    return start | limbs | ({"data.margin": 0.0} if dataset in WHOLE else {})
+    return limbs | ({"data.margin": 0.0} if dataset in WHOLE else {})
 
 def sweep_profile(
     name: str,                        # "smoke", "cpu", "gpu" or "paper"
@@ -97,34 +97,36 @@ def as_in_paper(
     return {p: attrgetter(p)(Config()) for p in paths}
 
 PAPER_FORM = as_in_paper(
-    "stage1.negatives", "stage1.unit", "stage1.margin", "stage1.squared_hinge", "stage1.contrast", "stage1.across", "stage1.trust",
-    "stage1.tolerance", "stage1.emphasis", "learning1.lr", "learning1.schedule")
+    "initial.outliers", "stage1.grouping", "stage1.loss", "stage1.contrast", "stage1.emphasis", "stage1.threshold", "learning1")
 
 # %% ../nbs/92_protocols.ipynb #a8203bb2
 DEPARTURES = [
-    dict(name="negatives", paths=["stage1.negatives"],
-         why="two points of one picture differ for sure; two clusters may be one landmark"),
-    dict(name="length of descriptors", paths=["stage1.unit", "stage1.margin"],
-         why="clustering compares directions; so does the loss, and the margin fits the unit sphere"),
-    dict(name="squared hinge", paths=["stage1.squared_hinge"],
-         why="pushes hardest what lies nearest, and lets go gently at the margin"),
-    dict(name="emphasis in stage 1", paths=["stage1.emphasis"],
-         why="the plain mean finds 'zero everywhere' first, and stays there"),
-    dict(name="learning rate of stage 1", paths=["learning1.schedule", "learning1.lr"],
-         why="one fall over the whole run suits a short one"),
-    dict(name="share of pairs across pictures", paths=["stage1.across"],
-         why="how much is asked of clusters that may be wrong"),
-    dict(name="trust", paths=["stage1.trust"], why="far from its centroid a point is more often wrong"),
-    dict(name="distance filter", paths=["stage1.tolerance"],
-         why="a point left out is background to the detector; whom to pull together, trust decides"),
+    dict(name="how points are grouped", paths=["stage1.grouping"],
+         why="an eye seen from the front and from the side look alike only by way of the views between"),
+    dict(name="loss of the descriptors", paths=["stage1.loss"],
+         why="two points of one picture differ for sure, two clusters may be one landmark; a margin stops asking too early"),
     dict(name="weight of the contrastive loss", paths=["stage1.contrast"],
          why="ten times the detector's loss leaves the detector little of a short run"),
+    dict(name="a trunk that already sees", paths=["net.trunk", "net.keep"],
+         why="minutes of training from nothing do not teach even a supervised network where landmarks are"),
+    dict(name="optimiser", paths=["learning1.optimizer", "learning2.optimizer", "learning1.trunk", "learning2.lr"],
+         why="what already sees shall change slowly, what is new fast"),
+    dict(name="emphasis in stage 1", paths=["stage1.emphasis"],
+         why="the plain mean finds 'zero everywhere' first, and stays there"),
+    dict(name="score of a new detection", paths=["stage1.threshold"], why="the emphasis raises all scores"),
+    dict(name="learning rate of stage 1", paths=["learning1.schedule", "learning1.lr"],
+         why="one fall over the whole run suits a short one"),
     dict(name="number of clusters", paths=["stage1.clusters"],
          why="fewer pictures fill fewer clusters (the NMI depends on their number, too)"),
     dict(name="normalisation layers", paths=["net.norm"],
          why="a third faster on a processor (the paper is silent; the released code has groups)"),
-    dict(name="detector of the initial keypoints", paths=["initial.detector"], why="freely licensed and fast"),
+    dict(name="detector of the initial keypoints", paths=["initial.detector"],
+         why="freely licensed, and its descriptors tell landmarks apart best before any training"),
     dict(name="score of an initial keypoint", paths=["initial.least_score"], why="each detector scores in its own way"),
+    dict(name="outliers among the initial keypoints", paths=["initial.outliers"],
+         why="chains leave out by themselves what has no partner in other pictures"),
+    dict(name="out of sight", paths=["stage2.absent", "stage2.threshold", "augment.cutout"],
+         why="a detector that has never seen a picture without its landmark fires in all of them"),
     dict(name="emphasis in stage 2", paths=["stage2.emphasis"], why="as in stage 1"),
     dict(name="learning rate of stage 2", paths=["learning2.schedule"], why="as in stage 1"),
     dict(name="rare clusters", paths=["stage2.min_share"],
@@ -165,7 +167,7 @@ def of_set(name, dataset):            # "ablation_noise", "faces_cfp" -> "ablati
 def budget(config):                   # `Config` -> dict
     "What every arm of a comparison may spend."
     some = lambda part, *names: {n: getattr(part, n) for n in names}
-    return {**some(config.data, "n_images", "size"), "net": asdict(config.net),
+    return {"pictures_drawn": n_drawn(config), **some(config.data, "n_images", "size"), "net": asdict(config.net),
             "stage2": some(config.stage2, "steps", "batch"),
             "stage1": some(config.stage1, "warmup_steps", "round_steps", "rounds", "batch")}
 

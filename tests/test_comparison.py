@@ -69,7 +69,7 @@ def test_a_text_column_is_read(heads_set):
 def test_the_gate_lets_through_what_labels_learn():
     config = sweep_profile("smoke")
     rows = [dict(trunk=config.net.trunk, seed=s, pictures_drawn=n_drawn(config) * i, direct=e, mean_shape=.2) for s in (0, 1) for i, e in ((1, .05), (2, .045), (4, .044))]
-    at = comparison.at_budget(comparison.gated(pd.DataFrame(rows)), config)
+    at = comparison.at_budget(comparison.gated(pd.DataFrame(rows)), n_drawn(config), config.net.trunk)
     assert at.direct_twice.tolist() == [.045, .045] and at.passes.all()
     assert not comparison.gated(pd.DataFrame(rows).assign(mean_shape=.09)).passes[0]    # worse than half of the mean shape
 

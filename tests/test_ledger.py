@@ -51,9 +51,9 @@ def test_every_departure_of_a_profile_has_a_row():
 
 @pytest.fixture(scope="module")
 def start(heads_set):
-    "What one round makes of it, by choices."
+    "What one round makes of it, by choices; K-means and the margin, which the released code departs from."
     def run(choices):
-        config = change(small_config(), {"stage1.warmup_steps": 2, "stage1.round_steps": 3, "stage1.rounds": 1} | choices)
+        config = change(small_config(), as_in_paper("stage1.grouping", "stage1.loss") | {"stage1.warmup_steps": 2, "stage1.round_steps": 3, "stage1.rounds": 1} | choices)
         return find_correspondence(heads_set.split("train"), config)
     return run
 

@@ -126,14 +126,14 @@ def test_every_committed_figure_is_drawn_again(tmp_path):
     assert done.returncode == 0, done.stderr[-3000:]
     if libraries == {p: version_of(p) for p in libraries}: assert "as they were, to the byte" in done.stdout, done.stdout[-2000:]
 
-def test_photographs_are_left_out_without_superpoint(tmp_path):
+def test_superpoint_is_left_out_without_its_weights(tmp_path):
     "Pictures are there, weights are not, and there is no network: one line says so, and the rest of the plan stands."
     (tmp_path/"data").mkdir(); (tmp_path/"data"/"faces_cfp.npz").touch()
     nowhere = {"LMDISC_DATA": str(tmp_path/"data"), "LMDISC_CACHE": str(tmp_path/"cache"), "HTTPS_PROXY": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
     done = subprocess.run(["snakemake", "--nolock", "-n", "-F", "all", "-s", ROOT/"Snakefile"], cwd=ROOT, env=ENV | nowhere, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
-    said = [l for l in done.stderr.splitlines() if l.startswith("Left out: all photographs")]
-    assert len(said) == 1 and "ablation_noise_heads" in done.stdout and "ablation_noise_faces_cfp" not in done.stdout
+    said = [l for l in done.stderr.splitlines() if l.startswith("Left out: ablation_init on photographs")]
+    assert len(said) == 1 and "ablation_noise_faces_cfp" in done.stdout and "ablation_init_faces_cfp" not in done.stdout
 
 @pytest.mark.parametrize("wrong, message", [
     (lambda d: pictures("nowhere", "smoke"), "no data set 'nowhere': choose one of .*heads"),

@@ -36,10 +36,10 @@ def n_drawn(config):                  # `Config` of a discovery -> int
 def like(
     config: object,                   # `Config` of a discovery
     K: int,                           # landmarks
-    lr: float | None = None,          # learning rate; None: that of stage 1
+    lr: float | None = None,          # learning rate; None: that of stage 2
 ) -> Comparator:
     "A comparator that draws as many training pictures as this discovery, of the same size, with the same backbone."
-    batch, learning = config.stage2.batch, replace(config.learning1, lr=lr or config.learning1.lr)
+    batch, learning = config.stage2.batch, replace(config.learning2, lr=lr or config.learning2.lr)
     return Comparator(K, -(-n_drawn(config) // batch), batch, config.net, learning, config.augment, config.seed)
 
 # %% ../../nbs/91_baselines/common.ipynb #ea44b9bf
