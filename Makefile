@@ -41,7 +41,7 @@ ifdef PROFILE
 	$(RUN) $(SWEEP) all --config profile=$(PROFILE) seed=$(SEED)
 else
 	@echo "The main job, pictures to landmarks, and the quickest ablation: 20 minutes at most on 2 cores. Stopped on the way, the same command goes on."
-	$(RUN) $(SWEEP) quick --config seed=$(SEED)
+	$(RUN) $(SWEEP) quick --config seed=$(SEED) 'seeds={"cpu": [$(SEED)]}'
 endif
 	@echo "Done. The notebooks as they ran are in runs. The figures they wrote:"
 	@find figures runs/*/figures -type f -newer runs/.started ! -name '*.tmp' 2>/dev/null | sort | sed 's/^/  /'

@@ -42,16 +42,17 @@ SURFACE = {                           # what users call, by module
     "datasets.bodies": "bodies", "datasets.folder": "folder", "detectors": "open_detector",
     "keypoints": "detect_keypoints describe_keypoints remove_outliers mixture",
     "heatmaps": "draw_gaussians draw_channels peaks decode sample",
-    "clustering": "kmeans squared_distances assign limits label cluster places_of",
-    "losses": "heatmap_loss hinge contrastive_loss", "networks": "landmark_net keep_channels",
-    "training": "save_state load_state rate", "correspondence": "trusted identities harvest next_labels recover_correspondence",
+    "clustering": "kmeans mean_descriptors squared_distances assign limits label cluster places_of",
+    "chains": "similar_pictures links chain",
+    "losses": "heatmap_loss hinge contrastive_loss softmax_loss", "networks": "landmark_net keep_channels",
+    "training": "save_state load_state rate", "correspondence": "trusted identities harvest clustered next_labels recover_correspondence",
     "merging": "overlaps absorbers", "landmarks": "detect absorb landmark_loss learn_landmarks LandmarkDetector.predict",
     "quality": "repeatability best_landmarks",
     "completion": "complete",
     "evaluation": "forward_errors backward_errors mean_shape_errors evaluate score nearest_annotated visibility_auc ced area agreement detection_scores "
                   "cumulative_landmark_error neighbour_purity silhouette described cluster_scores correspondence_scores",
     "provenance": "provenance save_table save_record", "runs": "kept", "figures": "show_points plot_yaw_strip plot_followed save_figure",
-    "discovery": "change profile generic_keypoints discover scored", "baselines": "learn",
+    "discovery": "change restored profile generic_keypoints discover scored", "baselines": "learn",
     "protocols": "sweep_profile pictures as_in_paper listed caption"}
 
 @pytest.mark.parametrize("module", SURFACE)
