@@ -83,9 +83,9 @@ def restored(
 
 # %% ../nbs/90_discovery.ipynb #214a59da
 SHORT = {                             # what a schedule of minutes rather than days needs; measured in deviations.ipynb
-    "initial.detector": "xfeat", "initial.least_score": 0.0,
+    "initial.detector": "aliked", "initial.least_score": 0.0, "initial.outliers": 0.0,
     "net.trunk": "xfeat", "net.keep": True, "net.descriptor": 64, "augment.cutout": 0.3,
-    "stage1.grouping": "chains", "stage1.loss": "softmax", "stage1.contrast": 1.0, "stage1.emphasis": 10.0, "stage1.threshold": 0.5,
+    "stage1.grouping": "chains", "stage1.loss": "softmax", "stage1.contrast": 1.0, "stage1.emphasis": 10.0, "stage1.threshold": 0.3,
     "learning1.optimizer": "adamw", "learning1.lr": 1e-3, "learning1.schedule": "fall", "learning1.trunk": 0.1,
     "stage2.emphasis": 10.0, "stage2.absent": 1.0, "stage2.threshold": "groups",
     "learning2.optimizer": "adamw", "learning2.lr": 1e-3, "learning2.schedule": "fall"}
@@ -97,11 +97,11 @@ PROFILES = {
     "cpu": SHORT | {
         "data.size": 160, "data.n_images": 1200, "save_every": 100,
         "net.width": 32, "net.depth": 3, "net.norm": "batch",
-        "stage1.clusters": 30, "stage1.warmup_steps": 150, "stage1.round_steps": 75, "stage1.rounds": 2,
-        "stage2.steps": 400, "stage2.batch": 32, "stage2.merge_from": 150, "stage2.merge_every": 75,
+        "stage1.clusters": 30, "stage1.warmup_steps": 200, "stage1.round_steps": 100, "stage1.rounds": 2,
+        "stage2.steps": 500, "stage2.batch": 32, "stage2.merge_from": 200, "stage2.merge_every": 100,
         "stage2.min_share": 0.05},
     "smoke": SHORT | {
-        "data.size": 64, "data.n_images": 40, "save_every": 5,
+        "initial.detector": "xfeat", "data.size": 64, "data.n_images": 40, "save_every": 5,
         "net.width": 16, "net.depth": 2, "net.norm": "batch",
         "stage1.clusters": 8, "stage1.warmup_steps": 10, "stage1.round_steps": 5, "stage1.rounds": 2, "stage1.batch": 4,
         "stage2.steps": 20, "stage2.batch": 4, "stage2.merge_from": 8, "stage2.merge_every": 6},
