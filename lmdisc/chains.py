@@ -120,8 +120,8 @@ def chained(points, n_clusters, size, how, tolerance, seed): # see `chain` -> `L
     u, v, alike = links(points, similar_pictures(points, how.pictures, seed=seed), size, how)
     linked = held(u, v, points, how.share)
     if linked.sum() < max(n_clusters, 2):
-        raise ValueError(f"{int(linked.sum())} of {len(points)} keypoints have a partner in enough pictures, fewer than the {n_clusters} clusters "
-                         "asked for; use more pictures, fewer clusters, a lower chains.least, or grouping='kmeans'")
+        raise ValueError(f"{int(linked.sum())} of {len(points)} keypoints have a partner in enough pictures, fewer than the "
+                         f"{n_clusters} clusters asked for; use more pictures, fewer clusters, a lower chains.least, or grouping='kmeans'")
     number, inside = linked.cumsum(0) - 1, linked[u]
     space = embedding(number[u[inside]], number[v[inside]], alike[inside], int(linked.sum()), n_clusters, seed)
     return label(points.select(linked), kmeans(space, n_clusters, None, seed, redo=10), tolerance, space=space)

@@ -33,7 +33,8 @@ def kmeans(
     if len(descriptors) < n_clusters:
         raise ValueError(f"{len(descriptors)} keypoints cannot make {n_clusters} clusters; use fewer clusters or more pictures")
     x = F.normalize(descriptors.float(), dim=1).cpu().contiguous().numpy()
-    means = faiss.Kmeans(x.shape[1], n_clusters, niter=iterations, seed=seed, nredo=1 if init is not None else redo, min_points_per_centroid=1)
+    means = faiss.Kmeans(x.shape[1], n_clusters, niter=iterations, seed=seed, nredo=redo if init is None else 1,
+                         min_points_per_centroid=1)
     means.train(x, init_centroids=None if init is None else init.cpu().contiguous().numpy())
     return torch.from_numpy(means.centroids.reshape(n_clusters, -1).copy())
 
@@ -44,8 +45,8 @@ def mean_descriptors(
     n_clusters: int,                  # M
 ) -> torch.Tensor:                    # (M, d) float32
     "Mean of each cluster's descriptors, scaled to length one first."
-    x = F.normalize(descriptors.float(), dim=1)
-    return torch.zeros(n_clusters, x.shape[1]).index_add_(0, clusters, x) / torch.bincount(clusters, minlength=n_clusters).clamp_min(1)[:, None]
+    x, size = F.normalize(descriptors.float(), dim=1), torch.bincount(clusters, minlength=n_clusters)
+    return torch.zeros(n_clusters, x.shape[1]).index_add_(0, clusters, x) / size.clamp_min(1)[:, None]
 
 # %% ../nbs/40_clustering.ipynb #4bcb5f10
 def squared_distances(

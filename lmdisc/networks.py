@@ -138,8 +138,8 @@ def start_from_zero(head, net, below):            # changed in place
     "A descriptor head that adds nothing yet; refuse where there is nothing to add to."
     told = below.trunk.channels[-1] if isinstance(below, Pyramid) else 0
     if net.descriptor != told:
-        raise ValueError(f"keep needs a trunk that already sees, and descriptors like its last maps': {told} channels, not {net.descriptor}; "
-                         "choose another trunk or descriptor, or keep=False")
+        raise ValueError(f"keep needs a trunk that already sees, and descriptors like its last maps': {told} channels, not "
+                         f"{net.descriptor}; choose another trunk or descriptor, or keep=False")
     nn.init.zeros_(head[-1].weight), nn.init.zeros_(head[-1].bias)
 
 # %% ../nbs/50_networks.ipynb #7fce6a18

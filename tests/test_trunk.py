@@ -6,7 +6,7 @@ from lmdisc.landmarks import LandmarkDetector
 from lmdisc.measures import FORMS
 from lmdisc.trunks import open_trunk
 
-def asked(changes={}): return discover(heads(24, 8, size=64), profile("smoke", changes))
+def asked(changes=None): return discover(heads(24, 8, size=64), profile("smoke", changes or {}))
 
 @pytest.fixture(scope="module")
 def found(): return asked()
