@@ -31,7 +31,7 @@ $(READY): pyproject.toml constraints.txt
 	@! $(VENV)/bin/pip check | grep -v -e '^scm-' -e '^No broken'
 	@touch $@
 
-reproduce: $(READY)  ## the main job and the quickest ablation: 20 minutes at most on 2 cores; PROFILE=cpu: everything; KEPT=DIR: with kept runs from elsewhere
+reproduce: $(READY)  ## the main job: 20 minutes at most on 2 cores; PROFILE=cpu: everything; KEPT=DIR: with kept runs from elsewhere
 	@mkdir -p runs/$(or $(PROFILE),cpu)/kept && touch runs/.started
 ifdef KEPT
 	@cp -Rn "$(KEPT)"/. runs/$(or $(PROFILE),cpu)/kept/ && echo "Runs from $(KEPT) are used where source, configuration and data are the same."
@@ -40,8 +40,8 @@ ifdef PROFILE
 	@echo "Everything at profile '$(PROFILE)': $(or $(TAKES_$(PROFILE)),days). Stopped on the way, the same command goes on."
 	$(RUN) $(SWEEP) all --config profile=$(PROFILE) seed=$(SEED)
 else
-	@echo "The main job, pictures to landmarks, and the quickest ablation: 20 minutes at most on 2 cores. Stopped on the way, the same command goes on."
-	$(RUN) $(SWEEP) quick --config seed=$(SEED) 'seeds={"cpu": [$(SEED)]}'
+	@echo "The main job, pictures to landmarks: 20 minutes at most on 2 cores. Stopped on the way, the same command goes on."
+	$(RUN) $(SWEEP) quick --config seed=$(SEED)
 endif
 	@echo "Done. The notebooks as they ran are in runs. The figures they wrote:"
 	@find figures runs/*/figures -type f -newer runs/.started ! -name '*.tmp' 2>/dev/null | sort | sed 's/^/  /'

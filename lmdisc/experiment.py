@@ -151,8 +151,8 @@ def save(self: Experiment,
 # %% ../nbs/96_experiment.ipynb #dc5d7888
 @patch
 def summary(self: Experiment, part, numbers): # key of a row; its keys -> DataFrame
-    "Some numbers of every run, where these stand inside its one row."
-    return pd.DataFrame([label | {n: run.rows[0][part][n] for n in numbers} for label, run in self.drawn])
+    "Some numbers of every run, where these stand inside its one row; those that older runs lack are left out."
+    return pd.DataFrame([label | {n: run.rows[0][part][n] for n in numbers if n in run.rows[0][part]} for label, run in self.drawn])
 
 @patch
 def gate_note(self: Experiment):                 # -> str; empty where no gate was measured at this budget
