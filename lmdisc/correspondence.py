@@ -19,7 +19,7 @@ from .keypoints import Keypoints, offsets_of, padded
 from .heatmaps import draw_gaussians, peaks, sample
 from .released import Released
 from .augment import Augment
-from .clustering import Labels, cluster
+from .clustering import Labels, cluster, mean_descriptors
 from .chains import Chains, chain
 from .losses import contrastive_loss, heatmap_loss, softmax_loss
 from .networks import CorrespondenceNet, STRIDE
@@ -191,8 +191,7 @@ def carried_over(
     size = torch.bincount(old.cluster, minlength=n_clusters)
     if (size == 0).any(): return None
     place = torch.arange(len(points)) - points.offsets[points.image]
-    mine = F.normalize(points.descriptor[place < old.counts[points.image]], dim=1)
-    return torch.zeros(n_clusters, mine.shape[1]).index_add_(0, old.cluster, mine) / size[:, None]
+    return mean_descriptors(points.descriptor[place < old.counts[points.image]], old.cluster, n_clusters)
 
 # %% ../nbs/60_correspondence.ipynb #2651d4b3
 def clustered(
