@@ -98,7 +98,7 @@ def embedding(
     "Points placed by the chains between them."
     W = graph_of(u, v, ((alike.double() - 1) / .1).exp(), n)
     D = sparse.diags(np.asarray(W.sum(1)).ravel() ** -.5)
-    start = np.random.default_rng(seed).standard_normal((n, min(dim, n // 5)))
+    start = np.random.default_rng(seed).standard_normal((n, max(1, min(dim, n // 5))))
     with warnings.catch_warnings():   # that it stops before the tolerance is met: what K-means makes of it is settled long before
         warnings.simplefilter("ignore", UserWarning)
         vectors = lobpcg(D @ W @ D, start, largest=True, tol=1e-3, maxiter=40)[1]
@@ -119,9 +119,10 @@ def chained(points, n_clusters, size, how, tolerance, seed): # see `chain` -> `L
     "Clusters of points that hang together."
     u, v, alike = links(points, similar_pictures(points, how.pictures, seed=seed), size, how)
     linked = held(u, v, points, how.share)
-    if linked.sum() < max(n_clusters, 2):
-        raise ValueError(f"{int(linked.sum())} of {len(points)} keypoints have a partner in enough pictures, fewer than the "
-                         f"{n_clusters} clusters asked for; use more pictures, fewer clusters, a lower chains.least, or grouping='kmeans'")
+    if linked.sum() < n_clusters:
+        warnings.warn(f"{int(linked.sum())} of {len(points)} keypoints have a partner in enough pictures, fewer than the {n_clusters} clusters "
+                      "asked for: K-means groups them instead; use more pictures, or fewer clusters")
+        return label(points, kmeans(points.descriptor, n_clusters, None, seed), tolerance)
     number, inside = linked.cumsum(0) - 1, linked[u]
     space = embedding(number[u[inside]], number[v[inside]], alike[inside], int(linked.sum()), n_clusters, seed)
     return label(points.select(linked), kmeans(space, n_clusters, None, seed, redo=10), tolerance, space=space)

@@ -42,5 +42,7 @@ def test_labels_are_one_a_picture_and_the_same_again():
     best = (F.normalize(centroids, dim=1) @ truth.T).max(0).values
     np.testing.assert_array_less(.9, best)
 
-def test_points_without_partners_are_named():
-    with pytest.raises(ValueError, match="have a partner in enough pictures, fewer than the 5 clusters"): chain(ragged([3] * 6), 5, 64, Chains(least=.99))
+def test_without_partners_k_means_groups_and_says_so():
+    with pytest.warns(UserWarning, match="fewer than the 5 clusters asked for: K-means groups them instead"):
+        labels, centroids = chain(ragged([3] * 6), 5, 64, Chains(least=.99), torch.inf)
+    assert len(labels) and centroids.shape == (5, 8)
