@@ -120,8 +120,8 @@ def chained(points, n_clusters, size, how, tolerance, seed): # see `chain` -> `L
     u, v, alike = links(points, similar_pictures(points, how.pictures, seed=seed), size, how)
     linked = held(u, v, points, how.share)
     if linked.sum() < n_clusters:
-        warnings.warn(f"{int(linked.sum())} of {len(points)} keypoints have a partner in enough pictures, fewer than the {n_clusters} clusters "
-                      "asked for: K-means groups them instead; use more pictures, or fewer clusters")
+        warnings.warn(f"{int(linked.sum())} of {len(points)} keypoints have a partner in enough pictures, fewer than the "
+                      f"{n_clusters} clusters asked for: K-means groups them instead; use more pictures, or fewer clusters")
         return label(points, kmeans(points.descriptor, n_clusters, None, seed), tolerance)
     number, inside = linked.cumsum(0) - 1, linked[u]
     space = embedding(number[u[inside]], number[v[inside]], alike[inside], int(linked.sum()), n_clusters, seed)
