@@ -29,8 +29,8 @@ def test_discover_runs_from_the_root(tmp_path):
 
 def test_discover_runs_from_nbs_and_with_nothing_seen(tmp_path):
     "A threshold that no landmark reaches: coverage 0, and a forward error all the same."
-    done = papermill(Path(NOTEBOOK).name, tmp_path/"out.ipynb", "-y", "changes: {stage2.confident: 9.0}", "-p", "out_dir", tmp_path, "--no-progress-bar", cwd=ROOT/"nbs")
+    done = papermill(Path(NOTEBOOK).name, tmp_path/"out.ipynb", "-y", "changes: {stage2.confident: 9.0, stage2.threshold: confident}", "-p", "out_dir", tmp_path, "--no-progress-bar", cwd=ROOT/"nbs")
     assert done.returncode == 0, done.stderr[-3000:]
     told = json.loads((tmp_path/"discover.json").read_text())
     assert told["coverage"] == 0 and told["nme_backward"] is None and told["nme_forward"] > 0
-    assert told["parameters"]["changes"] == {"stage2.confident": 9.0}
+    assert told["parameters"]["changes"] == {"stage2.confident": 9.0, "stage2.threshold": "confident"}
