@@ -173,7 +173,7 @@ def learn_landmarks(
 ) -> tuple[LandmarkNet, list]:        # Ψ with K channels, history [dict a merging]
     "Stage 2 (section 3.3): from clusters to a landmark detector."
     places = places_of(labels, n_clusters)
-    view = views(places)
+    view = views(places) if stage.absent else None
     places[:, ~common(places, stage.min_share)] = torch.nan
     trainer, ends = Trainer(landmark_net(phi, n_clusters), learning, stage.steps, seed), [*merge_steps(stage), stage.steps]
     alive = lambda: (~places.isnan().any(-1)).any(0)
@@ -186,7 +186,8 @@ def learn_landmarks(
         tensors, record = trainer.state()
         checkpoint and save_state(checkpoint, tensors | {"places": places}, record | {"history": history})
     for i in range(len(history) - 1, len(ends)):
-        loss = landmark_loss(stage, crops, places, augment, released, absence(places, view))
+        sure = None if view is None else absence(places, view)
+        loss = landmark_loss(stage, crops, places, augment, released, sure)
         means = trainer.run(loss, ends[i - 1] if i else 0, ends[i], "landmarks", save, every)
         if i + 1 < len(ends): places = merge(stage, trainer.model, crops, places, released)
         history = history + [{"step": ends[i], "landmarks": int(alive().sum()), **means}]
