@@ -417,12 +417,11 @@ def neighbour_purity(
     groups: ArrayLike,                # (P,) int: the picture, or the person, each comes from
     k: int = 10,                      # neighbours looked at
     block: int = 1000,                # descriptors compared with all others at a time: bounds memory
-) -> float:                           # float 0...1
+) -> float:                           # float 0...1; NaN where a descriptor has fewer than k of other groups
     "Share of a descriptor's k nearest, among those of other groups, that belong to the same landmark."
     descriptors, classes, groups = of_length_one(descriptors), np.asarray(classes), np.asarray(groups)
     fewest = len(groups) - np.unique(groups, return_counts=True)[1].max(initial=0)
-    if fewest < k:
-        raise ValueError(f"some descriptors have {fewest} of other pictures to compare with; {k} neighbours need as many")
+    if fewest < k: return float("nan")
     same = []
     for s in (slice(i, i + block) for i in range(0, len(classes), block)):
         near = np.where(groups[s, None] == groups, -np.inf, descriptors[s] @ descriptors.T).argpartition(-k, axis=1)[:, -k:]

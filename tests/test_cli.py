@@ -3,6 +3,7 @@ import csv, json, re, subprocess, sys
 from pathlib import Path
 import numpy as np, pytest
 from PIL import Image, ImageDraw
+from lmdisc.cli import main
 
 def lmdisc(*args, cwd=None):
     "The finished process of a call."
@@ -83,16 +84,21 @@ def test_the_readme_example_runs(run, faces, tmp_path):
     assert done.returncode == 0, done.stderr
     assert (tmp_path/"cats.png").exists() and (tmp_path/"cats"/"detector"/"weights.safetensors").exists()
 
-def test_errors_are_one_line(run, faces, tmp_path):
+def test_errors_are_one_line(run, faces, tmp_path, capsys):
+    "In this process, since the others show what a process makes of an error."
+    def wrong(*args, said):
+        assert main([*map(str, args)]) == 1
+        told = capsys.readouterr().err.strip().splitlines()[-1]
+        assert all(s in told for s in said), told
     _, out = run
     (tmp_path/"bad.png").write_bytes(b"not a picture")
     (tmp_path/"empty").mkdir()
-    failed(lmdisc("discover", tmp_path/"empty", "--profile", "smoke", "--out", tmp_path/"o"), 1, "no pictures")
-    failed(lmdisc("discover", tmp_path/"missing", "--profile", "smoke", "--out", tmp_path/"o"), 1, "missing")
-    failed(lmdisc("discover", faces, "--profile", "laptop", "--out", tmp_path/"o"), 1, "'laptop'", "smoke")
-    failed(lmdisc("discover", faces, "--profile", "smoke", "--detector", "eyes", "--out", tmp_path/"o"), 1, "eyes")
-    failed(lmdisc("predict", tmp_path, faces/"00.png", "--out", tmp_path/"p.csv"), 1, "detector.json")
-    failed(lmdisc("predict", out/"detector", tmp_path/"bad.png", "--out", tmp_path/"p.csv"), 1, "bad.png")
+    wrong("discover", tmp_path/"empty", "--profile", "smoke", "--out", tmp_path/"o", said=["no pictures"])
+    wrong("discover", tmp_path/"missing", "--profile", "smoke", "--out", tmp_path/"o", said=["missing"])
+    wrong("discover", faces, "--profile", "laptop", "--out", tmp_path/"o", said=["'laptop'", "smoke"])
+    wrong("discover", faces, "--profile", "smoke", "--detector", "eyes", "--out", tmp_path/"o", said=["eyes"])
+    wrong("predict", tmp_path, faces/"00.png", "--out", tmp_path/"p.csv", said=["detector.json"])
+    wrong("predict", out/"detector", tmp_path/"bad.png", "--out", tmp_path/"p.csv", said=["bad.png"])
     failed(lmdisc("predict", out/"detector", faces/"00.png", "--out", faces/"00.png"/"p.csv"), 1, "00.png")
     assert not (tmp_path/"p.csv").exists()
 
