@@ -72,21 +72,24 @@ def detector_of(
     return baselines.learn(method, train, config, K or 10, rate, folder and folder/"checkpoint.safetensors")
 
 # %% ../nbs/94_comparison.ipynb #601d485b
-def predicted(detector, crops):       # -> (N, K, 2) float32 tensor, crop px, NaN where not seen; (N, K) scores
-    "What a detector finds, and how sure it is."
-    return [torch.from_numpy(np.asarray(v, np.float32)) for v in detector.predict(crops)]
+def predicted(detector, crops):       # -> (N, K, 2) float32 tensor, crop px, NaN where not seen; (N, K) scores; (N, K, 2) without NaN
+    "What a detector finds, how sure it is, and where it would look for what it does not find."
+    placed, score = (detector.placed if hasattr(detector, "placed") else detector.predict)(crops)
+    found = detector.seen(placed, score) if hasattr(detector, "seen") else placed
+    return [torch.from_numpy(np.asarray(v, np.float32)) for v in (found, score, placed)]
 
 def points(
     method, K, images, config, runs=None, lr=None, # see `detector_of`
     more={},                          # {name: `Crops`}: further pictures to look at
-):                                    # `Run` with tensors "train" and "test", one for each of `more`, and the scores "test_score"
+):                                    # `Run` with tensors "train", "test", "train_placed", "test_placed", "test_score", and one for each of `more`
     "What a method finds in the pictures it learned from and in those held out."
     rate = lr or baselines.RATES.get(method)
     train, test = split_crops(images, config)
     def make(folder):
         detector = detector_of(method, K, images, config, runs, rate, folder)
         seen = {name: predicted(detector, crops) for name, crops in (dict(train=train, test=test) | more).items()}
-        return [], {name: xy for name, (xy, _) in seen.items()} | {"test_score": seen["test"][1]}
+        return [], ({name: xy for name, (xy, *_) in seen.items()} | {"test_score": seen["test"][1]}
+                    | {f"{name}_placed": seen[name][2] for name in ("train", "test")})
     told = dict(method=method, K=K, rate=rate, config=config_of(method, config),
                 more={name: c.data_hash for name, c in more.items()})
     return kept(make, runs, f"points_{method}", told, images, source_of(method), config.learning1)
@@ -94,7 +97,6 @@ def points(
 def config_of(method, config):        # -> dict
     "What of a configuration a method depends on: all but how often checkpoints are written."
     return asdict(change(config, DISCOVERIES.get(method, {}) | {"save_every": 0}))
-
 
 # %% ../nbs/94_comparison.ipynb #bc6a0e41
 def errors(s):                        # `Scores` -> {name: (n,) tensor}
@@ -114,8 +116,8 @@ def compared(images, config, runs=None, method="ours", K=None, lr=None): # see `
     "One run of one method: a row of a table, and the errors of every picture and landmark."
     (train, test), run = split_crops(images, config), points(method, K, images, config, runs, lr)
     found = [run.tensors[name].numpy() for name in ("train", "test")]
-    s = score(*found, train, test)
-    row = dict(scores_row(s), moves=nme(mean_shape_errors(*found, test.normaliser)),
+    s, placed = score(*found, train, test), [run.tensors[f"{name}_placed"].numpy() for name in ("train", "test")]
+    row = dict(scores_row(s), forward_placed=score(*placed, train, test).nme_forward, moves=nme(mean_shape_errors(*found, test.normaliser)),
                visibility_auc=mean_auc(run.tensors["test_score"].numpy(), found[0], train, test),
                direct=direct_error(found[1], test) if method == "supervised" else np.nan,
                trunk=config.net.trunk, pictures_drawn=n_drawn(config), **forward_by_yaw(s.image_forward, test.fields))
@@ -126,13 +128,14 @@ def mean_shape(images, config, runs=None): # -> rows
     "The control that looks at no picture."
     train, test = split_crops(images, config)
     e = mean_shape_errors(train.landmarks, test.landmarks, test.normaliser, annotated(test))
-    return [dict(K=0, forward=nme(e), coverage=0.0, **forward_by_yaw(e, test.fields))]
+    return [dict(K=0, forward=nme(e), forward_placed=nme(e), coverage=0.0, **forward_by_yaw(e, test.fields))]
 
 def true_landmarks(images, config, runs=None): # -> rows
     "The floor: the annotated landmarks through the same measure, missing where they are hidden."
     train, test = split_crops(images, config)
     s = floor(train, test)
-    return [scores_row(s) | forward_by_yaw(s.image_forward, test.fields)]
+    placed = score(train.landmarks, test.landmarks, train, test).nme_forward
+    return [scores_row(s) | dict(forward_placed=placed) | forward_by_yaw(s.image_forward, test.fields)]
 
 # %% ../nbs/94_comparison.ipynb #bad76b19
 ENOUGH = 1.25                         # times the error at twice the budget: more a budget may not leave

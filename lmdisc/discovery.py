@@ -84,10 +84,10 @@ def restored(
 # %% ../nbs/90_discovery.ipynb #214a59da
 SHORT = {                             # what a schedule of minutes rather than days needs; measured in deviations.ipynb
     "initial.detector": "aliked", "initial.least_score": 0.0, "initial.outliers": 0.0,
-    "net.trunk": "xfeat", "net.keep": True, "net.descriptor": 64, "augment.cutout": 0.3,
+    "net.trunk": "xfeat", "net.keep": True, "net.descriptor": 64, "net.maps": "where", "augment.cutout": 0.3,
     "stage1.grouping": "chains", "stage1.loss": "softmax", "stage1.contrast": 1.0, "stage1.emphasis": 10.0, "stage1.threshold": 0.3,
     "learning1.optimizer": "adamw", "learning1.lr": 1e-3, "learning1.schedule": "fall", "learning1.trunk": 0.1,
-    "stage2.emphasis": 10.0, "stage2.absent": 1.0, "stage2.threshold": "groups",
+    "stage2.absent": 1.0, "stage2.threshold": "groups",
     "learning2.optimizer": "adamw", "learning2.lr": 1e-3, "learning2.schedule": "fall"}
 PROFILES = {
     "paper": {},
@@ -191,7 +191,8 @@ def prepare(images, config, runs=None): # `ImageSet`, `Config`, folder of kept r
 def stage1_alone(config):             # `Config`
     "The configuration as stage 1 sees it: whatever stage 2 does is left at its defaults."
     released = replace(config.released, small_patch=False, whole_cells=False, wrap=False)
-    return replace(config, stage2=Stage2(), learning2=Learning(), released=released, save_every=0)
+    net = replace(config.net, maps=NetConfig().maps)
+    return replace(config, net=net, stage2=Stage2(), learning2=Learning(), released=released, save_every=0)
 
 # %% ../nbs/90_discovery.ipynb #d8bf3006
 @dataclass
@@ -274,6 +275,7 @@ class Discovery(OneLine):
     merging: list                     # a dict a merging: step, landmarks
     detector: LandmarkDetector
     found: list                       # landmarks of train and test pictures, (N, K, 2) each; None where there are none
+    placed: list                      # the same, where each is likeliest, seen or not
     score: np.ndarray = None          # (Nt, K) of the landmarks in test pictures, whether seen or not
     scores: Scores = None             # None without annotations
     initial_scores: Scores = None     # of the initial clusters
@@ -299,8 +301,9 @@ def discover(
     start = prepare(images, config, runs)
     correspondence = find_correspondence(images, config, runs, start)
     detector, merging = find_landmarks(images, config, runs, start, correspondence)
-    (train, _), (test, score) = [detector.predict(crops) if crops else (None, None) for crops in (start.train, start.test)]
-    result = Discovery(config, start, correspondence, merging, detector, [train, test], score)
+    placed, scores = zip(*[detector.placed(crops) if crops else (None, None) for crops in (start.train, start.test)])
+    seen = [xy if xy is None else detector.seen(xy, score) for xy, score in zip(placed, scores)]
+    result = Discovery(config, start, correspondence, merging, detector, seen, list(placed), scores[1])
     return result if start.test is None or start.test.landmarks is None else scored(result, runs)
 
 # %% ../nbs/90_discovery.ipynb #f46b833d

@@ -18,7 +18,7 @@ from .heatmaps import decode, draw_channels
 from .released import Released
 from .augment import Augment
 from .clustering import Labels, places_of
-from .losses import heatmap_loss
+from .losses import heatmap_loss, where_loss
 from .networks import CorrespondenceNet, LandmarkNet, NetConfig, STRIDE, keep_channels, landmark_net
 from .training import Learning, Trainer, load_state, memory_format, save_state
 from .merging import absorbers, overlaps
@@ -78,7 +78,7 @@ def landmark_loss(
     released: Released = Released(),  # what to do as the released code
     sure: torch.Tensor | None = None, # (N, M) 0...1: how sure it is that a landmark is out of sight; None: of no picture
 ) -> Callable:                        # (model, generator) -> {"detector": scalar}
-    "The loss of stage 2: MSE on the channels that have a label in a picture (section 3.3)."
+    "The loss of stage 2, on the channels that have a label in a picture (section 3.3): MSE, or where each landmark is."
     labelled = ~places.isnan().any(-1)
     rich = labelled.any(1).nonzero()[:, 0]
     empty = stage.absent * torch.where(labelled, 1., 0. if sure is None else sure)
@@ -92,8 +92,9 @@ def landmark_loss(
         maps = model(pictures)
         seen = to_cells(xy, STRIDE).where(there[..., None], torch.nan)
         target = draw_channels(seen, maps.shape[-2:], **style)
-        weight = torch.where(there, 1., empty[index].to(device))
-        return {"detector": heatmap_loss(maps, target, weight, stage.emphasis)}
+        absent = empty[index].to(device)
+        if model.config.maps == "where": return {"detector": where_loss(maps, target, there, absent)}
+        return {"detector": heatmap_loss(maps, target, torch.where(there, 1., absent), stage.emphasis)}
     return loss
 
 # %% ../nbs/70_landmarks.ipynb #d0be9c9e
@@ -107,7 +108,7 @@ def detect(
     if not model.K: return torch.zeros(len(crops), 0, 2), torch.zeros(len(crops), 0)
     device, parts = next(model.parameters()).device, []
     for at in tqdm(range(0, len(crops), batch), desc="detect landmarks", leave=False):
-        with torch.no_grad(): maps = model.eval()(crops.batch(range(at, min(at + batch, len(crops))), device))
+        with torch.no_grad(): maps = model.eval().heat(crops.batch(range(at, min(at + batch, len(crops))), device))
         parts.append([v.cpu() for v in decode(maps, -torch.inf, not released.whole_cells, released.wrap)])
     cells, score = map(torch.cat, zip(*parts))
     seen = score >= torch.as_tensor(threshold)
@@ -215,14 +216,28 @@ class LandmarkDetector:
     @property
     def K(self): return self.net.K
 
+    def placed(self,
+        pictures: ImageSet | Crops,   # `ImageSet`, or `Crops` of this detector's size
+        batch: int = 64,              # pictures at once
+    ) -> tuple[np.ndarray, np.ndarray]: # (N, K, 2) float32 image px (crop px for `Crops`); (N, K) float32 scores
+        "Where each landmark is likeliest, seen or not."
+        crops = crops_of(pictures, self.size, self.margin)
+        xy, score = (v.numpy() for v in detect(self.net, crops, -torch.inf, self.released, batch))
+        return (xy if crops is pictures else crops.to_image(xy, np.arange(len(crops)))), score
+
+    def seen(self,
+        xy: np.ndarray, score: np.ndarray, # from `placed`
+    ) -> np.ndarray:                  # (N, K, 2), NaN where not seen
+        "The landmarks that score enough."
+        return np.where((score >= self.threshold)[..., None], xy, np.float32(np.nan))
+
     def predict(self,
         pictures: ImageSet | Crops,   # `ImageSet`, or `Crops` of this detector's size
         batch: int = 64,              # pictures at once
     ) -> tuple[np.ndarray, np.ndarray]: # (N, K, 2) float32 image px (crop px for `Crops`), NaN where not seen; (N, K) float32 scores
         "Landmarks of every picture."
-        crops = crops_of(pictures, self.size, self.margin)
-        xy, score = (v.numpy() for v in detect(self.net, crops, self.threshold, self.released, batch))
-        return (xy if crops is pictures else crops.to_image(xy, np.arange(len(crops)))), score
+        xy, score = self.placed(pictures, batch)
+        return self.seen(xy, score), score
 
     def save(self, folder):
         "Write weights and record into a folder."

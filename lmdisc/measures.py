@@ -13,7 +13,7 @@ from sklearn.manifold import TSNE
 from .keypoints import Keypoints, evenly, offsets_of, padded
 from .clustering import places_of
 from .evaluation import (annotated, cluster_scores, described, detection_scores, floor, forward_by_yaw, mean_auc,
-                               neighbour_purity, nme, of_length_one, silhouette)
+                               neighbour_purity, nme, of_length_one, score, silhouette)
 from .figures import nearest_to
 from .quality import best_landmarks, repeatability
 from .discovery import change, discover, find_correspondence, generic_keypoints, prepare, split_crops, tensors_of
@@ -53,7 +53,8 @@ def landmark_row(found):              # `Discovery` -> dict
     ours, before, last, least = found.scores, found.initial_scores, found.history[-1], floor(found.train, found.test)
     return dict(
         M=found.config.stage1.clusters, clusters=found.merging[0]["landmarks"], K=ours.n_landmarks,
-        forward=ours.nme_forward, forward_seen=ours.nme_forward_seen, backward=ours.nme_backward, coverage=ours.coverage,
+        forward=ours.nme_forward, forward_seen=ours.nme_forward_seen,
+        forward_placed=score(*found.placed, found.train, found.test).nme_forward, backward=ours.nme_backward, coverage=ours.coverage,
         floor=least.nme_forward, floor_seen=least.nme_forward_seen,
         visibility_auc=mean_auc(found.score, found.found[0], found.train, found.test),
         initial_forward=before.nme_forward, initial_backward=before.nme_backward, initial_coverage=before.coverage,
@@ -66,7 +67,7 @@ def landmarks(images, config, runs=None): # -> rows
 
 # %% ../nbs/93_measures.ipynb #1ef9e2e8
 FORMS = {                             # name: (what tables call it, changes to the configuration)
-    "paper": ("paper's form", PAPER_FORM | as_in_paper("net.trunk", "net.keep")),
+    "paper": ("paper's form", PAPER_FORM | as_in_paper("net.trunk", "net.keep", "augment.cutout")),
     "ours": ("self-trained", {})}
 
 def purity(points, which, test):      # `Keypoints` with descriptors, (P,) landmark, their crops -> 0…1

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 import torch.nn.functional as F
+from .heatmaps import as_heat
 from .trunks import open_trunk
 
 # %% ../nbs/50_networks.ipynb #55350ff4
@@ -76,6 +77,7 @@ class NetConfig:
     norm: str = "group"               # see `norm_layer`
     trunk: str = "hourglass"          # the paper's, from nothing; or one that already sees, see `lmdisc.trunks.open_trunk`
     keep: bool = False                # True: a descriptor is the trunk's own feature, and what is learned is added to it
+    maps: str = "heat"                # what Ψ's maps are: Gaussians, as high as a landmark is sure; or "where", see `with_nowhere`
 
 # %% ../nbs/50_networks.ipynb #22e80921
 STRIDE = 4                            # picture px in one map cell
@@ -178,6 +180,7 @@ class LandmarkNet(nn.Module):
         net=NetConfig(),              # size
     ):
         super().__init__()
+        if net.maps not in ("heat", "where"): raise ValueError(f"maps are 'heat' or 'where', not {net.maps!r}")
         self.config = net
         self.backbone = backbone(net)
         self.detector = head(net.width, n, net.norm)
@@ -191,6 +194,10 @@ class LandmarkNet(nn.Module):
         x,                            # (B, 3, S, S) float, 0…1
     ):                                # (B, K, S/4, S/4) float
         return self.detector(self.backbone(x))
+
+    def heat(self, x):                # as `forward`
+        "Maps that `decode` reads."
+        return as_heat(self(x)) if self.config.maps == "where" else self(x)
 
 # %% ../nbs/50_networks.ipynb #c4d58e76
 def landmark_net(
