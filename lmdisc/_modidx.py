@@ -646,6 +646,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/lmdisc', 'doc_host': '', '
                                   'lmdisc.landmarks.learn_landmarks': ('landmarks.html#learn_landmarks', 'lmdisc/landmarks.py'),
                                   'lmdisc.landmarks.merge': ('landmarks.html#merge', 'lmdisc/landmarks.py'),
                                   'lmdisc.landmarks.merge_steps': ('landmarks.html#merge_steps', 'lmdisc/landmarks.py'),
+                                  'lmdisc.landmarks.renewed': ('landmarks.html#renewed', 'lmdisc/landmarks.py'),
                                   'lmdisc.landmarks.thresholds': ('landmarks.html#thresholds', 'lmdisc/landmarks.py'),
                                   'lmdisc.landmarks.views': ('landmarks.html#views', 'lmdisc/landmarks.py')},
             'lmdisc.losses': { 'lmdisc.losses.choice': ('losses.html#choice', 'lmdisc/losses.py'),

@@ -21,7 +21,8 @@ from .baselines.common import n_drawn
 # %% ../nbs/92_protocols.ipynb #a2a073be
 SWEEPS = {"cpu": {
     "data.n_images": 600, "stage1.batch": 8, "stage1.warmup_steps": 150, "stage1.round_steps": 75,
-    "stage2.steps": 300, "stage2.batch": 24, "stage2.merge_from": 120, "stage2.merge_every": 60}}
+    "stage2.steps": 300, "stage2.batch": 24, "stage2.merge_from": 120, "stage2.merge_every": 60,
+    "stage2.settled": 180}}
 
 # %% ../nbs/92_protocols.ipynb #cd74f6ae
 RENDERED = "heads", "bodies"
@@ -125,7 +126,9 @@ DEPARTURES = [
     dict(name="outliers among the initial keypoints", paths=["initial.outliers"],
          why="chains leave out by themselves what has no partner in other pictures"),
     dict(name="score of an initial keypoint", paths=["initial.least_score"], why="each detector scores in its own way"),
-    dict(name="out of sight", paths=["stage2.absent", "stage2.threshold", "augment.cutout"],
+    dict(name="labels that Ψ is sure of", paths=["stage2.relabel"],
+         why="a network that sees all pictures of a landmark averages its wrong labels out"),
+    dict(name="out of sight", paths=["stage2.absent", "stage2.settled", "stage2.threshold", "augment.cutout"],
          why="a detector that has never seen a picture without its landmark fires in all of them"),
     dict(name="what Ψ's maps are", paths=["net.maps"],
          why="a choice of one cell, or of none, is learned in minutes; heights of thousands of cells are not"),
