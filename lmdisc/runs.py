@@ -35,7 +35,8 @@ def code_of(name):                    # module -> str
     for node in ast.walk(tree):
         if isinstance(node, ast.arg): node.annotation = None
         if isinstance(node, ast.FunctionDef): node.returns = None
-        if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Module) and ast.get_docstring(node): node.body = node.body[1:] or [ast.Pass()]
+        says = isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Module) and ast.get_docstring(node)
+        if says: node.body = node.body[1:] or [ast.Pass()]
     return ast.unparse(tree)
 
 # %% ../nbs/84_runs.ipynb #05cdc78e
