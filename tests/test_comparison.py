@@ -21,7 +21,8 @@ def test_table_faces_on_every_published_layout(name, tmp_path):
     table = pd.read_csv(tmp_path/f"table_faces_{name}.csv")
     assert set(table.method) == {comparison.called(*a) for a in comparison.contestants(methods, "10,30")} | {"mean shape", "floor"}
     at = table.set_index("method")
-    assert {"forward_seen", "visibility_auc", "trunk", "pictures_drawn"} <= set(table)
+    assert {"forward_seen", "forward_placed", "visibility_auc", "trunk", "pictures_drawn"} <= set(table)
+    assert table.forward_placed.notna().all() and at.forward_placed["supervised"] == at.forward["supervised"]
     assert set(table.trunk.dropna()) == {sweep_profile("smoke").net.trunk} and set(table.pictures_drawn.dropna()) == {n_drawn(sweep_profile("smoke"))}
     assert at.direct.notna().equals(pd.Series(at.index == "supervised", at.index)) and at.forward_seen["floor"] <= at.forward["floor"]
     assert table.forward.notna().all() and (tmp_path/f"table_faces_{name}.json").exists()
