@@ -13,6 +13,7 @@ import json
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 import matplotlib.pyplot as plt, pandas as pd
 from fastcore.basics import patch
@@ -67,7 +68,8 @@ class Experiment:
         self.p = SimpleNamespace(**(usual | asked))
         self.name, self.of = of_set(name, self.p.dataset), of_set(of or name, self.p.dataset)
         self.n_landmarks, self.drawn = n_landmarks, []
-        self.out, self.runs = output_folder(self.p.out_dir), self.p.runs and output_folder(self.p.runs)
+        self.scratch = TemporaryDirectory()   # what nobody keeps is shared by the arms of this call, and gone with it
+        self.out, self.runs = output_folder(self.p.out_dir), output_folder(self.p.runs or self.scratch.name)
         set_style()
         if self.p.draw: print("Drawn from committed runs; nothing is trained.")
 
