@@ -74,8 +74,12 @@ def detector_of(
 # %% ../nbs/94_comparison.ipynb #601d485b
 def predicted(detector, crops):       # -> (N, K, 2) float32 tensor, crop px, NaN where not seen; (N, K) scores; (N, K, 2) without NaN
     "What a detector finds, how sure it is, and where it would look for what it does not find."
-    placed, score = (detector.placed if hasattr(detector, "placed") else detector.predict)(crops)
-    found = detector.seen(placed, score) if hasattr(detector, "seen") else placed
+    if hasattr(detector, "placed"):
+        placed, score = detector.placed(crops)
+        found = detector.seen(placed, score)
+    else:                             # a method that never says "hidden"
+        found, score = detector.predict(crops)
+        placed = found
     return [torch.from_numpy(np.asarray(v, np.float32)) for v in (found, score, placed)]
 
 def points(

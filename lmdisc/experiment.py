@@ -98,7 +98,7 @@ def run(self: Experiment,
     else:
         todo = crossed(arms, self.p.seeds)
         images, config = images or self.images, config or self.config
-        new = [(label, measured(measure, images, change(config, arm.changes | {"seed": seed}), self.runs or None, arm.given))
+        new = [(label, measured(measure, images, change(config, arm.changes | {"seed": seed}), self.runs, arm.given))
                for label, arm, seed in tqdm.std.tqdm(todo, desc="runs")]
         for _, run in new: run.about["measure"] = measure.__name__
     self.drawn += new
