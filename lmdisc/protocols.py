@@ -20,9 +20,9 @@ from .baselines.common import n_drawn
 
 # %% ../nbs/92_protocols.ipynb #a2a073be
 SWEEPS = {"cpu": {
-    "data.n_images": 600, "stage1.batch": 8, "stage1.warmup_steps": 150, "stage1.round_steps": 75,
-    "stage2.steps": 300, "stage2.batch": 24, "stage2.merge_from": 120, "stage2.merge_every": 60,
-    "stage2.settled": 180}}
+    "data.n_images": 600, "stage1.batch": 4, "stage1.warmup_steps": 300, "stage1.round_steps": 150,
+    "stage2.steps": 600, "stage2.batch": 8, "stage2.merge_from": 240, "stage2.merge_every": 120,
+    "stage2.settled": 360}}
 
 # %% ../nbs/92_protocols.ipynb #cd74f6ae
 RENDERED = "heads", "bodies"
