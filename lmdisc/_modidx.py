@@ -670,6 +670,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/lmdisc', 'doc_host': '', '
                                  'lmdisc.measures.landmark_row': ('measures.html#landmark_row', 'lmdisc/measures.py'),
                                  'lmdisc.measures.landmarks': ('measures.html#landmarks', 'lmdisc/measures.py'),
                                  'lmdisc.measures.picked': ('measures.html#picked', 'lmdisc/measures.py'),
+                                 'lmdisc.measures.placed_row': ('measures.html#placed_row', 'lmdisc/measures.py'),
                                  'lmdisc.measures.purity': ('measures.html#purity', 'lmdisc/measures.py'),
                                  'lmdisc.measures.rounds': ('measures.html#rounds', 'lmdisc/measures.py'),
                                  'lmdisc.measures.start_row': ('measures.html#start_row', 'lmdisc/measures.py'),

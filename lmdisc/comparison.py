@@ -21,6 +21,7 @@ from .evaluation import (annotated, area, ced, floor, forward_by_yaw, forward_er
 from .figures import nearest_to
 from .runs import kept
 from .discovery import change, discover, split_crops
+from .measures import placed_row
 from .baselines.common import n_drawn
 from .protocols import Arm, listed, pictures
 
@@ -85,7 +86,7 @@ def predicted(detector, crops):       # -> (N, K, 2) float32 tensor, crop px, Na
 def points(
     method, K, images, config, runs=None, lr=None, # see `detector_of`
     more={},                          # {name: `Crops`}: further pictures to look at
-):                                    # `Run`: "train", "test", "train_placed", "test_placed", "test_score", one for each of `more`
+):                                    # `Run`: "train", "test", "train_placed", "test_placed", "test_score", one and one placed for each of `more`
     "What a method finds in the pictures it learned from and in those held out."
     rate = lr or baselines.RATES.get(method)
     train, test = split_crops(images, config)
@@ -93,7 +94,7 @@ def points(
         detector = detector_of(method, K, images, config, runs, rate, folder)
         seen = {name: predicted(detector, crops) for name, crops in (dict(train=train, test=test) | more).items()}
         return [], ({name: xy for name, (xy, *_) in seen.items()} | {"test_score": seen["test"][1]}
-                    | {f"{name}_placed": seen[name][2] for name in ("train", "test")})
+                    | {f"{name}_placed": placed for name, (*_, placed) in seen.items()})
     told = dict(method=method, K=K, rate=rate, config=config_of(method, config),
                 more={name: c.data_hash for name, c in more.items()})
     return kept(make, runs, f"points_{method}", told, images, source_of(method), config.learning1)
@@ -103,9 +104,9 @@ def config_of(method, config):        # -> dict
     return asdict(change(config, DISCOVERIES.get(method, {}) | {"save_every": 0}))
 
 # %% ../nbs/94_comparison.ipynb #bc6a0e41
-def errors(s):                        # `Scores` -> {name: (n,) tensor}
-    "Errors over pictures and over landmarks, both ways."
-    return {f"{of}_{way}": torch.as_tensor(getattr(s, f"{of}_{way}")) for way in ("forward", "backward")
+def errors(seen, placed):             # `Scores` of what is seen, and of where each landmark is likeliest -> {name: (n,) tensor}
+    "Errors over pictures and over landmarks: forward from the likeliest places, backward of the landmarks that are seen."
+    return {f"{of}_{way}": torch.as_tensor(getattr(s, f"{of}_{way}")) for way, s in (("forward", placed), ("backward", seen))
             for of in ("image", "landmark")}
 
 def direct_error(found, test):        # (Nt, L, 2), crops -> float
@@ -120,13 +121,13 @@ def compared(images, config, runs=None, method="ours", K=None, lr=None): # see `
     "One run of one method: a row of a table, and the errors of every picture and landmark."
     (train, test), run = split_crops(images, config), points(method, K, images, config, runs, lr)
     found = [run.tensors[name].numpy() for name in ("train", "test")]
-    s, placed = score(*found, train, test), [run.tensors[f"{name}_placed"].numpy() for name in ("train", "test")]
-    row = dict(scores_row(s), forward_placed=score(*placed, train, test).nme_forward, moves=nme(mean_shape_errors(*found, test.normaliser)),
+    s, placed = score(*found, train, test), score(*[run.tensors[f"{name}_placed"].numpy() for name in ("train", "test")], train, test)
+    row = dict(scores_row(s), **placed_row(placed, test), moves=nme(mean_shape_errors(*found, test.normaliser)),
                visibility_auc=mean_auc(run.tensors["test_score"].numpy(), found[0], train, test),
                direct=direct_error(found[1], test) if method == "supervised" else np.nan,
                trunk=config.net.trunk, pictures_drawn=n_drawn(config), **forward_by_yaw(s.image_forward, test.fields))
     yaw = {"yaw": torch.as_tensor(test.fields["yaw"])} if "yaw" in test.fields else {}
-    return [row], errors(s) | yaw
+    return [row], errors(s, placed) | yaw
 
 def mean_shape(images, config, runs=None): # -> rows
     "The control that looks at no picture."
@@ -332,7 +333,7 @@ def by_labels(images, config, runs=None, method="ours", K=None, dataset="heads",
     for protocol, (five, lam) in PROTOCOLS.items():
         read = (lambda c: five_points(c, images.landmark_names)) if five else (lambda c: (c.landmarks, annotated(c)))
         (truth, _), (wanted, seen) = read(labelled), read(test)
-        each = few_labels(found["labelled"].numpy(), truth, found["test"].numpy(), wanted, test.normaliser, test.size,
+        each = few_labels(found["labelled_placed"].numpy(), truth, found["test_placed"].numpy(), wanted, test.normaliser, test.size,
                           seen, lam, counts, draws, config.seed)
         rows += [dict(protocol=protocol) | row for row in each]
     return rows
