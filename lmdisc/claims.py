@@ -186,7 +186,8 @@ CLAIMS = [
     Claim(f"10. {LIKELIEST}, beyond 60° of yaw over that of Zhang 2018 [51]", DRIFT, "table_faces",
           lambda t, d, p: over_rival(t, "Zhang 2018 [51]", "forward_placed"), most=1),
     Claim("11. forward error over that of the supervised bound", "-", "table_faces", lambda t, d, p: over_bound(t), most=1.5),
-    Claim(f"11. {LIKELIEST}, over that of the supervised bound", "-", "table_faces", lambda t, d, p: over_bound(t, "forward_placed"), most=1.5),
+    Claim(f"11. {LIKELIEST}, over that of the supervised bound", "-", "table_faces",
+          lambda t, d, p: over_bound(t, "forward_placed"), most=1.5),
 ]
 
 JUDGED = tuple(dict.fromkeys(c.table for c in CLAIMS))     # the experiments that give a verdict

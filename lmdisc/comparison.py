@@ -86,7 +86,7 @@ def predicted(detector, crops):       # -> (N, K, 2) float32 tensor, crop px, Na
 def points(
     method, K, images, config, runs=None, lr=None, # see `detector_of`
     more={},                          # {name: `Crops`}: further pictures to look at
-):                                    # `Run`: "train", "test", "train_placed", "test_placed", "test_score", one and one placed for each of `more`
+):                                    # `Run`: "train", "test" and each of `more`, each also with "_placed"; "test_score"
     "What a method finds in the pictures it learned from and in those held out."
     rate = lr or baselines.RATES.get(method)
     train, test = split_crops(images, config)
