@@ -112,7 +112,7 @@ def f_gain(t, since):
     return f[f.columns.max()] - f[since]
 
 def turned_away(t, d, p, error="forward"): return own(t, d, p)[f"{error}_60_90"] / own(t, d, p)[f"{error}_0_30"]
-def over_initial(t, d, p, way, error=""): return own(t, d, p)[error or way] / own(t, d, p)[f"initial_{way}"]
+def over_initial(t, d, p, error): return own(t, d, p)[error] / own(t, d, p)[f"initial_{error.removesuffix('_placed')}"]
 
 def over_rival(t, rival, error="forward"):
     means = t.groupby("method")[f"{error}_60_90"].mean()
@@ -174,7 +174,7 @@ CLAIMS = [
     Claim("9. forward error over that of the initial clusters", "-", "ablation_init",
           lambda t, d, p: over_initial(t, d, p, "forward"), most=1, idle=complete),
     Claim(f"9. {LIKELIEST}, over that of the initial clusters", "-", "ablation_init",
-          lambda t, d, p: over_initial(t, d, p, "forward", "forward_placed"), most=1, idle=complete),
+          lambda t, d, p: over_initial(t, d, p, "forward_placed"), most=1, idle=complete),
     Claim("9. backward error over that of the initial clusters", "-", "ablation_init",
           lambda t, d, p: over_initial(t, d, p, "backward"), most=1, idle=complete),
     Claim("10. forward error beyond 60° of yaw over that of IMM [15]", DRIFT, "table_faces",

@@ -21,7 +21,7 @@ from .evaluation import (annotated, area, ced, floor, forward_by_yaw, forward_er
 from .figures import nearest_to
 from .runs import kept
 from .discovery import change, discover, split_crops
-from .measures import placed_row
+from .measures import as_placed, placed_row
 from .baselines.common import n_drawn
 from .protocols import Arm, listed, pictures
 
@@ -133,14 +133,15 @@ def mean_shape(images, config, runs=None): # -> rows
     "The control that looks at no picture."
     train, test = split_crops(images, config)
     e = mean_shape_errors(train.landmarks, test.landmarks, test.normaliser, annotated(test))
-    return [dict(K=0, forward=nme(e), forward_placed=nme(e), coverage=0.0, **forward_by_yaw(e, test.fields))]
+    row = {"forward": nme(e)} | forward_by_yaw(e, test.fields)
+    return [dict(K=0, coverage=0.0) | row | as_placed(row)]
 
 def true_landmarks(images, config, runs=None): # -> rows
     "The floor: the annotated landmarks through the same measure, missing where they are hidden."
     train, test = split_crops(images, config)
     s = floor(train, test)
-    placed = score(train.landmarks, test.landmarks, train, test).nme_forward
-    return [scores_row(s) | dict(forward_placed=placed) | forward_by_yaw(s.image_forward, test.fields)]
+    placed = placed_row(score(train.landmarks, test.landmarks, train, test), test)
+    return [scores_row(s) | placed | forward_by_yaw(s.image_forward, test.fields)]
 
 # %% ../nbs/94_comparison.ipynb #bad76b19
 ENOUGH = 1.25                         # times the error at twice the budget: more a budget may not leave
