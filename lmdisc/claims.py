@@ -6,8 +6,8 @@
 __all__ = ['MERGED', 'DOUBLE', 'RISES', 'DRIFT', 'SEPARATE', 'STABLE', 'LIKELIEST', 'CLAIMS', 'JUDGED', 'interval', 'verdict',
            'bound_of', 'unmerged', 'complete', 'at_end', 'by_seed', 'own', 'pairs_ratio', 'noise_ratio', 'nmi_by_M',
            'best_M', 'twice_less_once', 'gain', 'r2d2_ratio', 'widest', 'f_gain', 'turned_away', 'over_initial',
-           'over_rival', 'over_bound', 'Claim', 'read_table', 'read_tables', 'judged', 'judge', 'save_claims',
-           'listed_value']
+           'over_rival', 'over_bound', 'Claim', 'read_table', 'read_tables', 'judged', 'judge', 'taught_on', 'causes',
+           'save_claims', 'listed_value']
 
 # %% ../nbs/97_claims.ipynb #eacab907
 import json
@@ -221,6 +221,34 @@ def judge(tables, profile):           # from `read_tables` -> DataFrame, a row f
     "Every claim on every set on which it can be read."
     rows = [judged(claim, tables, d, profile) for claim in CLAIMS for name, d in tables if name == claim.table]
     return pd.DataFrame([row for row in rows if row])
+
+# %% ../nbs/97_claims.ipynb #dfd52d5d
+def taught_on(tables, experiment, dataset): # -> its table, or None where labels do not teach at its budget
+    "The table of an experiment that may give a verdict."
+    t = tables.get((experiment, dataset))
+    return t if t is not None and bound_of(tables, experiment, dataset)[0] else None
+
+def causes(
+    tables,                           # from `read_tables`
+    dataset,                          # "heads", ...
+):                                    # [str, ...], each begins with the number of the claim
+    "What the experiments say of why a claim fails."
+    told, noise, merging = [], *(taught_on(tables, f"ablation_{e}", dataset) for e in ("noise", "merging"))
+    if noise is not None:
+        way = noise[noise.M == 30].groupby(["share", "round"])[["nmi", "f_measure"]].mean()
+        ends = lambda share, number: "from {:.2f} to {:.2f}".format(*way.loc[share, number].iloc[[0, -1]])
+        few, most = noise.share.min(), noise.share.max()
+        told += [
+            f"1. Self-training takes the NMI of 15 landmarks {ends(few, 'nmi')} where {few:.0%} of the initial points are landmarks, "
+            f"{ends(most, 'nmi')} where {most:.0%} are.",
+            f"7. It takes the detector's F-measure {ends(few, 'f_measure')} where {few:.0%} of the initial points are landmarks, "
+            f"{ends(most, 'f_measure')} where {most:.0%} are."]
+    if merging is not None:
+        at = merging.groupby("overlap")[["coverage", "forward", "forward_placed"]].mean().loc[[.6, .8]]
+        ends = lambda column: "from {:.1%} to {:.1%}".format(*at[column])
+        told += [f"6. From an overlap of 0.6 to 0.8 coverage goes {ends('coverage')}, the forward error with gaps filled "
+                 f"{ends('forward')}, that from the likeliest places {ends('forward_placed')}."]
+    return told
 
 # %% ../nbs/97_claims.ipynb #602e14b2
 def save_claims(
