@@ -234,8 +234,8 @@ def causes(
 ):                                    # [str, ...], each begins with the number of the claim
     "What the experiments say of why a claim fails."
     told, noise, merging = [], *(taught_on(tables, f"ablation_{e}", dataset) for e in ("noise", "merging"))
-    if noise is not None:
-        way = noise[noise.M == 30].groupby(["share", "round"])[["nmi", "f_measure"]].mean()
+    if noise is not None and len(noise := noise[noise.M == 30]):
+        way = noise.groupby(["share", "round"])[["nmi", "f_measure"]].mean()
         ends = lambda share, number: "from {:.2f} to {:.2f}".format(*way.loc[share, number].iloc[[0, -1]])
         few, most = noise.share.min(), noise.share.max()
         told += [
@@ -243,10 +243,10 @@ def causes(
             f"{ends(most, 'nmi')} where {most:.0%} are.",
             f"7. It takes the detector's F-measure {ends(few, 'f_measure')} where {few:.0%} of the initial points are landmarks, "
             f"{ends(most, 'f_measure')} where {most:.0%} are."]
-    if merging is not None:
-        at = merging.groupby("overlap")[["coverage", "forward", "forward_placed"]].mean().loc[[.6, .8]]
-        ends = lambda column: "from {:.1%} to {:.1%}".format(*at[column])
-        told += [f"6. From an overlap of 0.6 to 0.8 coverage goes {ends('coverage')}, the forward error with gaps filled "
+    if merging is not None and len(merging := merging[merging.overlap.between(.6, .8)]):
+        at = merging.groupby("overlap")[["coverage", "forward", "forward_placed"]].mean()
+        ends = lambda column: "from {:.1%} to {:.1%}".format(*at[column].iloc[[0, -1]])
+        told += [f"6. From an overlap of {at.index[0]} to {at.index[-1]} coverage goes {ends('coverage')}, the forward error with gaps filled "
                  f"{ends('forward')}, that from the likeliest places {ends('forward_placed')}."]
     return told
 
