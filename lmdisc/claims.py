@@ -246,8 +246,8 @@ def causes(
     if merging is not None and len(merging := merging[merging.overlap.between(.6, .8)]):
         at = merging.groupby("overlap")[["coverage", "forward", "forward_placed"]].mean()
         ends = lambda column: "from {:.1%} to {:.1%}".format(*at[column].iloc[[0, -1]])
-        told += [f"6. From an overlap of {at.index[0]} to {at.index[-1]} coverage goes {ends('coverage')}, the forward error with gaps filled "
-                 f"{ends('forward')}, that from the likeliest places {ends('forward_placed')}."]
+        told += [f"6. From an overlap of {at.index[0]} to {at.index[-1]} coverage goes {ends('coverage')}, "
+                 f"the forward error with gaps filled {ends('forward')}, that from the likeliest places {ends('forward_placed')}."]
     return told
 
 # %% ../nbs/97_claims.ipynb #602e14b2
