@@ -12,6 +12,7 @@ __all__ = ['METHODS', 'DISCOVERIES', 'TOLD_K', 'ENOUGH', 'LEARNT', 'PUBLISHED', 
 
 # %% ../nbs/94_comparison.ipynb #66463e3e
 from dataclasses import asdict, replace
+from pathlib import Path
 import numpy as np, pandas as pd, torch
 from . import baselines
 import lmdisc.baselines.imm, lmdisc.baselines.supervised, lmdisc.baselines.zhang # opened by name, and part of what makes a number
@@ -19,7 +20,7 @@ from .images import sha256
 from .evaluation import (annotated, area, ced, floor, forward_by_yaw, forward_errors, mean_auc, mean_shape_errors, nme,
                                point_errors, score)
 from .figures import nearest_to
-from .runs import kept
+from .runs import address, data_of, kept
 from .discovery import change, discover, split_crops
 from .measures import as_placed, placed_row
 from .baselines.common import n_drawn
@@ -90,14 +91,18 @@ def points(
     "What a method finds in the pictures it learned from and in those held out."
     rate = lr or baselines.RATES.get(method)
     train, test = split_crops(images, config)
+    told = dict(method=method, K=K, rate=rate, config=config_of(method, config))
+    what, of = f"points_{method}", source_of(method)
     def make(folder):
+        if more and runs:             # it learns once, whatever it looks at
+            points(method, K, images, config, runs, lr)
+            folder = Path(runs)/address(what, told | {"more": {}}, data_of(images), of)
         detector = detector_of(method, K, images, config, runs, rate, folder)
         seen = {name: predicted(detector, crops) for name, crops in (dict(train=train, test=test) | more).items()}
         return [], ({name: xy for name, (xy, *_) in seen.items()} | {"test_score": seen["test"][1]}
                     | {f"{name}_placed": placed for name, (*_, placed) in seen.items()})
-    told = dict(method=method, K=K, rate=rate, config=config_of(method, config),
-                more={name: c.data_hash for name, c in more.items()})
-    return kept(make, runs, f"points_{method}", told, images, source_of(method), config.learning1)
+    looked = {"more": {name: c.data_hash for name, c in more.items()}}
+    return kept(make, runs, what, told | looked, images, of, config.learning1)
 
 def config_of(method, config):        # -> dict
     "What of a configuration a method depends on: all but how often checkpoints are written."
