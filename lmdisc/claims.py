@@ -236,7 +236,7 @@ def causes(
     dataset,                          # "heads", ...
 ):                                    # [str, ...], each begins with the number of the claim
     "What the experiments say of why a claim fails."
-    told, noise, merging = [], *(taught_on(tables, f"ablation_{e}", dataset) for e in ("noise", "merging"))
+    told, noise, init, merging = [], *(taught_on(tables, f"ablation_{e}", dataset) for e in ("noise", "init", "merging"))
     if noise is not None and len(noise := noise[noise.M == 30]):
         way = noise.groupby(["share", "round"])[["nmi", "f_measure"]].mean()
         ends = lambda share, number: "from {:.2f} to {:.2f}".format(*way.loc[share, number].iloc[[0, -1]])
@@ -246,6 +246,11 @@ def causes(
             f"{ends(most, 'nmi')} where {most:.0%} are.",
             f"7. It takes the detector's F-measure {ends(few, 'f_measure')} where {few:.0%} of the initial points are landmarks, "
             f"{ends(most, 'f_measure')} where {most:.0%} are."]
+    if init is not None and {"random", "xfeat"} <= set(init.detector):
+        at = init.groupby("detector").forward_placed.mean().sort_values()
+        ends = [f"{error:.1%} where {name} starts" for name, error in at.iloc[[0, -1]].items()]
+        told += [f"5. From the likeliest places the forward error is {', '.join(ends)}; {at['random']:.1%} from points at random "
+                 f"with xfeat's features, {at['xfeat']:.1%} from xfeat's own."]
     if merging is not None and len(merging := merging[merging.overlap.between(.6, .8)]):
         at = merging.groupby("overlap")[["coverage", "forward", "forward_placed"]].mean()
         ends = lambda column: "from {:.1%} to {:.1%}".format(*at[column].iloc[[0, -1]])

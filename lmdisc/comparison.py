@@ -279,7 +279,8 @@ def validation(images, share=.25):    # `ImageSet` with a split "train"; of its 
                    data_hash=sha256(train.data_hash, "validation", share))
 
 # %% ../nbs/94_comparison.ipynb #1f5a4aa5
-ASKED = {"forward_placed": "forward error from the likeliest places", "forward": "forward error with gaps filled", "backward": "backward error"}
+ASKED = {"forward_placed": "forward error from the likeliest places", "forward": "forward error with gaps filled",
+         "backward": "backward error"}
 
 def beaten(
     table,                            # a row for each method and seed; which of `ASKED` it holds is told
@@ -293,7 +294,8 @@ def beaten(
         for name, theirs in rivals[rivals[column] < own[column]].iterrows():
             share = lambda row: f"{row[column] / row.moves:.2f}"
             held = f", which is {share(theirs)} of what its landmarks move, and ours {share(own)}" * (column == "backward")
-            told.append(f"{name} has a lower {ASKED[column]} than ours: {100 * theirs[column]:.1f} against {100 * own[column]:.1f} %{held}.")
+            told.append(f"{name} has a lower {ASKED[column]} than ours: "
+                        f"{100 * theirs[column]:.1f} against {100 * own[column]:.1f} %{held}.")
     return told
 
 # %% ../nbs/94_comparison.ipynb #0a4a23b0
