@@ -72,6 +72,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/lmdisc', 'doc_host': '', '
                                       'lmdisc.baselines.imm.Vgg.forward': ('91_baselines/imm.html#vgg.forward', 'lmdisc/baselines/imm.py'),
                                       'lmdisc.baselines.imm.imm': ('91_baselines/imm.html#imm', 'lmdisc/baselines/imm.py'),
                                       'lmdisc.baselines.imm.imm_loss': ('91_baselines/imm.html#imm_loss', 'lmdisc/baselines/imm.py')},
+            'lmdisc.baselines.rates': {},
             'lmdisc.baselines.supervised': { 'lmdisc.baselines.supervised.supervised': ( '91_baselines/supervised.html#supervised',
                                                                                          'lmdisc/baselines/supervised.py')},
             'lmdisc.baselines.zhang': { 'lmdisc.baselines.zhang.Zhang': ('91_baselines/zhang.html#zhang', 'lmdisc/baselines/zhang.py'),

@@ -40,7 +40,8 @@ def code_of(name):                    # module -> str
     return ast.unparse(tree)
 
 # %% ../nbs/84_runs.ipynb #05cdc78e
-APART = "lmdisc.datasets", "lmdisc.provenance", "lmdisc.runs", "lmdisc.figures"
+APART = ("lmdisc.datasets", "lmdisc.provenance", "lmdisc.runs", "lmdisc.figures", # they make no result,
+         "lmdisc.baselines.rates")                                                # or stand in its address
 
 def is_module(name):
     "Is it a module of this package that can make a difference to a result?"
