@@ -52,7 +52,7 @@ endif
 figures: $(READY) ## every committed figure and table again, from the committed runs, without training: 2 minutes at most
 	@$(RUN) python -c "from lmdisc.experiment import redraw; redraw()"
 
-test: $(READY)  ## every notebook's tests and, beside them, pytest: 15 minutes at most on 2 cores
+test: $(READY)  ## every notebook's tests and, beside them, pytest: 20 minutes at most on 2 cores
 	@mkdir -p runs
 	@echo "Notebooks and pytest run side by side, one core each; what pytest says comes at the end."
 	@export OMP_NUM_THREADS=1; $(RUN); export PATH; \
