@@ -345,6 +345,8 @@ def plot_effects(
                       err_kws=dict(lw=.8), color="C0", ax=ax)
         ax.set(title=name, xlabel="", ylabel="")
         ax.locator_params(axis="x", nbins=3)
+        ax.xaxis.set_major_formatter("{x:g}")
+        ax.tick_params(axis="x", labelsize=6)
     note_below(fig, note)
     sns.despine(fig)
     return fig
