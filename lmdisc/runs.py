@@ -33,7 +33,7 @@ def syntax(node):                     # ast node, list or value -> nested lists
     "A syntax tree as every version of Python tells it: a field that holds nothing is not there."
     if isinstance(node, list): return [syntax(one) for one in node]
     if not isinstance(node, ast.AST): return repr(node)
-    if isinstance(node, ast.JoinedStr): node.values = [v for v in node.values if getattr(v, "value", None) != ""] # 3.12 adds such
+    if isinstance(node, ast.JoinedStr): node = ast.JoinedStr([v for v in node.values if getattr(v, "value", None) != ""]) # 3.12 adds ""
     return [type(node).__name__, *([name, syntax(value)] for name, value in ast.iter_fields(node) if value not in (None, []))]
 
 def code_of(name):                    # module -> str
