@@ -39,7 +39,7 @@ def test_exported_cells_are_short():
 
 SURFACE = {                           # what users call, by module
     "images": "cut_all crops_of read_picture to_cells to_pixels", "datasets": "open", "datasets.heads": "heads",
-    "datasets.bodies": "bodies", "datasets.folder": "folder", "detectors": "open_detector",
+    "datasets.bodies": "bodies", "datasets.folder": "folder", "datasets.given": "given", "detectors": "open_detector",
     "keypoints": "detect_keypoints describe_keypoints remove_outliers mixture",
     "heatmaps": "draw_gaussians draw_channels peaks decode sample",
     "clustering": "kmeans mean_descriptors squared_distances assign limits label cluster places_of",

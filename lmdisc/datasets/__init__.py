@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING: from lmdisc.images import ImageSet
 
 # %% ../../nbs/15_datasets/open.ipynb #d88f0fd7
-SHARED = {"official", "cdf", "torch7"}    # modules that data sets share
+SHARED = {"official", "cdf", "torch7", "given"}   # modules beside the data sets
 
 def available():                      # sorted names
     "The data sets that `open` knows."
