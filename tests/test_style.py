@@ -54,6 +54,7 @@ SURFACE = {                           # what users call, by module
     "chosen": "rename keep drop same learned_points left_out_errors load ChosenLandmarks.predict",
     "reliability": "off_the_others cycle reliability best_run correlations",
     "provenance": "provenance save_table save_record", "runs": "kept", "figures": "show_points plot_yaw_strip plot_followed save_figure",
+    "display": "thumbnail sheet", "estimator": "LandmarkDiscovery.fit LandmarkDiscovery.predict LandmarkDiscovery.transform",
     "discovery": "change restored profile generic_keypoints discover scored", "baselines": "learn",
     "protocols": "sweep_profile pictures as_in_paper listed caption"}
 
