@@ -82,7 +82,7 @@ function render({ model, el }) {
     const box = svg.getBoundingClientRect();
     return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height].map(v => Math.min(1, Math.max(0, v)));
   };
-  const move = (name, x, y) => say("moved", { name, x, y });
+  const move = (name, x, y) => say("moved", { name, x, y, at: Date.now() });
   const again = draw => () => {                            // draw, and give the keyboard back to what had it
     const key = root.contains(document.activeElement) && document.activeElement.getAttribute("data-key");
     draw();
@@ -153,7 +153,7 @@ function render({ model, el }) {
       const box = made("input", { type: "checkbox", "aria-label": `show ${r.name}`, "data-key": `show ${r.name}`, onchange: toggle });
       box.checked = !hidden.has(r.name);
       const name = made("input", { type: "text", "aria-label": `name of ${r.name}`, "data-key": `name ${r.number}`,
-        onchange: e => say("renamed", { name: r.name, to: e.target.value }) });
+        onchange: e => { say("renamed", { name: r.name, to: e.target.value, at: Date.now() }); e.target.value = r.name; } });
       name.value = r.name;
       const bar = made("span", { class: `bar ${r.low ? "low" : ""}`, title: r.told },
         made("i", {}, made("b", { style: `width: ${100 * (r.quality ?? 0)}%` })), r.quality == null ? "–" : r.quality.toFixed(2));
