@@ -43,8 +43,10 @@ def lab(run, tmp_path_factory):
     with socket.socket() as s: s.bind(("127.0.0.1", 0)); port = s.getsockname()[1]
     own = {k: str(home/".jupyter"/k) for k in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR")}
     env = os.environ | own | {"PYTHONPATH": str(ROOT), "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
-    options = ["--no-browser", "--allow-root", f"--port={port}", "--IdentityProvider.token=secret", f"--ServerApp.root_dir={home}", "--ServerApp.port_retries=0",
-               "--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+    quiet = home/".jupyter"/"JUPYTERLAB_SETTINGS_DIR"/"@jupyterlab"/"apputils-extension"/"notification.jupyterlab-settings"
+    quiet.parent.mkdir(parents=True)
+    quiet.write_text('{"fetchNews": "false"}')
+    options = ["--no-browser", "--allow-root", f"--port={port}", "--IdentityProvider.token=secret", f"--ServerApp.root_dir={home}", "--ServerApp.port_retries=0"]
     with open(home/"log", "w") as log: server = subprocess.Popen([sys.executable, "-m", "jupyterlab", *options], env=env, cwd=home, stdout=log, stderr=log)
     try:
         give_up = time.time() + PATIENCE
@@ -79,7 +81,7 @@ class Hand:
             except WebDriverException: pass
             time.sleep(.05)
         self.picture("gave_up")
-        raise AssertionError(f"waited {patience} s in vain for {said or what}; below the board stands {self.said()!r}")
+        raise AssertionError(f"waited {patience} s in vain for {said or what}; above the board stands {self.said()!r}")
 
     def do(self, what, then, said=""):
         "Do something, and once more if a redraw came between, until something is true."
@@ -93,7 +95,10 @@ class Hand:
     def said(self): return " ".join(e.text for e in self.all("[role=status]"))
     def picture(self, name):
         self.n += 1
-        if self.pictures: self.driver.save_screenshot(str(Path(self.pictures)/f"{self.n:02d}_{name}.png"))
+        if not self.pictures: return
+        self.driver.execute_script("document.querySelector('.lmd')?.scrollIntoView({block: 'start'}); document.querySelector('.jp-WindowedPanel-outer')?.scrollBy(0, -70)")
+        time.sleep(.3)
+        self.driver.save_screenshot(str(Path(self.pictures)/f"{self.n:02d}_{name}.png"))
     def press(self, text, then):
         button = lambda: next(b for b in self.all("button.jupyter-button") if b.text.strip() == text)
         self.do(lambda: button().click(), then, text)
@@ -134,7 +139,6 @@ def run_all(hand, address):
 
 def test_a_run_is_looked_at_named_corrected_and_saved(hand, lab, run):
     run_all(hand, lab)
-    hand.driver.execute_script("document.querySelector('.lmd').scrollIntoView({block: 'center'})")
     hand.picture("opened")
     here, there = json.loads((run[0]/"detector"/"detector.json").read_text())["names"], hand.names()
     assert there == here
@@ -171,8 +175,8 @@ def test_a_run_is_looked_at_named_corrected_and_saved(hand, lab, run):
     hand.do(lambda: hand.one(f'.lmd .row[data-name="{third}"] .number').click(), lambda: third in hand.one(".lmd .near").text)
     hand.press("Drop", lambda: third not in hand.names())
     hand.do(lambda: hand.one('.lmd .row[data-name="nose"] .number').click(), lambda: "nose" in hand.one(".lmd .near").text)
-    other = next(s for s in hand.all(".widget-dropdown") if "same as" in s.text)
-    other.find_element("xpath", f".//option[text()='{fourth}']").click()
+    same_as = lambda: next(s for s in hand.all(".widget-dropdown") if "same as" in s.text).find_element("xpath", f".//option[text()='{fourth}']")
+    hand.do(lambda: same_as().click(), lambda: same_as().is_selected(), f"{fourth} in the list of others")
     hand.press("Mark as the same", lambda: fourth not in hand.names())
     hand.picture("named")
 
@@ -184,8 +188,8 @@ def test_a_run_is_looked_at_named_corrected_and_saved(hand, lab, run):
         before = picture()
         hand.slide("picture", "\ue014", lambda before=before: picture() != before)                    # to the right
     assert "1 point with labels, in 5 pictures" in hand.said()
-    hand.one("input[placeholder='name of a new point']").send_keys("chin")
-    hand.press("Add point", lambda: "chin" in hand.names())
+    hand.one("input[placeholder='a new point']").send_keys("chin")
+    hand.press("Add", lambda: "chin" in hand.names())
     for at in ((-40, 80), (-30, 90), (-35, 85)):
         before, told = picture(), hand.said()
         hand.do(lambda at=at: hand.actions(hand.driver).move_to_element_with_offset(hand.one(".lmd svg"), *at).click().perform(),

@@ -2,35 +2,38 @@
 // Python decides everything; this file draws what it is given and says what the user did. No build step: a plain module.
 
 const STYLE = `
-.lmd { display: grid; grid-template-columns: 500px minmax(340px, 480px); gap: 12px 16px; font: 13px/1.35 var(--jp-ui-font-family, sans-serif);
+.lmd { display: grid; grid-template-columns: 420px minmax(290px, 1fr); gap: 8px 14px; font: 13px/1.35 var(--jp-ui-font-family, sans-serif);
   color: var(--jp-ui-font-color1, #222); }
-.lmd svg { width: 500px; height: 500px; background: #8883; border-radius: 4px; touch-action: none; user-select: none; }
-.lmd svg text { font: 700 25px sans-serif; text-anchor: middle; dominant-baseline: central; pointer-events: none; }
+@container (max-width: 720px) { .lmd { grid-template-columns: 420px !important; } }
+.lmd .title { height: 20px; }
+.lmd svg { width: 420px; height: 420px; background: #8883; border-radius: 4px; touch-action: none; user-select: none; display: block; }
+.lmd svg text { font: 700 28px sans-serif; text-anchor: middle; dominant-baseline: central; pointer-events: none; }
 .lmd svg g { cursor: pointer; outline: none; }
 .lmd svg.correct g { cursor: grab; }
-.lmd svg g:focus-visible .disc, .lmd svg g:hover .disc { stroke: #111; stroke-width: 5; }
-.lmd svg .chosen .disc { stroke: #111; stroke-width: 7; }
-.lmd svg .hidden .disc { fill-opacity: .35; stroke-dasharray: 8 5; }
-.lmd .list { height: 500px; overflow-y: auto; box-sizing: border-box; border: 1px solid var(--jp-border-color2, #ccc); border-radius: 4px; }
-.lmd .row { display: grid; grid-template-columns: 18px 26px minmax(90px, 1fr) 96px 50px; gap: 8px; align-items: center; padding: 3px 8px; cursor: pointer; }
+.lmd svg.correct { cursor: crosshair; }
+.lmd svg .hidden .disc { fill: #fff; fill-opacity: .85; stroke-dasharray: 9 6; }
+.lmd svg g:focus-visible .disc, .lmd svg g:hover .disc, .lmd svg .chosen .disc { stroke: #000; stroke-width: 6; }
+.lmd .list { height: 440px; overflow: hidden auto; box-sizing: border-box; border: 1px solid var(--jp-border-color2, #ccc); border-radius: 4px; font-size: 12px; }
+.lmd .row { display: grid; grid-template-columns: 16px 24px minmax(80px, 1fr) 78px 36px; gap: 6px; align-items: center; padding: 3px 6px; cursor: pointer; }
 .lmd .row.head { position: sticky; top: 0; background: var(--jp-layout-color2, #eee); cursor: default; font-weight: 600; z-index: 1; }
 .lmd .row.chosen { background: var(--jp-brand-color3, #cfe3ff); }
 .lmd .row input[type=text] { width: 100%; box-sizing: border-box; font: inherit; padding: 2px 5px; color: inherit;
   background: var(--jp-layout-color0, #fff); border: 1px solid var(--jp-border-color2, #ccc); border-radius: 3px; }
+.lmd .row > :last-child { text-align: right; }
 .lmd .number { width: 24px; height: 24px; border-radius: 50%; display: grid; place-items: center; font: 700 12px sans-serif; }
-.lmd .bar { display: flex; align-items: center; gap: 5px; }
+.lmd .bar { display: flex; align-items: center; gap: 5px; white-space: nowrap; }
 .lmd .bar i { flex: 1; height: 8px; border-radius: 4px; background: #8884; overflow: hidden; }
 .lmd .bar b { display: block; height: 100%; background: #2a8; }
 .lmd .bar.low b { background: #d62; }
 .lmd .near { grid-column: 1 / -1; }
-.lmd .strip { display: grid; grid-template-columns: repeat(10, 92px); gap: 6px; margin-top: 4px; min-height: 92px; }
-.lmd .strip button { position: relative; padding: 0; border: 2px solid transparent; border-radius: 4px; background: none; cursor: pointer; height: 92px; }
+.lmd .strip { display: grid; grid-template-columns: repeat(10, minmax(0, 96px)); gap: 4px; margin-top: 4px; min-height: 84px; }
+.lmd .strip button { position: relative; padding: 0; border: 2px solid transparent; border-radius: 4px; background: none; cursor: pointer; line-height: 0; }
 .lmd .strip button:focus-visible, .lmd .strip button.here { border-color: var(--jp-brand-color1, #06c); }
-.lmd .strip img { width: 88px; height: 88px; display: block; border-radius: 3px; }
-.lmd .strip button::after { content: ""; position: absolute; inset: 37px; border: 2px solid #fff; border-radius: 50%; box-shadow: 0 0 0 1px #000; }
-.lmd .strip span { position: absolute; left: 2px; bottom: 2px; padding: 0 4px; font-size: 11px; color: #fff; background: #000a; border-radius: 3px; }
+.lmd .strip img { width: 100%; aspect-ratio: 1; border-radius: 3px; }
+.lmd .strip button::after { content: ""; position: absolute; inset: calc(50% - 7px); border: 2px solid #fff; border-radius: 50%; box-shadow: 0 0 0 1px #000; }
+.lmd .strip span { position: absolute; left: 2px; bottom: 2px; padding: 0 4px; font-size: 11px; line-height: 15px; color: #fff; background: #000a; border-radius: 3px; }
 `;
-const RADIUS = 22, SIDE = 1000;                            // of a numbered disc, and of the board, in the board's own units
+const SIDE = 1000, RADIUS = 25, ARM = 46;                  // the board's own units; radius of a numbered disc; how far it stands from its point
 
 function made(tag, attributes = {}, ...children) {         // an element, of SVG where the tag is one of SVG's
   const drawn = ["svg", "g", "image", "circle", "line", "text", "title"].includes(tag);
@@ -48,13 +51,16 @@ function ink(colour) {                                     // black or white, wh
   return .3 * r + .59 * g + .11 * b < 140 ? "#fff" : "#000";
 }
 
-function apart(points) {                                   // places of the discs: on their points, pushed away until none covers another
-  const at = points.map((p, i) => [p.x * SIDE + Math.cos(i), p.y * SIDE + Math.sin(i)]), least = 2 * RADIUS + 3;
-  for (let turn = 0; turn < 100; turn++) for (let i = 0; i < at.length; i++) for (let j = 0; j < i; j++) {
-    const [dx, dy] = [at[i][0] - at[j][0], at[i][1] - at[j][1]], far = Math.hypot(dx, dy), push = (least - far) / 2 / (far || 1);
-    if (push > 0) [[i, 1], [j, -1]].forEach(([k, sign]) => {
-      at[k] = [at[k][0] + sign * push * dx, at[k][1] + sign * push * dy].map(v => Math.min(SIDE - RADIUS, Math.max(RADIUS, v)));
-    });
+function apart(points) {                                   // places of the numbered discs: outwards from their points, none over another or over a point
+  const spots = points.map(p => [p.x * SIDE, p.y * SIDE]), middle = [0, 1].map(i => spots.reduce((sum, s) => sum + s[i], 0) / spots.length);
+  const away = (a, b, i) => { const d = [a[0] - b[0], a[1] - b[1]], far = Math.hypot(...d); return far > 1 ? [far, d[0] / far, d[1] / far] : [1, Math.cos(i), Math.sin(i)]; };
+  const within = at => at.map(v => Math.min(SIDE - RADIUS - 4, Math.max(RADIUS + 4, v)));
+  const at = spots.map((s, i) => { const [, x, y] = away(s, middle, i); return within([s[0] + ARM * x, s[1] + ARM * y]); });
+  for (let turn = 0; turn < 120; turn++) for (let i = 0; i < at.length; i++) {
+    for (let j = 0; j < at.length; j++) for (const [other, least] of [[spots[j], RADIUS + 9], ...(i === j ? [] : [[at[j], 2 * RADIUS + 4]])]) {
+      const [far, x, y] = away(at[i], other, i);
+      if (far < least) at[i] = within([at[i][0] + (least - far) / 2 * x, at[i][1] + (least - far) / 2 * y]);
+    }
   }
   return at;
 }
@@ -71,10 +77,11 @@ function render({ model, el }) {
   const forget = kind => { urls[kind].forEach(URL.revokeObjectURL); urls[kind] = []; };
 
   const image = made("image", { width: SIDE, height: SIDE, preserveAspectRatio: "none" }), layer = made("g");
-  const svg = made("svg", { viewBox: `0 0 ${SIDE} ${SIDE}`, role: "group", "aria-label": "picture with landmarks" }, image, layer);
+  const svg = made("svg", { viewBox: `0 0 ${SIDE} ${SIDE}`, role: "group", "aria-label": "picture with landmarks" }, image, layer), title = made("div", { class: "title" });
   const list = made("div", { class: "list" }), heading = made("div"), strip = made("div", { class: "strip" });
-  const root = made("div", { class: "lmd", "data-lm-suppress-shortcuts": "true" }, made("style", {}, STYLE), svg, list,
+  const root = made("div", { class: "lmd", "data-lm-suppress-shortcuts": "true" }, made("style", {}, STYLE), made("div", {}, title, svg), list,
     made("div", { class: "near" }, heading, strip));
+  el.style.containerType = "inline-size";
   el.append(root);
 
   const correcting = () => get("mode") === "correct";
@@ -89,19 +96,18 @@ function render({ model, el }) {
     if (key) [...root.querySelectorAll("[data-key]")].find(n => n.getAttribute("data-key") === key)?.focus({ preventScroll: true });
   };
 
-  function drawPicture() { forget("look"); image.setAttribute("href", address(get("look"), "look")); }
+  function drawPicture() { forget("look"); image.setAttribute("href", address(get("look"), "look")); title.textContent = get("title"); }
 
   function drawPoint(p, [cx, cy]) {
-    const [x, y] = [p.x * SIDE, p.y * SIDE], far = Math.hypot(cx - x, cy - y) > 6;
+    const [x, y] = [p.x * SIDE, p.y * SIDE], line = { x1: x, y1: y, x2: cx, y2: cy };
     const node = made("g", { tabindex: p.number ? 0 : null, role: "button", "aria-label": p.name, "data-key": `point ${p.name}`,
       class: `${p.name === get("selected") ? "chosen" : ""} ${p.seen ? "" : "hidden"}` }, made("title", {}, p.name));
     if (!p.number) node.append(made("circle", { class: "disc", cx: x, cy: y, r: 11, fill: p.colour, stroke: "#fff", "stroke-width": 3 }));
     else node.append(
-      ...(far ? [made("line", { x1: x, y1: y, x2: cx, y2: cy, stroke: "#fff", "stroke-width": 7 }),
-        made("line", { x1: x, y1: y, x2: cx, y2: cy, stroke: p.colour, "stroke-width": 4 })] : []),
-      made("circle", { cx: x, cy: y, r: 6, fill: p.colour, stroke: "#fff", "stroke-width": 2 }),
-      made("circle", { class: "disc", cx, cy, r: RADIUS, fill: p.colour, stroke: "#fff", "stroke-width": 3 }),
-      made("text", { x: cx, y: cy, fill: ink(p.colour) }, String(p.number)));
+      made("line", { ...line, stroke: "#fff", "stroke-width": 8 }), made("line", { ...line, stroke: p.colour, "stroke-width": 4 }),
+      made("circle", { cx: x, cy: y, r: 8, fill: p.colour, stroke: "#fff", "stroke-width": 3 }),
+      made("circle", { class: "disc", cx, cy, r: RADIUS, fill: p.colour, stroke: p.seen ? "#fff" : p.colour, "stroke-width": p.seen ? 3 : 5 }),
+      made("text", { x: cx, y: cy, fill: p.seen ? ink(p.colour) : "#000" }, String(p.number)));
     if (p.number) node.addEventListener("pointerdown", event => hold(event, p, node));
     node.addEventListener("keydown", event => key(event, p));
     return node;
@@ -138,7 +144,7 @@ function render({ model, el }) {
   });
 
   const drawPoints = again(() => {
-    const points = get("points"), at = apart(points.map(p => p));
+    const points = get("points"), at = apart(points);
     svg.classList.toggle("correct", correcting());
     layer.replaceChildren(...points.map((p, i) => drawPoint(p, at[i])));
     const chosen = layer.querySelector(".chosen");
@@ -173,7 +179,7 @@ function render({ model, el }) {
       made("img", { src: address(c.look, "closeups"), alt: "" }), made("span", {}, String(c.picture + 1)))));
   });
 
-  const drawn = { look: drawPicture, points: drawPoints, mode: drawPoints, rows: drawList, hidden: drawList, closeups: drawStrip,
+  const drawn = { look: drawPicture, title: drawPicture, points: drawPoints, mode: drawPoints, rows: drawList, hidden: drawList, closeups: drawStrip,
     picture: drawStrip, heading: drawStrip };
   for (const [name, draw] of Object.entries(drawn)) { model.on(`change:${name}`, draw); }
   model.on("change:selected", () => { drawPoints(); drawList(); });
