@@ -100,7 +100,7 @@ class Explorer(w.VBox):
     ) -> None:
         self.e = run if isinstance(run, Exploration) else explored(run, pictures, **how)
         self.controls, self.board, self.said, self.shown = Controls(self.e), Board(), w.HTML(), None
-        self.board.layout = w.Layout(flex="1 1 750px", min_width="430px", max_width="1100px")
+        self.board.layout = w.Layout(flex="1 1 730px", min_width="430px", max_width="1100px")
         both = w.HBox([self.board, self.controls.beside()], layout=w.Layout(flex_flow="row wrap", align_items="flex-start"))
         super().__init__([self.controls.above(), self.said, both])
         self.watch()

@@ -16,7 +16,7 @@ const STYLE = `
 .lmd .list { height: 440px; overflow: hidden auto; box-sizing: border-box; border: 1px solid var(--jp-border-color2, #ccc); border-radius: 4px; font-size: 12px; }
 .lmd .row { display: grid; grid-template-columns: 16px 24px minmax(80px, 1fr) 78px 36px; gap: 6px; align-items: center; padding: 3px 6px; cursor: pointer; }
 .lmd .row.head { position: sticky; top: 0; background: var(--jp-layout-color2, #eee); cursor: default; font-weight: 600; z-index: 1; }
-.lmd .row.chosen { background: var(--jp-brand-color3, #cfe3ff); }
+.lmd .row.chosen { background: color-mix(in srgb, var(--jp-brand-color1, #06c) 28%, transparent); }
 .lmd .row input[type=text] { width: 100%; box-sizing: border-box; font: inherit; padding: 2px 5px; color: inherit;
   background: var(--jp-layout-color0, #fff); border: 1px solid var(--jp-border-color2, #ccc); border-radius: 3px; }
 .lmd .row > :last-child { text-align: right; }
