@@ -8,18 +8,18 @@ const STYLE = `
 .lmd .title { height: 20px; }
 .lmd svg { width: 420px; height: 420px; background: #8883; border-radius: 4px; touch-action: none; user-select: none; display: block; }
 .lmd svg text { font: 700 28px sans-serif; text-anchor: middle; dominant-baseline: central; pointer-events: none; }
-.lmd svg g { cursor: pointer; outline: none; }
-.lmd svg.correct g { cursor: grab; }
+.lmd svg g[data-key] { cursor: pointer; outline: none; }
+.lmd svg.correct g[data-key] { cursor: grab; }
 .lmd svg.correct { cursor: crosshair; }
 .lmd svg .hidden .disc { fill: #fff; fill-opacity: .85; stroke-dasharray: 9 6; }
-.lmd svg g:focus-visible .disc, .lmd svg g:hover .disc, .lmd svg .chosen .disc { stroke: #000; stroke-width: 6; }
+.lmd svg g[data-key]:focus-visible .disc, .lmd svg g[data-key]:hover .disc, .lmd svg .chosen .disc { stroke: #000; stroke-width: 6; }
 .lmd .list { height: 440px; overflow: hidden auto; box-sizing: border-box; border: 1px solid var(--jp-border-color2, #ccc); border-radius: 4px; font-size: 12px; }
-.lmd .row { display: grid; grid-template-columns: 16px 24px minmax(80px, 1fr) 78px 36px; gap: 6px; align-items: center; padding: 3px 6px; cursor: pointer; }
+.lmd .row { display: grid; grid-template-columns: 16px 24px minmax(80px, 1fr) 78px 42px; gap: 6px; align-items: center; padding: 3px 6px; cursor: pointer; }
 .lmd .row.head { position: sticky; top: 0; background: var(--jp-layout-color2, #eee); cursor: default; font-weight: 600; z-index: 1; }
 .lmd .row.chosen { background: color-mix(in srgb, var(--jp-brand-color1, #06c) 28%, transparent); }
 .lmd .row input[type=text] { width: 100%; box-sizing: border-box; font: inherit; padding: 2px 5px; color: inherit;
   background: var(--jp-layout-color0, #fff); border: 1px solid var(--jp-border-color2, #ccc); border-radius: 3px; }
-.lmd .row > :last-child { text-align: right; }
+.lmd .row > :last-child { text-align: right; white-space: nowrap; }
 .lmd .number { width: 24px; height: 24px; border-radius: 50%; display: grid; place-items: center; font: 700 12px sans-serif; }
 .lmd .bar { display: flex; align-items: center; gap: 5px; white-space: nowrap; }
 .lmd .bar i { flex: 1; height: 8px; border-radius: 4px; background: #8884; overflow: hidden; }
@@ -162,10 +162,10 @@ function render({ model, el }) {
         onchange: e => { say("renamed", { name: r.name, to: e.target.value, at: Date.now() }); e.target.value = r.name; } });
       name.value = r.name;
       const bar = made("span", { class: `bar ${r.low ? "low" : ""}`, title: r.told },
-        made("i", {}, made("b", { style: `width: ${100 * (r.quality ?? 0)}%` })), r.quality == null ? "–" : r.quality.toFixed(2));
+        ...(r.quality == null ? [] : [made("i", {}, made("b", { style: `width: ${100 * r.quality}%` }))]), r.text);
       return made("div", { class: `row ${r.name === get("selected") ? "chosen" : ""}`, "data-name": r.name,
         onclick: e => { if (e.target !== box && get("selected") !== r.name) say("selected", r.name); } },
-        box, made("span", { class: "number", style: `background: ${r.colour}; color: ${ink(r.colour)}` }, String(r.number)), name, bar, `${Math.round(100 * r.seen)} %`);
+        box, made("span", { class: "number", style: `background: ${r.colour}; color: ${ink(r.colour)}` }, String(r.number)), name, bar, made("span", {}, `${Math.round(100 * r.seen)} %`));
     }));
     list.scrollTop = top;
   });
