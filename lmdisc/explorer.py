@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['BOARD', 'sent', 'Board', 'wide', 'label', 'pair', 'button', 'slider', 'choice', 'Controls', 'Explorer']
 
-# %% ../nbs/96_explorer.ipynb #13ad858d
+# %% ../nbs/96_explorer.ipynb #3bbe9342
+from html import escape
 from pathlib import Path
 from fastcore.basics import patch
 import lmdisc
@@ -15,11 +16,13 @@ from .exploration import SORTS, Exploration, explored, put, renamed, united, wit
 try: import anywidget, traitlets, ipywidgets as w
 except ImportError as e: raise ImportError(f"the explorer needs {e.name}: pip install 'lmdisc[notebooks]'") from None
 
-# %% ../nbs/96_explorer.ipynb #df469782
+# %% ../nbs/96_explorer.ipynb #00714635
 BOARD = Path(lmdisc.__file__).parent/"assets"/"board.js"
 
+# %% ../nbs/96_explorer.ipynb #5f152b5a
 def sent(kind, *start): return kind(*start).tag(sync=True)
 
+# %% ../nbs/96_explorer.ipynb #5396be49
 class Board(anywidget.AnyWidget):
     "A picture with numbered landmarks, the list of them, and close-ups of the one that is selected."
     _esm = BOARD.read_text()
@@ -37,28 +40,32 @@ class Board(anywidget.AnyWidget):
     renamed = sent(traitlets.Dict)    # name, to
     moved = sent(traitlets.Dict)      # name; x and y, shares of the side, None: hidden in this picture
 
-# %% ../nbs/96_explorer.ipynb #69e607be
+# %% ../nbs/96_explorer.ipynb #08f67939
 def wide(px): return w.Layout(width=f"{px}px")
 def label(text): return w.HTML(f"<b>{text}</b>", layout=w.Layout(margin="6px 0 0 2px"))
 def pair(*parts): return w.HBox(parts, layout=w.Layout(width="196px"))
 
+# %% ../nbs/96_explorer.ipynb #395bf558
 def button(text, tip, px=192, kind="", icon=""):
     "A button that says what it does."
     return w.Button(description=text, tooltip=tip, button_style=kind, icon=icon, layout=wide(px))
 
+# %% ../nbs/96_explorer.ipynb #40770f47
 def slider(options, name, px=300):
     "A slider over (label, value) pairs; None where there is nothing to slide over."
-    return w.SelectionSlider(options=options, description=name, layout=wide(px), style={"description_width": "48px"}) if len(options) > 1 else None
+    look = dict(layout=wide(px), style={"description_width": "48px"})
+    return w.SelectionSlider(options=options, description=name, **look) if len(options) > 1 else None
 
+# %% ../nbs/96_explorer.ipynb #753882a5
 def choice(name, options=()):
     "One out of several."
     return w.Dropdown(options=options, description=name, layout=wide(192), style={"description_width": "58px"})
 
-# %% ../nbs/96_explorer.ipynb #bc18b1f2
+# %% ../nbs/96_explorer.ipynb #67aa8eeb
 class Controls(OneLine):
     "Everything that is pressed, slid or typed."
     def __init__(self,
-        e,                            # `Exploration`
+        e: Exploration,
     ) -> None:
         by_yaw = [] if e.yaw is None else sorted(range(len(e)), key=lambda i: e.yaw[i])
         self.picture = slider([(f"{i + 1} of {len(e)}", i) for i in range(len(e))], "picture")
@@ -85,12 +92,12 @@ class Controls(OneLine):
 
     def beside(self):
         "A column of buttons."
-        parts = [label("Landmarks"), self.sort, pair(self.every, self.none), self.low, pair(self.drop, self.undo), self.other, self.same,
-                 label("Correct"), self.correct, pair(self.right, self.forget), pair(self.name, self.add), self.refit,
+        parts = [label("Landmarks"), self.sort, pair(self.every, self.none), self.low, pair(self.drop, self.undo), self.other,
+                 self.same, label("Correct"), self.correct, pair(self.right, self.forget), pair(self.name, self.add), self.refit,
                  label("Keep in the folder"), self.folder, self.save]
         return w.VBox(parts, layout=w.Layout(flex="0 0 200px", margin="0 0 0 4px"))
 
-# %% ../nbs/96_explorer.ipynb #5392c9ca
+# %% ../nbs/96_explorer.ipynb #5b5da41a
 class Explorer(w.VBox):
     "A run on a board: pass what `explored` takes, or what it gave."
     def __init__(self,
@@ -105,16 +112,17 @@ class Explorer(w.VBox):
         super().__init__([self.controls.above(), self.said, both])
         self.watch()
         self.show()
-        self.say(self.e.quality.attrs.get("said", "Click a landmark, in the picture or in the list, to see it in 30 pictures."))
+        self.say(self.e.quality.attrs.get("said", "Click a landmark to see it in 30 pictures."))
     @property
     def points(self) -> ChosenLandmarks: return self.e.now.points
 
     def say(self, text, bad=False):
         "A line above the board."
         colour = "#c0392b" if bad else "var(--jp-ui-font-color1)"
-        self.said.value = f"<div role='status' style='color: {colour}; font-size: 14px; line-height: 20px; min-height: 20px; padding: 2px'>{text}</div>"
+        style = f"color: {colour}; font-size: 14px; line-height: 20px; min-height: 20px; padding: 2px"
+        self.said.value = f"<div role='status' style='{style}'>{escape(str(text))}</div>"
 
-# %% ../nbs/96_explorer.ipynb #7ba1f4dd
+# %% ../nbs/96_explorer.ipynb #02e48cf6
 @patch
 def show(self: Explorer):
     "Bring the board in step with what is decided and looked at."
@@ -130,6 +138,7 @@ def show(self: Explorer):
     if before in others: c.other.value = before
     self.show_closeups()
 
+# %% ../nbs/96_explorer.ipynb #ee88e46b
 @patch
 def show_closeups(self: Explorer):
     "Close-ups are cut only when another landmark is selected, or something is decided."
@@ -138,10 +147,10 @@ def show_closeups(self: Explorer):
     self.shown = b.selected, e.now
     b.closeups = e.closeups(b.selected) if b.selected else []
     n = len(e.places(b.selected)[0]) if b.selected else 0
-    b.heading = (f"{b.selected} in {len(b.closeups)} of the {n} pictures in which it is seen, of {len(e)}; the surest first. Click one to go there."
-                 if b.selected else "Click a landmark to see it in 30 pictures.")
+    told = f"{b.selected} in {len(b.closeups)} of the {n} pictures, of {len(e)}, in which it is seen; surest first. Click one to go there."
+    b.heading = told if b.selected else "Click a landmark to see it in 30 pictures."
 
-# %% ../nbs/96_explorer.ipynb #f35281fa
+# %% ../nbs/96_explorer.ipynb #9e777046
 @patch
 def attempt(self: Explorer, what, *how):
     "Do it and show what became of it; what cannot be done is said."
@@ -150,12 +159,14 @@ def attempt(self: Explorer, what, *how):
     self.show()
     if said: self.say(said)
 
+# %% ../nbs/96_explorer.ipynb #8a0641e7
 @patch
 def selection(self: Explorer):
     "The selected point, which must be one."
     if not self.board.selected: raise ValueError("no landmark is selected; click one, in the picture or in the list")
     return self.board.selected
 
+# %% ../nbs/96_explorer.ipynb #acaddcd2
 @patch
 def name_it(self: Explorer, name, to):
     "Another name, wherever the old one stood."
@@ -165,24 +176,28 @@ def name_it(self: Explorer, name, to):
     if b.selected == name: b.selected = to.strip()
     return f"{name} is now called {to.strip()}. Save, to keep it."
 
+# %% ../nbs/96_explorer.ipynb #0ff66882
 @patch
 def drop_it(self: Explorer):
     "Without the selected point."
     self.e.do(without, name := self.selection())
     return f"{name} is dropped."
 
+# %% ../nbs/96_explorer.ipynb #672476f6
 @patch
 def same_as(self: Explorer, other):
     "The selected landmark and another one are the same."
     self.e.do(united, name := self.selection(), other)
     return f"{other} counts as {name} from now on."
 
+# %% ../nbs/96_explorer.ipynb #56d16d77
 @patch
 def move_it(self: Explorer, name, x, y):
     "A label in this picture."
     self.e.do(put, name, self.board.picture, None if x is None else self.e.pixel(x, y))
     return f"{self.e.labels_told()} Go through some pictures, then refit."
 
+# %% ../nbs/96_explorer.ipynb #c4cdbff5
 @patch
 def add_it(self: Explorer, name):
     "A point of one's own, selected, to be placed by a click."
@@ -190,37 +205,40 @@ def add_it(self: Explorer, name):
     self.board.selected, self.controls.name.value, self.controls.correct.value = name.strip(), "", True
     return f"Click in the picture where {name.strip()} is; then in four more pictures, and refit."
 
-# %% ../nbs/96_explorer.ipynb #2ba3011c
+# %% ../nbs/96_explorer.ipynb #efc40fc7
 @patch
 def right_here(self: Explorer):
     "Labels for all points that are shown."
     self.e.shown_right(self.board.picture, self.board.hidden)
     return self.e.labels_told()
 
+# %% ../nbs/96_explorer.ipynb #4dcede08
 @patch
 def forget_here(self: Explorer):
     "No labels in this picture."
     self.e.do(without_labels, self.board.picture)
     return self.e.labels_told()
 
+# %% ../nbs/96_explorer.ipynb #c6f149fe
 @patch
 def save_it(self: Explorer, folder):
     "Into the folder of the detector."
     at = self.e.save(folder.strip() or None)
-    return f"Saved: <code>lmdisc predict {at} PICTURES --out points.csv</code> gives these {self.points.K} points by these names."
+    return f"Saved. `lmdisc predict {at} PICTURES --out points.csv` gives these {self.points.K} points by these names."
 
+# %% ../nbs/96_explorer.ipynb #11e17056
 @patch
 def hide(self: Explorer, names): self.board.hidden = names
 
-# %% ../nbs/96_explorer.ipynb #29a44155
+# %% ../nbs/96_explorer.ipynb #bee308f3
 @patch
 def watch(self: Explorer):
     "Tie controls and board to what they do."
     c, b, e = self.controls, self.board, self.e
     low = lambda: [r["name"] for r in e.table() if r["low"]]
-    presses = {c.every: lambda: self.hide([]), c.none: lambda: self.hide(e.now.names), c.low: lambda: self.hide(low()), c.drop: self.drop_it,
-               c.same: lambda: self.same_as(c.other.value), c.undo: e.undo, c.right: self.right_here, c.forget: self.forget_here,
-               c.add: lambda: self.add_it(c.name.value), c.refit: e.refit, c.save: lambda: self.save_it(c.folder.value)}
+    presses = {c.every: lambda: self.hide([]), c.none: lambda: self.hide(e.now.names), c.low: lambda: self.hide(low()),
+               c.drop: self.drop_it, c.same: lambda: self.same_as(c.other.value), c.undo: e.undo,
+               c.right: self.right_here, c.forget: self.forget_here, c.add: lambda: self.add_it(c.name.value), c.refit: e.refit, c.save: lambda: self.save_it(c.folder.value)}
     for one, does in presses.items(): one.on_click(lambda _, does=does: self.attempt(does))
     for one in filter(None, (c.picture, c.yaw)): one.observe(lambda change: self.attempt(setattr, b, "picture", change.new), "value")
     if c.round: c.round.observe(lambda change: (self.leave_correcting(change.new), self.attempt(lambda: None)), "value")
@@ -230,11 +248,13 @@ def watch(self: Explorer):
     b.observe(lambda change: self.attempt(self.name_it, change.new["name"], change.new["to"]), "renamed")
     b.observe(lambda change: self.attempt(self.move_it, *map(change.new.get, ("name", "x", "y"))), "moved")
 
+# %% ../nbs/96_explorer.ipynb #e1d3845d
 @patch
 def leave_correcting(self: Explorer, at):
     "Clusters are not to be corrected."
     if at != "landmarks": self.controls.correct.value = False
 
+# %% ../nbs/96_explorer.ipynb #72f67285
 @patch
 def leave_rounds(self: Explorer, on):
     "Landmarks are, so they are shown."
