@@ -688,6 +688,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/lmdisc', 'doc_host': '', '
                                     'lmdisc.exploration.some': ('exploration.html#some', 'lmdisc/exploration.py'),
                                     'lmdisc.exploration.stage1_kept': ('exploration.html#stage1_kept', 'lmdisc/exploration.py'),
                                     'lmdisc.exploration.titled': ('exploration.html#titled', 'lmdisc/exploration.py'),
+                                    'lmdisc.exploration.told_by': ('exploration.html#told_by', 'lmdisc/exploration.py'),
                                     'lmdisc.exploration.trial': ('exploration.html#trial', 'lmdisc/exploration.py'),
                                     'lmdisc.exploration.undecided': ('exploration.html#undecided', 'lmdisc/exploration.py'),
                                     'lmdisc.exploration.united': ('exploration.html#united', 'lmdisc/exploration.py'),

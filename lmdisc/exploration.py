@@ -6,7 +6,7 @@
 __all__ = ['LOOK', 'SORTS', 'jpeg', 'pixels_of', 'looks_at', 'Uncut', 'learned_from', 'round_names', 'stage1_kept', 'rounds_kept',
            'trial', 'Decisions', 'undecided', 'known', 'renamed', 'without', 'united', 'with_point', 'put', 'confirmed',
            'without_labels', 'label_array', 'learned', 'Exploration', 'quality_of', 'titled', 'some', 'gathered',
-           'pictures_told', 'explored', 'hex_of']
+           'told_by', 'pictures_told', 'explored', 'hex_of']
 
 # %% ../nbs/96_exploration.ipynb #452df1b3
 from dataclasses import dataclass, field, replace
@@ -74,16 +74,16 @@ def round_names(n):                   # sets of labels -> [str]
     "What the sets of labels of a run are called."
     return ["keypoints", "warm-up", *[f"round {r}" for r in range(1, n - 1)]][:n]
 
-# %% ../nbs/96_exploration.ipynb #7ae1649c
+# %% ../nbs/96_exploration.ipynb #49d6f3cc
 def stage1_kept(
     folder,                           # of kept runs
     images,                           # `ImageSet`
-    seed=None,                        # of the run; None: whichever is the newest
+    seed=None,                        # of the run that is preferred where there are several
 ):                                    # tensors and record; None: no run of these pictures is there
     "The newest kept first stage of these pictures."
-    for path in sorted(Path(folder).glob("stage1-*/run.safetensors"), key=lambda p: -p.stat().st_mtime):
-        tensors, told = load_state(path)
-        if told["about"]["data"] == data_of(images) and seed in (None, told["about"]["config"]["seed"]): return tensors, told
+    paths = sorted(Path(folder).glob("stage1-*/run.safetensors"), key=lambda p: -p.stat().st_mtime)
+    fit = [one for one in map(load_state, paths) if one[1]["about"]["data"] == data_of(images)]
+    return min(fit, key=lambda one: one[1]["about"]["config"]["seed"] != seed, default=None)
 
 # %% ../nbs/96_exploration.ipynb #f790346f
 def rounds_kept(folder, images, seed=None):
@@ -267,17 +267,22 @@ def gathered(
     return Exploration(crops_of(crops, points.size, points.margin), looks_at(few, points.margin), titles, undecided(points),
                        quality_of(points.detector, crops, table), shown, folder)
 
-# %% ../nbs/96_exploration.ipynb #ebeb4057
-def pictures_told(folder, record="landmarks_seen.json"):
-    "The pictures that `lmdisc discover` was given, as it wrote them down."
-    path = Path(folder)/record
-    told = json.loads(path.read_text())["parameters"].get("pictures") if path.exists() else None
+# %% ../nbs/96_exploration.ipynb #661423bf
+def told_by(folder):                  # of a run -> dict, empty where there is no record
+    "What `lmdisc discover` wrote down of its call."
+    path = Path(folder)/"landmarks_seen.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+# %% ../nbs/96_exploration.ipynb #715ea9ef
+def pictures_told(folder):            # of a run -> `ImageSet`
+    "The pictures that `lmdisc discover` was given."
+    told = told_by(folder).get("parameters", {}).get("pictures")
     try:
         if told: return given(told)
     except (ValueError, OSError): pass
     raise ValueError(f"{folder} does not say where its pictures are" + f" ({told!r} is not here)" * bool(told) + "; name them")
 
-# %% ../nbs/96_exploration.ipynb #39300288
+# %% ../nbs/96_exploration.ipynb #007bacc0
 def explored(
     run: str | Path | Discovery | LandmarkDetector | ChosenLandmarks, # folder of a run or of a detector, or what it holds
     pictures: object = None,          # whatever `given` takes; None: the pictures that the run was made of
@@ -294,9 +299,9 @@ def explored(
         return gathered(run, images, np.arange(len(images)), {}, most)
     top, folder = Path(run), Path(run) if (Path(run)/"detector.json").exists() else Path(run)/"detector"
     detector, images = load(folder), given(pictures, boxes) if pictures is not None else pictures_told(top)
-    return gathered(detector, images, *rounds_kept(top/"checkpoints", images), most, folder, top/"quality.csv")
+    return gathered(detector, images, *rounds_kept(top/"checkpoints", images, told_by(top).get("seed")), most, folder, top/"quality.csv")
 
-# %% ../nbs/96_exploration.ipynb #ff41c04c
+# %% ../nbs/96_exploration.ipynb #b061930f
 @patch
 def found(self: Exploration):         # (n, J, 2) crop px, (n, J) scores, (n, J) bool: seen
     "Every point of `now` in every picture; one that is still to be learned is nowhere."
@@ -305,35 +310,35 @@ def found(self: Exploration):         # (n, J, 2) crop px, (n, J) scores, (n, J)
     grown = lambda v, fill: np.concatenate([v, np.full((n, new, *v.shape[2:]), fill, v.dtype)], 1)
     return grown(xy, np.nan), grown(score, 0), grown(seen, False)
 
-# %% ../nbs/96_exploration.ipynb #66c557cb
+# %% ../nbs/96_exploration.ipynb #1a6151f6
 @patch
 def share(self: Exploration, xy):     # crop px -> (x, y) 0...1
     "A place as the board counts it."
     return [(float(v) + .5) / self.crops.size for v in xy]
 
-# %% ../nbs/96_exploration.ipynb #d8bdf5d3
+# %% ../nbs/96_exploration.ipynb #23fc32b8
 @patch
 def pixel(self: Exploration, x, y):   # shares -> (x, y) crop px
     "A place of the board as the crop counts it."
     return x * self.crops.size - .5, y * self.crops.size - .5
 
-# %% ../nbs/96_exploration.ipynb #a20ec35e
+# %% ../nbs/96_exploration.ipynb #66561327
 def hex_of(rgb): return "#" + "".join(f"{round(255 * float(v)):02x}" for v in rgb)
 
-# %% ../nbs/96_exploration.ipynb #7ffa1d84
+# %% ../nbs/96_exploration.ipynb #24c41eba
 @patch
 def colours(self: Exploration):       # {name: "#rrggbb"}
     "One colour a point; it goes with the number, and stays when others are dropped."
     table = landmark_colours(max(self.now.numbers.values(), default=0))
     return {name: hex_of(table[number - 1]) for name, number in self.now.numbers.items()}
 
-# %% ../nbs/96_exploration.ipynb #1b89c857
+# %% ../nbs/96_exploration.ipynb #122cd82a
 @patch
 def labelled(self: Exploration, picture): # {name: (x, y) crop px}
     "The labels of one picture."
     return {n: places[picture] for n, places in self.now.labels.items() if picture in places}
 
-# %% ../nbs/96_exploration.ipynb #ac702b4c
+# %% ../nbs/96_exploration.ipynb #7a6a9da6
 @patch
 def points(self: Exploration,
     picture,                          # its number, from 0
@@ -353,7 +358,7 @@ def points(self: Exploration,
         rows.append(dict(name=name, number=self.now.numbers[name], colour=colour[name], x=x, y=y, seen=bool(there)))
     return rows
 
-# %% ../nbs/96_exploration.ipynb #fc65d69f
+# %% ../nbs/96_exploration.ipynb #d2cb8fda
 @patch
 def dots(self: Exploration, picture, round):
     "The points of one picture after one round, coloured by cluster."
@@ -362,7 +367,7 @@ def dots(self: Exploration, picture, round):
     return [dict(name=f"cluster {c + 1}", number=0, colour=hex_of(table[c]), x=x, y=y, seen=True)
             for (x, y), c in zip(map(self.share, xy), cluster.tolist())]
 
-# %% ../nbs/96_exploration.ipynb #dd628d8b
+# %% ../nbs/96_exploration.ipynb #5dfd67c7
 @patch
 def places(self: Exploration, name):  # (m,) pictures, surest first; (m, 2) crop px
     "Where one point is seen, or labelled if it is still to be learned."
@@ -375,7 +380,7 @@ def places(self: Exploration, name):  # (m,) pictures, surest first; (m, 2) crop
     order = order[seen[order, j]]
     return order, xy[order, j]
 
-# %% ../nbs/96_exploration.ipynb #d80fca42
+# %% ../nbs/96_exploration.ipynb #fc18cbb8
 @patch
 def closeups(self: Exploration,
     name,                             # of the point
@@ -391,12 +396,12 @@ def closeups(self: Exploration,
         return jpeg(cut(picture, middle - side * picture.shape[0] / 2, side * picture.shape[0], size))
     return [dict(picture=int(rows[k]), look=one(rows[k], xy[k]), title=self.titles[rows[k]]) for k in evenly(len(rows), n)]
 
-# %% ../nbs/96_exploration.ipynb #c2899b04
+# %% ../nbs/96_exploration.ipynb #d4b2285f
 SORTS = {"number": lambda r: r["number"], "quality, best first": lambda r: (r["quality"] is None, -(r["quality"] or 0)),
          "quality, worst first": lambda r: (r["quality"] is None, r["quality"] or 0), "name": lambda r: r["name"].lower(),
          "seen most": lambda r: -r["seen"]}
 
-# %% ../nbs/96_exploration.ipynb #f016cfd5
+# %% ../nbs/96_exploration.ipynb #4c798f35
 @patch
 def worth(self: Exploration, name):   # {quality: 0...1 or None, low: bool, text, told: a sentence}
     "What one point is worth, as far as is known."
@@ -414,7 +419,7 @@ def worth(self: Exploration, name):   # {quality: 0...1 or None, low: bool, text
     if math.isnan(best.quality): return dict(quality=None, low=True, text="–", told=told)
     return dict(quality=float(best.quality), low=bool(best.quality < LOW), text=f"{best.quality:.2f}", told=told)
 
-# %% ../nbs/96_exploration.ipynb #9d8e8368
+# %% ../nbs/96_exploration.ipynb #094f22fb
 @patch
 def table(self: Exploration, sort="number"): # [{name, number, colour, seen, quality, low, text, told}]
     "A row for each point."
@@ -423,20 +428,20 @@ def table(self: Exploration, sort="number"): # [{name, number, colour, seen, qua
     rows = [dict(name=n, number=self.now.numbers[n], colour=colour[n], seen=float(s)) | self.worth(n) for n, s in zip(self.now.names, seen)]
     return sorted(rows, key=SORTS[sort])
 
-# %% ../nbs/96_exploration.ipynb #db3da671
+# %% ../nbs/96_exploration.ipynb #41198f9d
 @patch
 def shown_right(self: Exploration, picture, hidden=()):
     "All points that are shown in this picture are right where they lie."
     self.do(confirmed, picture, {p["name"]: self.pixel(p["x"], p["y"]) for p in self.points(picture, hidden, True) if p["seen"]})
 
-# %% ../nbs/96_exploration.ipynb #7a7051ce
+# %% ../nbs/96_exploration.ipynb #2ee06566
 @patch
 def refit(self: Exploration):         # str: what the points are worth
     "Learn all points that have labels."
     self.do(learned, self.crops)
     return promise(self.now.points)
 
-# %% ../nbs/96_exploration.ipynb #b102874d
+# %% ../nbs/96_exploration.ipynb #ca19172e
 @patch
 def labels_told(self: Exploration):   # str
     "How many labels there are."
@@ -444,7 +449,7 @@ def labels_told(self: Exploration):   # str
     if not names: return "No labels yet."
     return f"{len(names)} point{'s' * (len(names) != 1)} with labels, in {len(pictures)} picture{'s' * (len(pictures) != 1)}."
 
-# %% ../nbs/96_exploration.ipynb #2ea2cd08
+# %% ../nbs/96_exploration.ipynb #4aaefb26
 @patch
 def save(self: Exploration, folder=None): # -> Path
     "Write names and choices into the folder of the detector, where `lmdisc predict` finds them."

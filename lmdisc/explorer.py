@@ -238,7 +238,8 @@ def watch(self: Explorer):
     low = lambda: [r["name"] for r in e.table() if r["low"]]
     presses = {c.every: lambda: self.hide([]), c.none: lambda: self.hide(e.now.names), c.low: lambda: self.hide(low()),
                c.drop: self.drop_it, c.same: lambda: self.same_as(c.other.value), c.undo: e.undo,
-               c.right: self.right_here, c.forget: self.forget_here, c.add: lambda: self.add_it(c.name.value), c.refit: e.refit, c.save: lambda: self.save_it(c.folder.value)}
+               c.right: self.right_here, c.forget: self.forget_here, c.add: lambda: self.add_it(c.name.value), c.refit: e.refit,
+               c.save: lambda: self.save_it(c.folder.value)}
     for one, does in presses.items(): one.on_click(lambda _, does=does: self.attempt(does))
     for one in filter(None, (c.picture, c.yaw)): one.observe(lambda change: self.attempt(setattr, b, "picture", change.new), "value")
     if c.round: c.round.observe(lambda change: (self.leave_correcting(change.new), self.attempt(lambda: None)), "value")
