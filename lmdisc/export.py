@@ -32,7 +32,7 @@ def needs(
     except ImportError as e:
         raise ValueError(f"{what} needs the package {package} ({e}): pip install 'lmdisc[{extra}]'") from e
 
-# %% ../nbs/97_export.ipynb #9042cc07
+# %% ../nbs/97_export.ipynb #d41bffb0
 def checked(
     images, xy, score, names,         # `ImageSet`; (N, K, 2) image px, NaN where not seen; (N, K); K names
 ):                                    # xy, score as float64, names as [str]
@@ -55,8 +55,8 @@ def in_turn(
     progress=True, desc="pictures",   # a bar
 ):                                    # yields what `work` returns, in order
     "Every picture read once, some at a time and side by side, and let go."
-    some, one = 2 * (os.cpu_count() or 1), lambda i: work(i, images[i])
-    with ThreadPoolExecutor() as pool, tqdm(total=len(images), desc=desc, unit="picture", disable=not progress) as bar:
+    some, one = 2 * min(8, os.cpu_count() or 1), lambda i: work(i, images[i])
+    with ThreadPoolExecutor(some // 2) as pool, tqdm(total=len(images), desc=desc, unit="picture", disable=not progress) as bar:
         for start in range(0, len(images), some):
             for made in pool.map(one, range(start, min(start + some, len(images)))):
                 yield made

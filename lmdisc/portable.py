@@ -126,7 +126,7 @@ class Portable(nn.Module):
         if self.head is not None: xy, score, seen = self.head(xy, score)
         return ((xy - shift) / scale)[0], score[0], seen[0]
 
-# %% ../nbs/97_portable.ipynb #017b31fd
+# %% ../nbs/97_portable.ipynb #505fa7c1
 @contextmanager
 def quiet():
     "Without the exporter's remarks on packages that this needs none of."
@@ -140,12 +140,12 @@ def quiet():
     finally: logger.setLevel(level)
 
 def record_of(detector):              # -> {str: str}
-    "What a file says of itself."
+    "What a file says of itself: names of what comes out, thresholds of the detector's own landmarks."
     told = dict(names=list(detector.names), size=int(detector.size), margin=float(detector.margin),
-                threshold=np.asarray(detector.threshold, float).tolist())
+                threshold=np.asarray(getattr(detector, "detector", detector).threshold, float).tolist())
     return {"what": "lmdisc landmark detector", "lmdisc": __version__} | {k: json.dumps(v, ensure_ascii=False) for k, v in told.items()}
 
-# %% ../nbs/97_portable.ipynb #5a704b3f
+# %% ../nbs/97_portable.ipynb #b5ca04cb
 def export_onnx(
     path: str | Path,                 # file to write; its folder is made
     detector: LandmarkDetector,       # or landmarks chosen from one, see `Portable`
@@ -161,8 +161,8 @@ def export_onnx(
                                     input_names=["picture", "box"], output_names=["xy", "score", "seen"])
     onnx.helper.set_model_props(proto := program.model_proto, record_of(detector))
     onnx.checker.check_model(proto, full_check=True)
-    if example: write_example(Path(path).parent)
     with whole_file(path) as part: part.write_bytes(proto.SerializeToString())
+    if example: write_example(Path(path).parent)
     return Path(path)
 
 def write_example(folder):            # where -> path of the script

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageOps
 def read_picture(path):
     "Any picture, upright, as uint8 (H, W, 3); white under what is transparent."
     with Image.open(path) as opened: picture = ImageOps.exif_transpose(opened)
+    if picture.mode == "F": sys.exit(f"{path}: its pixels are floats of unknown range; save it with 8 or 16 bits")
     if picture.mode.startswith("I"):                                # 16 bits
         picture = Image.fromarray((np.asarray(picture).clip(0, 65535) / 257).round().astype(np.uint8))
     if picture.has_transparency_data:
