@@ -55,6 +55,7 @@ SURFACE = {                           # what users call, by module
     "reliability": "off_the_others cycle reliability best_run correlations",
     "provenance": "provenance save_table save_record", "runs": "kept", "figures": "show_points plot_yaw_strip plot_followed save_figure",
     "display": "thumbnail sheet", "estimator": "LandmarkDiscovery.fit LandmarkDiscovery.predict LandmarkDiscovery.transform",
+    "export": "needs export_csv export_coco export_dlc export_sleap", "portable": "export_onnx",
     "discovery": "change restored profile generic_keypoints discover scored", "baselines": "learn",
     "exploration": "gathered explored", "explorer": "Controls Explorer",
     "protocols": "sweep_profile pictures as_in_paper listed caption"}

@@ -1,0 +1,54 @@
+"""Landmarks of one picture by a detector that `lmdisc` exported. Needs onnxruntime, numpy and Pillow alone.
+
+    python run_onnx.py detector.onnx picture.jpg                    the object fills the picture
+    python run_onnx.py detector.onnx picture.jpg x0 y0 x1 y1        it is in this box, px, pixel centres at integers
+
+Prints name,x,y,score,seen and writes picture_landmarks.png: dots where a landmark is seen, rings where it is not."""
+import csv, json, os, sys
+import numpy as np, onnxruntime
+from PIL import Image, ImageDraw, ImageOps
+
+
+def read_picture(path):
+    "Any picture, upright, as uint8 (H, W, 3); white under what is transparent."
+    with Image.open(path) as opened: picture = ImageOps.exif_transpose(opened)
+    if picture.mode == "F": sys.exit(f"{path}: its pixels are floats of unknown range; save it with 8 or 16 bits")
+    if picture.mode.startswith("I"):                                # 16 bits
+        picture = Image.fromarray((np.asarray(picture).clip(0, 65535) / 257).round().astype(np.uint8))
+    if picture.has_transparency_data:
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture.convert("RGBA"))
+    return np.asarray(picture.convert("RGB"))
+
+
+def landmarks(model, picture, box=None):
+    "Names, xy (K, 2) px, score (K,), seen (K,) bool."
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    height, width = picture.shape[:2]
+    box = np.float32(box or [-.5, -.5, width - .5, height - .5])
+    return json.loads(session.get_modelmeta().custom_metadata_map["names"]), *session.run(None, {"picture": picture, "box": box})
+
+
+def draw(picture, xy, seen):
+    "The picture with a dot for each landmark."
+    out, r = Image.fromarray(picture), max(2, min(picture.shape[:2]) // 80)
+    pen = ImageDraw.Draw(out)
+    for k, (x, y) in enumerate(xy.tolist()):
+        colour = f"hsl({round(k * 222.5) % 360}, 90%, 50%)"
+        pen.ellipse((x - r, y - r, x + r, y + r), fill=colour if seen[k] else None, outline="white" if seen[k] else colour)
+    return out
+
+
+def main(model, path, *box):
+    if len(box) not in (0, 4): sys.exit("a box is four numbers: x0 y0 x1 y1")
+    picture = read_picture(path)
+    names, xy, score, seen = landmarks(model, picture, [float(v) for v in box])
+    table = csv.writer(sys.stdout, lineterminator="\n")
+    table.writerow(["name", "x", "y", "score", "seen"])
+    table.writerows([n, f"{x:.3f}", f"{y:.3f}", f"{p:.4f}", int(s)] for n, (x, y), p, s in zip(names, xy, score, seen))
+    draw(picture, xy, seen).save(os.path.splitext(path)[0] + "_landmarks.png")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 3: sys.exit(__doc__)
+    sys.stdout.reconfigure(encoding="utf-8")
+    main(*sys.argv[1:])

@@ -1,0 +1,236 @@
+"Detectors and landmarks taken elsewhere: what other people's libraries read of them, and what onnxruntime answers, without lmdisc."
+import csv, io, json, os, subprocess, sys, weakref
+import numpy as np, pandas as pd, pytest, torch
+from PIL import Image
+from lmdisc.chosen import drop, learned_points, rename, same
+from lmdisc.discovery import profile
+from lmdisc.export import export_coco, export_csv, export_dlc, export_sleap
+from lmdisc.images import ImageSet, read_picture
+from lmdisc.landmarks import LandmarkDetector
+from lmdisc.networks import LandmarkNet, NetConfig
+from lmdisc.portable import export_onnx
+
+NAMES = ["left eye", "Öhr, links", "tail"]
+
+
+def detector_of(net, size, K=6):
+    """A network that nobody taught. Its last layer is made 30 times as steep: without that a map is nearly flat, its two highest
+    cells differ by no more than float noise, and torch and onnxruntime may choose different ones."""
+    torch.manual_seed(0)
+    psi = LandmarkNet(K, net)
+    with torch.no_grad(): psi.detector[-1].weight.mul_(30)
+    return LandmarkDetector(psi, size, threshold=np.linspace(.2, .99, K).tolist())
+
+
+def photograph(height, width, seed=0):
+    "Blurred blotches."
+    few = np.random.default_rng(seed).integers(0, 256, (max(2, height // 12), max(2, width // 12), 3), dtype=np.uint8)
+    return np.asarray(Image.fromarray(few).resize((width, height), Image.BICUBIC))
+
+
+SEVERAL = [                           # height, width, box: whole, inside and grown, partly outside, large, wholly small, beside the picture
+    (240, 320, (-.5, -.5, 319.5, 239.5)), (120, 90, (20, 30, 60, 80)), (700, 500, (-80, 100, 450, 640)), (1200, 1600, (-.5, -.5, 1599.5, 1199.5)),
+    (40, 30, (5, 5, 25, 35)), (333, 777, (600, 200, 900, 400)), (61, 97, (90.3, -20.7, 130.2, 9.9))]
+
+
+def one(picture, box): return ImageSet(lambda i: picture, np.float32([box]))
+
+
+def made_of(detector):
+    "Renamed, two as one, one dropped, and two points learned from labels."
+    labelled = ImageSet(lambda i: photograph(80, 80, i), np.tile(np.float32([-.5, -.5, 79.5, 79.5]), (4, 1)))
+    changed = drop(same(rename(detector, {"landmark 3": "left eye"}), [1, 2]), [4])
+    return learned_points(changed, labelled, np.random.default_rng(0).uniform(10, 70, (4, 2, 2)), ["tip", "Öhr, links"])
+
+
+@pytest.fixture(scope="module")
+def chosen(): return made_of(detector_of(profile("smoke").net, 64))
+
+
+@pytest.fixture(scope="module")
+def taken_away(chosen, tmp_path_factory):
+    "Folder of detector.onnx and run_onnx.py."
+    pytest.importorskip("onnxruntime"), pytest.importorskip("onnx"), pytest.importorskip("onnxscript")
+    return export_onnx(tmp_path_factory.mktemp("away")/"detector.onnx", chosen, example=True).parent
+
+
+def assert_answers_agree(path, detector):
+    "To 1e-4 px of the crop, and of the picture where one of its px is not less than 1/7 of the crop's."
+    import onnxruntime
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    for seed, (height, width, box) in enumerate(SEVERAL):
+        picture = photograph(height, width, seed)
+        xy, score, seen = session.run(None, {"picture": picture, "box": np.float32(box)})
+        (want,), (height_of_map,) = detector.placed(one(picture, box))
+        (found,), _ = detector.predict(one(picture, box))
+        each = 1.3 * max(box[2] - box[0], box[3] - box[1]) / detector.size
+        assert xy.dtype == np.float32 and seen.dtype == bool and np.isfinite(xy).all()
+        np.testing.assert_allclose(xy, want, rtol=0, atol=1e-4 * max(1, each / 7))
+        np.testing.assert_allclose(score, height_of_map, rtol=0, atol=1e-4)
+        np.testing.assert_array_equal(seen, ~np.isnan(found[:, 0]))
+
+
+def test_chosen_landmarks_on_a_trunk_that_sees(taken_away, chosen):
+    assert_answers_agree(taken_away/"detector.onnx", chosen)
+
+
+def test_the_network_of_the_cpu_profile_and_the_released_decoder(tmp_path):
+    pytest.importorskip("onnxruntime"), pytest.importorskip("onnxscript")
+    detector = detector_of(NetConfig(32, 3, norm="batch", maps="heat"), 96)
+    detector.released = type(detector.released)(whole_cells=True, wrap=True)
+    assert_answers_agree(export_onnx(tmp_path/"d.onnx", detector), detector)
+
+
+def test_the_file_says_what_it_is_and_what_it_takes(taken_away, chosen):
+    import onnxruntime
+    session = onnxruntime.InferenceSession(taken_away/"detector.onnx", providers=["CPUExecutionProvider"])
+    told = {k: json.loads(v) for k, v in session.get_modelmeta().custom_metadata_map.items() if k not in ("what", "lmdisc")}
+    assert told == dict(names=chosen.names, size=64, margin=.15, threshold=chosen.detector.threshold.tolist())
+    with pytest.raises(Exception, match="uint8"):
+        session.run(None, {"picture": np.zeros((9, 9, 3), np.float32), "box": np.zeros(4, np.float32)})
+    assert sorted(os.listdir(taken_away)) == ["detector.onnx", "run_onnx.py"]
+
+
+def odd_pictures(folder):
+    "A picture that lies on its side and says so, a grey one, a transparent one, one of 16 bits; with spaces and other letters."
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(photograph(60, 90)).save(folder/"on its side.jpg", exif=exif)
+    Image.fromarray(photograph(70, 50)).convert("L").save(folder/"grau.png")
+    clear = Image.fromarray(photograph(64, 64)).convert("RGBA")
+    clear.putalpha(Image.fromarray(photograph(64, 64, 1)[..., 0]))
+    clear.save(folder/"Kätzchen 猫.png")
+    Image.fromarray(photograph(50, 70)[..., 0].astype(np.uint16) * 257).save(folder/"16.png")
+    return sorted(p for p in folder.iterdir() if p.suffix in (".jpg", ".png"))
+
+
+def test_the_example_runs_without_lmdisc(taken_away, chosen, tmp_path):
+    assert len((taken_away/"run_onnx.py").read_text().splitlines()) <= 60
+    paths = odd_pictures(tmp_path)
+    code = ("import runpy, sys\n"
+            "for name in ('lmdisc', 'torch', 'pandas', 'matplotlib'): sys.modules[name] = None\n"
+            "for path in sys.argv[1:]:\n"
+            "    sys.argv = ['run_onnx.py', 'detector.onnx', path, *('3 4 40 41'.split() if '16' in path else [])]\n"
+            "    runpy.run_path('run_onnx.py', run_name='__main__')\n")
+    done = subprocess.run([sys.executable, "-c", code, *map(str, paths)], cwd=taken_away, capture_output=True, text=True, encoding="utf-8")
+    assert done.returncode == 0, done.stderr
+    tables = done.stdout.split("name,x,y,score,seen\n")[1:]
+    assert len(tables) == len(paths) == 4
+    for path, table in zip(paths, tables):
+        rows = list(csv.reader(io.StringIO(table)))
+        picture = read_picture(path)
+        height, width = picture.shape[:2]
+        pictures = one(picture, (3, 4, 40, 41) if "16" in path.name else (-.5, -.5, width - .5, height - .5))
+        (xy,), _ = chosen.placed(pictures)
+        assert [r[0] for r in rows] == chosen.names
+        np.testing.assert_allclose(np.array([r[1:3] for r in rows], float), xy, rtol=0, atol=2e-3)
+        assert [r[4] == "1" for r in rows] == (~np.isnan(chosen.predict(pictures)[0][0, :, 0])).tolist()
+        drawn = read_picture(path.with_name(f"{path.stem}_landmarks.png"))
+        assert drawn.shape == picture.shape and (drawn != picture).any()
+    assert not (tmp_path/"detector.onnx").exists()
+
+
+def test_a_network_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):
+    import lmdisc.portable as portable
+    detector = detector_of(NetConfig(8, 1), 64)
+    def stop(*a, **k): raise KeyboardInterrupt
+    monkeypatch.setattr(portable.torch.onnx, "export", stop)
+    with pytest.raises(KeyboardInterrupt): export_onnx(tmp_path/"d.onnx", detector, example=True)
+    assert not list(tmp_path.iterdir())
+
+
+# pictures
+
+def found(n=6):
+    "n pictures of three sizes in two folders, names told twice, landmarks, some of them not seen."
+    rng = np.random.default_rng(0)
+    pictures = [photograph(*[(64, 80), (80, 64), (90, 90)][i % 3], i) for i in range(n)]
+    boxes = [[-.5, -.5, p.shape[1] - .5, p.shape[0] - .5] for p in pictures]
+    names = np.array([f"{'ab'[i % 2]} ü/{i // 2} 猫.jpg" for i in range(n)])
+    xy = rng.uniform(5, 60, (n, 3, 2)).astype(np.float32)
+    xy[rng.random((n, 3)) < .2] = np.nan
+    return ImageSet(lambda i: pictures[i], boxes, names=names), xy, rng.random((n, 3)).astype(np.float32), NAMES
+
+
+def test_pycocotools_reads_and_scores(tmp_path):
+    coco = pytest.importorskip("pycocotools.coco")
+    from pycocotools.cocoeval import COCOeval
+    images, xy, score, names = given = found()
+    truth = coco.COCO(export_coco(tmp_path/"a b"/"ü.json", *given, progress=False))
+    assert [p["file_name"] for p in truth.dataset["images"]] == images.names.tolist()
+    for i, a in enumerate(truth.loadAnns(truth.getAnnIds())):
+        points, seen = np.reshape(a["keypoints"], (3, 3)), ~np.isnan(xy[i, :, 0])
+        np.testing.assert_allclose(points[:, :2], np.nan_to_num(xy[i]), atol=1e-3)
+        assert points[:, 2].tolist() == (2 * seen).tolist() and a["num_keypoints"] == seen.sum()
+        assert a["bbox"] == [0, 0, *images[i].shape[1::-1]] and a["area"] == images[i][..., 0].size
+    results = truth.loadRes([{k: a[k] for k in ("image_id", "category_id", "keypoints", "score")} for a in truth.dataset["annotations"]])
+    judge = COCOeval(truth, results, "keypoints")
+    judge.params.kpt_oks_sigmas = np.full(3, .05)
+    judge.evaluate(), judge.accumulate(), judge.summarize()
+    assert judge.stats[0] == pytest.approx(1)
+
+
+def test_pandas_reads_a_project_as_deeplabcut_lays_it_out(tmp_path):
+    "deeplabcut wants pandas below 3, so it cannot live beside us; this is what its `merge_annotateddatasets` asks of the files."
+    yaml = pytest.importorskip("yaml")
+    images, xy, score, names = given = found()
+    project = export_dlc(tmp_path/"mein Projekt", *given, scorer="me", progress=False)
+    config = yaml.safe_load((project/"config.yaml").read_text(encoding="utf-8"))
+    assert config["bodyparts"] == names and config["scorer"] == "me" and config["project_path"] == str(project)
+    (video, crop), = config["video_sets"].items()
+    folder = project/"labeled-data"/os.path.splitext(os.path.basename(video))[0]
+    assert crop == {"crop": "0, 90, 0, 90"}
+    h5 = pd.read_hdf(folder/"CollectedData_me.h5")
+    for table in (h5, pd.read_csv(folder/"CollectedData_me.csv", header=[0, 1, 2], index_col=[0, 1, 2])):
+        assert list(table.columns.names) == ["scorer", "bodyparts", "coords"] and table.columns.levels[0][0] == "me" and table.index.nlevels == 3
+        table = table.reindex(names, axis=1, level=1)
+        for i, name in enumerate(images.names):
+            row = ("labeled-data", folder.name, name.replace("/", "_").replace(".jpg", ".png"))
+            np.testing.assert_allclose(table.loc[[row]].to_numpy().reshape(3, 2), xy[i], atol=1e-4)
+            np.testing.assert_array_equal(read_picture(project.joinpath(*row)), images[i])
+
+
+@pytest.mark.parametrize("labels", [False, True])
+def test_sleap_io_reads_pictures_and_points(labels, tmp_path):
+    sleap = pytest.importorskip("sleap_io")
+    images, xy, score, names = given = found()
+    path = export_sleap(tmp_path/"ü.pkg.slp", *given, labels=labels, progress=False)
+    path = path.rename(tmp_path/"moved elsewhere.pkg.slp")
+    read = sleap.load_slp(str(path))
+    assert [n.name for n in read.skeleton.nodes] == names and len(read.videos) == 3 and len(read) == 6
+    rows = images.names.tolist()
+    for frame in read:
+        i = rows.index(frame.video.source_video.filename[frame.frame_idx])
+        point, = frame.instances
+        assert isinstance(point, sleap.PredictedInstance) != labels
+        np.testing.assert_allclose(point.numpy(), xy[i], atol=1e-6)
+        np.testing.assert_array_equal(frame.image, images[i])
+        if not labels: np.testing.assert_allclose(point.points["score"], np.where(np.isnan(xy[i, :, 0]), 0, score[i]), atol=1e-6)
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_pictures_without_names_and_a_single_landmark(tmp_path):
+    images, xy, score, names = found(2)
+    images.names = None
+    given = images, xy[:, :1], score[:, :1], names[:1]
+    table = pd.read_csv(export_csv(tmp_path/"t.csv", *given))
+    assert table.picture.tolist() == ["picture 0", "picture 1"]
+    assert sorted(p.name for p in export_dlc(tmp_path/"p", *given, progress=False).rglob("*.png")) == ["picture 0.png", "picture 1.png"]
+
+
+def test_each_picture_is_read_once_and_few_are_held(tmp_path):
+    images, xy, score, names = found(60)
+    read, alive, most = [], weakref.WeakSet(), [0]
+    class Held(np.ndarray): __hash__ = object.__hash__
+    def load(i):
+        picture = images[i].copy().view(Held)
+        read.append(i), alive.add(picture)
+        most[0] = max(most[0], len(alive))
+        return picture
+    watched = ImageSet(load, images.boxes, names=images.names)
+    for export, path in ((export_coco, "c.json"), (export_dlc, "d"), (export_sleap, "s.slp")):
+        if export is export_sleap: pytest.importorskip("sleap_io")
+        read.clear()
+        export(tmp_path/path, watched, xy, score, names, progress=False)
+        assert sorted(read) == list(range(60))
+    assert most[0] <= 20
