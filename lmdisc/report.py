@@ -102,19 +102,15 @@ def close_ups(
                  cx=round(float(middle[i, 0]), 1), cy=round(float(middle[i, 1]), 1)) for i in rows[spread(len(rows), n)]]
 
 # %% ../nbs/96_report.ipynb #96000012
-SIGNS = {                             # column of the table: what it means when it is low
-    "repeatability": "it moves when the picture is turned or zoomed",
-    "cycle": "its look does not lead to other pictures and back",
-    "mirrored": "a mirrored picture has it elsewhere",
-    "calibration": "its score does not tell when it is wrong"}
+SIGNS = "repeatability", "cycle", "mirrored", "calibration" # columns of the table that are shown beside quality
 
 def reasons(
     row,                              # dict: a line of the table
-    low=LOW,                          # a sign below it is named
+    low=LOW,                          # of repeatability; below it that is named too
 ):                                    # str; empty: it is not flagged
     "What is wrong with a flagged landmark, in words."
-    told = sorted((row[m], SIGNS[m]) for m in SIGNS.keys() & row if pd.notna(row[m]) and row[m] < low)
-    return row["flagged"] and "; ".join([row["flagged"], *(words for _, words in told)])
+    moves = "; it moves when the picture is turned or zoomed" * (row.get("repeatability", 1) < low)
+    return row["flagged"] and row["flagged"] + moves
 
 # %% ../nbs/96_report.ipynb #96000015
 def whole_table(table, found):               # of `reliability`, or read from its CSV; `Discovery` -> the same, whole
