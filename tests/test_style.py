@@ -56,7 +56,7 @@ SURFACE = {                           # what users call, by module
     "provenance": "provenance save_table save_record", "runs": "kept", "figures": "show_points plot_yaw_strip plot_followed save_figure",
     "display": "thumbnail sheet", "estimator": "LandmarkDiscovery.fit LandmarkDiscovery.predict LandmarkDiscovery.transform",
     "discovery": "change restored profile generic_keypoints discover scored", "baselines": "learn",
-    "report": "report",
+    "report": "report", "video": "frames write_video smoothed track_video",
     "protocols": "sweep_profile pictures as_in_paper listed caption"}
 
 @pytest.mark.parametrize("module", SURFACE)
