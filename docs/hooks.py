@@ -14,7 +14,7 @@ from mkdocs.structure.files import File
 from mkdocs.utils import get_relative_url
 
 ROOT = Path(__file__).resolve().parents[1]
-COPIES = ROOT/"_docs"/"notebooks"                               # with formulas as MathML
+COPIES = ROOT/"_docs"/"notebooks"                               # as the site shows them
 APART = {"index"}                                               # it is the README
 AS_THEY_ARE = "LICENSE", "CITATION.cff", "Snakefile", "sweep.yaml", "Makefile" # linked, not pages
 
@@ -45,16 +45,17 @@ def as_mathml(text):
     def drawn(m): return m[1] or convert(m[2] or m[3], "block" if m[2] else "inline")
     return FORMULA.sub(drawn, text)
 
-def copied(notebook):
-    "A notebook with MathML in place of formulas, written only when it differs."
+def copy(notebook):
+    "Keep a copy of a notebook for the site: formulas as MathML, no hidden cells, no widgets that would look for their scripts elsewhere."
     told, to = json.loads((ROOT/notebook).read_text(encoding="utf-8")), COPIES/notebook
+    told["metadata"].pop("widgets", None)
+    told["cells"] = [c for c in told["cells"] if not re.match(r"#\|\s*(hide|default_exp)", "".join(c["source"]))]
     for cell in told["cells"]:
         if cell["cell_type"] == "markdown": cell["source"] = as_mathml("".join(cell["source"]))
     text = json.dumps(told)
     if not to.exists() or to.read_text(encoding="utf-8") != text:
         to.parent.mkdir(parents=True, exist_ok=True)
         to.write_text(text, encoding="utf-8")
-    return to
 
 # the API
 
@@ -63,11 +64,25 @@ def surface():
     tree = ast.parse((ROOT/"tests"/"test_style.py").read_text(encoding="utf-8"))
     return next(ast.literal_eval(n.value) for n in tree.body if isinstance(n, ast.Assign) and n.targets[0].id == "SURFACE")
 
-def shown(thing):
-    "A function or class as nbdev shows it: its signature with every parameter's docment, and its docstring."
-    from nbdev.showdoc import BasicMarkdownRenderer
-    text = BasicMarkdownRenderer(thing)._repr_markdown_()
-    return re.sub(r"^(---|\[source\].*)\n", "", text, flags=re.M).replace("lmdisc.images.", "").replace("pathlib.", "")
+def shown(thing, name):
+    "A function or class: how it is called, its docstring, and every parameter's docment."
+    from inspect import Parameter, formatannotation, getsource, signature
+    from fastcore.docments import docments
+    empty, told, called = Parameter.empty, docments(thing, full=True, returns=True), signature(thing)
+    back = (told.get("return") or {}).get("docment")
+    kind = lambda a: "" if a in (empty, None) else a if isinstance(a, str) else re.sub(r"\b(?:[a-z_]+\.)+(?=[A-Za-z])", "", formatannotation(a))
+    cell = lambda v: str(v or "").replace("|", "\\|").replace("\n", " ")
+    code = lambda v: f"`{v}`" if v else ""
+    stars = lambda p: {p.VAR_KEYWORD: "**", p.VAR_POSITIONAL: "*"}.get(p.kind, "")
+    for p in called.parameters.values():                        # fastcore takes the comment of **kwargs for that of the result
+        if stars(p) and (said := re.search(rf"\*{p.name},?\s*# (.+)", getsource(thing))):
+            told[p.name]["docment"], back = said[1], None if back == said[1] else back
+    rows = [(code(stars(p) + p.name), code(kind(p.annotation)), code("" if p.default is empty else repr(p.default)), cell(told[p.name]["docment"]))
+            for p in called.parameters.values() if p.name != "self"]
+    if called.return_annotation not in (empty, None) or back: rows.append(("*returns*", code(kind(called.return_annotation)), "", cell(back)))
+    table = ["| parameter | type | default | |", "|---|---|---|---|", *("| " + " | ".join(row) + " |" for row in rows)]
+    asked = ", ".join(stars(p) + p.name if p.default is empty else f"{p.name}=…" for p in called.parameters.values() if p.name != "self")
+    return f"### {name}\n\n```python\n{name}({asked})\n```\n\n{thing.__doc__ or ''}\n\n" + "\n".join(table) + "\n"
 
 def api():
     "The API page."
@@ -78,7 +93,7 @@ def api():
         module = import_module(f"lmdisc.{name}")
         notebook = re.search(r"File to edit: (?:\.\./)*(nbs/\S+\.ipynb)", Path(module.__file__).read_text(encoding="utf-8"))[1]
         parts.append(f"## lmdisc.{name}\n\n{module.__doc__ or ''} Notebook: [{Path(notebook).stem}]({notebook}).\n")
-        parts += [shown(attrgetter(t)(module)) for t in things.split()]
+        parts += [shown(attrgetter(t)(module), t) for t in things.split()]
     return "\n\n".join(parts)
 
 # pages from elsewhere
@@ -108,7 +123,9 @@ def on_files(files, config):
     made = {"index.md": page("README.md"), "CONTRIBUTING.md": page("CONTRIBUTING.md"), "CHANGELOG.md": page("CHANGELOG.md"), "api.md": api()}
     for name, text in made.items(): files.append(File.generated(config, name, content=text))
     rooms, beside = notebooks()
-    for n in rooms + beside: files.append(File.generated(config, n.as_posix(), abs_src_path=str(copied(n))))
+    for n in rooms + beside:
+        copy(n)
+        files.append(File(n.as_posix(), str(COPIES), config.site_dir, config.use_directory_urls))
     used = [p for p in (ROOT/"figures").iterdir() if p.suffix in (".png", ".csv", ".json")] + [ROOT/n for n in AS_THEY_ARE]
     for p in used: files.append(File.generated(config, p.relative_to(ROOT).as_posix(), abs_src_path=str(p)))
     return files
@@ -118,9 +135,13 @@ def on_page_markdown(markdown, page, config, files):
     if page.file.src_uri not in ("results.md", "method.md"): return markdown
     return re.sub(r"^\{table (\w+)\}$", lambda m: table_of(m[1]), markdown, flags=re.M).replace("{house}", house())
 
+# nbconvert would draw formulas and diagrams by scripts of another server; formulas are MathML by now, diagrams there are none
+FETCHED = re.compile(r'<!-- Load mathjax -->.*?<!-- End of mathjax configuration -->\s*(<script type="module">.*?</script>)?', re.S)
+
 def on_page_content(html, page, config, files):
-    "Links between notebooks, which no Markdown reader has led to their pages; a README's headings from there, too."
+    "Links between notebooks, which no Markdown reader has led to their pages."
     if not page.file.src_uri.endswith(".ipynb"): return html
+    html = FETCHED.sub("", html)
     here = posixpath.dirname(page.file.src_uri)
     def led(m):
         to = urlsplit(m[2])
@@ -131,20 +152,19 @@ def on_page_content(html, page, config, files):
         return f'{m[1]}="{get_relative_url(file.url, page.file.url)}{"#" + to.fragment if to.fragment else ""}"' if file else m[0]
     return re.sub(r'\b(href|src)="([^"]*)"', led, html)
 
-def on_post_page(output, page, config):
-    "Formulas are MathML by now: the MathJax that notebooks ask another server for is left out."
-    return re.sub(r"<script[^>]*>(?:(?!</script>).)*?(?:MathJax|mathjax)(?:(?!</script>).)*?</script>|<script[^>]*mathjax[^>]*></script>", "", output, flags=re.S)
-
 # links
 
 class Links(HTMLParser):
     "What a page points to, what it loads, and where it can be pointed to."
     def __init__(self, path):
         super().__init__()
+        self.script = False
         self.to, self.loads, self.names = [], [], {""}
         self.feed(path.read_text(encoding="utf-8"))
+    def handle_data(self, data):
+        if self.script: self.loads += re.findall(r"https?://[^\s'\"`]+\.m?js\b", data)
     def handle_starttag(self, tag, attributes):
-        told = dict(attributes)
+        told, self.script = dict(attributes), tag == "script"
         self.names |= {told.get("id"), told.get("name")}
         if tag in ("a", "area") and told.get("href"): self.to.append(told["href"])
         loaded = told.get("src") or (tag == "link" and told.get("rel") in ("stylesheet", "icon", "preload", "preconnect", "manifest") and told.get("href"))
