@@ -12,7 +12,7 @@ RUN      := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce figures test readme wheel clean
+.PHONY: help setup reproduce figures test readme docs wheel clean
 
 help:            ## what can be made
 	@sed -n 's/^\([a-z]*\): .*##/  make \1 \t/p' Makefile
@@ -65,8 +65,13 @@ readme: $(READY)  ## README.md from nbs/index.ipynb
 	$(RUN) jupyter nbconvert --to markdown --output-dir . --output README \
 	  --TagRemovePreprocessor.enabled=True --TagRemovePreprocessor.remove_input_tags remove-input nbs/index.ipynb
 
+docs: $(READY)  ## the documentation, _docs/site/index.html; every link in it is checked
+	@$(VENV)/bin/python -c 'import latex2mathml, material, mkdocs_jupyter' 2>/dev/null || $(VENV)/bin/pip install --quiet $(PIP_ARGS) --constraint constraints.txt --editable '.[docs]'
+	$(RUN) NO_MKDOCS_2_WARNING=1 mkdocs build --quiet --strict --config-file docs/mkdocs.yml
+	@echo "Written: _docs/site/index.html"
+
 wheel: $(READY)  ## dist/lmdisc-*.whl
 	$(RUN) python -m build --wheel --no-isolation
 
 clean:           ## take away .venv and what was built
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .hypothesis runs
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .hypothesis runs _docs

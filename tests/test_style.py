@@ -58,6 +58,7 @@ SURFACE = {                           # what users call, by module
     "export": "needs export_csv export_coco export_dlc export_sleap", "portable": "export_onnx",
     "discovery": "change restored profile generic_keypoints discover scored", "baselines": "learn",
     "exploration": "gathered explored", "explorer": "Controls Explorer",
+    "report": "report", "video": "frames write_video smoothed track_video",
     "protocols": "sweep_profile pictures as_in_paper listed caption"}
 
 @pytest.mark.parametrize("module", SURFACE)
