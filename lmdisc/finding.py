@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['CELL', 'paste', 'resized', 'clutter', 'layout', 'scenes', 'boxed', 'Finding', 'Sight', 'sights_of', 'whitening',
            'window', 'best', 'surest', 'recurring', 'aligned', 'overlap', 'elsewhere', 'ridge', 'contrasted',
-           'agreement', 'extent', 'Finder', 'reached', 'learn_finder']
+           'agreement', 'extent', 'Finder', 'reached', 'grown', 'square', 'learned', 'beside', 'learn_finder',
+           'found_boxes', 'inside', 'sizes_of', 'clipped']
 
 # %% ../nbs/94_finding.ipynb #6adf9851
 import json, warnings
@@ -15,10 +16,10 @@ import numpy as np, torch, torch.nn.functional as F
 from PIL import Image
 from scipy import ndimage
 from tqdm.auto import tqdm
-from .images import ImageSet, sha256, squares, whole_file
+from .images import ImageSet, sha256, whole_file
 from .detectors import open_detector
 from .training import load_state, save_state
-from .landmarks import between_groups
+from .runs import kept
 
 # %% ../nbs/94_finding.ipynb #58171b64
 def paste(
@@ -113,11 +114,11 @@ class Finding:
     pictures: int = 400               # that are learned from, drawn at random where there are more
     tried: int = 300                  # windows of which the one that recurs best is where it starts
     aligned: int = 5                  # rounds of aligning the pictures on it
-    contrasted: int = 3               # rounds of telling it from the rest of the same pictures
-    trusted: float = 0.8              # share of the pictures, the surest, that a round learns from
+    contrasted: int = 4               # rounds of telling it from the rest of the same pictures
+    trusted: float = 0.9              # share of the pictures, the surest, that a round learns from
     agreement: float = 0.3            # of the highest agreement of features: so much makes them the object's
     context: int = 8                  # cells around the window in which the object's extent is looked for
-    ridge: float = 0.003              # penalty, as a share of the trace
+    ridge: float = 0.001              # penalty, as a share of the trace
     seed: int = 0
 
 # %% ../nbs/94_finding.ipynb #8bd1f805
@@ -309,22 +310,82 @@ def reached(window, extent, size):    # (4,) image px; (4,) shares of its side; 
     box = np.clip(box, -0.5, np.tile(size, 2) - 0.5)
     return box if (box[2:] - box[:2] > 1).all() else np.clip(window, -0.5, np.tile(size, 2) - 0.5)
 
-# %% ../nbs/94_finding.ipynb #e3ca2542
+# %% ../nbs/94_finding.ipynb #800a31af
+def grown(template, reach, sights, how): # -> (d, side, side), length 1
+    "A template of the whole object, from one of a part of it and from how far the object reaches: the second pass."
+    score, at = best(template, sights)
+    whole = [square(reached(sights[i].boxes[int(at[i])], reach, sights[i].size)) for i in surest(score, how.trusted)]
+    cut = [window(sights[i], int(overlap(sights[i].boxes, box).argmax())) for i, box in zip(surest(score, how.trusted), whole)]
+    mean = torch.stack(cut).mean(0)
+    return aligned(mean / mean.norm().clamp_min(1e-6), sights, how)
+
+def square(box):                      # (4,) -> (4,)
+    "The square about a box."
+    return np.tile((box[:2] + box[2:]) / 2, 2) + (box[2:] - box[:2]).max() / 2 * np.array([-1, -1, 1, 1])
+
+# %% ../nbs/94_finding.ipynb #f147ac8c
+def learned(template, sights, how):   # -> template, extent (4,), agreement
+    "A template told from the rest, and how far the object reaches about it."
+    template = contrasted(template, sights, how)
+    score, at = best(template, sights)
+    agree = agreement(sights, at, surest(score, how.trusted), how.context)
+    return template, extent(agree, how.agreement, how.context, how.side), agree
+
+def beside(template, sights):         # -> (N,) float32
+    "How much the best window beside the object is like it: what a picture without the object may reach."
+    at = best(template, sights)[1]
+    far = lambda s, a: s.response(template[None])[0].numpy()[overlap(s.boxes, s.boxes[int(a)]) < 0.2]
+    return torch.tensor([float(far(s, a).max(initial=0)) for s, a in zip(sights, at)])
+
 def learn_finder(
     images: ImageSet,                 # without boxes; what they have is not looked at
     how: Finding = Finding(),
     progress: bool = True,            # show a bar
 ) -> Finder:
-    "What recurs in most of the pictures, and how to find it again. Seconds to two minutes on one core."
-    if len(images) < 2: raise ValueError(f"what recurs cannot be told from {len(images)} picture; give at least 2, better 50")
+    "What recurs in most of the pictures, and how to find it again. Minutes at most, on one core."
+    if len(images) < 2: raise ValueError(f"what recurs cannot be told from {len(images)} picture(s); give at least 2, better 50")
     drawn = np.sort(np.random.default_rng(how.seed).permutation(len(images))[:how.pictures])
     sights = list(sights_of(images.take(drawn), how, progress))
     mean, white = whitening(sights)
     for s in sights: s.whitened(mean, white)
-    template = contrasted(aligned(recurring(sights, how), sights, how), sights, how)
-    score, at = best(template, sights)
-    agree = agreement(sights, at, surest(score, how.trusted), how.context)
-    other = [s.response(template[None])[0].numpy()[overlap(s.boxes, s.boxes[int(a)]) < 0.2].max(initial=0) for s, a in zip(sights, at)]
-    threshold = between_groups(torch.cat([score, torch.tensor(other)])[:, None])[0]
-    reach = torch.tensor(extent(agree, how.agreement, how.context, how.side))
-    return Finder(dict(template=template, mean=mean, white=white, extent=reach, threshold=threshold, agreement=agree), how)
+    part, reach, _ = learned(aligned(recurring(sights, how), sights, how), sights, how)
+    whole, reach, agree = learned(grown(part, reach, sights, how), sights, how)
+    return Finder(dict(template=whole, mean=mean, white=white, extent=torch.tensor(reach), agreement=agree,
+                       threshold=beside(whole, sights).mean()), how)
+
+# %% ../nbs/94_finding.ipynb #7099c160
+def found_boxes(
+    images: ImageSet,                 # of one object each; a field "split" with "train": the finder learns from these alone
+    how: Finding = Finding(),
+    runs: str | Path | None = None,   # folder of kept runs; None: nothing is kept
+    progress: bool = True,            # show bars
+) -> tuple[ImageSet, Finder]:         # the same pictures with boxes, and what finds them in others
+    "Pictures without boxes, and where their object is."
+    train = images.split("train") if "train" in images.fields.get("split", ()) else images
+    make = lambda _: ([], learn_finder(train, how, progress).tensors)
+    finder = Finder(kept(make, runs, "finder", how, train, ["lmdisc.finding"]).tensors, how)
+    look = lambda _: ([], {"boxes": torch.from_numpy(finder.boxes(images, progress))})
+    found = kept(look, runs, "found", how, images, ["lmdisc.finding"]).tensors["boxes"].numpy()
+    return boxed(images, found), finder
+
+# %% ../nbs/94_finding.ipynb #dfba8f84
+def inside(
+    xy: np.ndarray,                   # (N, K, 2) image px
+    sizes: np.ndarray,                # (N, 2) w, h of the pictures, px
+) -> np.ndarray:                      # (N, K, 2), NaN where a landmark lies outside its picture
+    "Landmarks within their pictures: a crop may reach beyond, and what lies there is no picture."
+    there = ((xy >= -0.5) & (xy <= np.asarray(sizes)[:, None] - 0.5)).all(-1)
+    return np.where(there[..., None], xy, np.asarray(np.nan, xy.dtype))
+
+def sizes_of(images): # `ImageSet` -> (N, 2) int w, h
+    "How large the pictures are."
+    return np.array([images[i].shape[1::-1] for i in range(len(images))]).reshape(-1, 2)
+
+def clipped(
+    images: ImageSet,
+    sizes: np.ndarray | None = None,  # (N, 2) w, h of the pictures, px; None: they are read
+) -> ImageSet:                        # boxes cut off where the picture ends
+    "Boxes within their pictures: generic keypoints are looked for in boxes, so none lies in what goes on beyond an edge."
+    sizes = sizes_of(images) if sizes is None else sizes
+    boxes = np.clip(images.boxes, -0.5, np.tile(sizes, 2) - 0.5)
+    return images if np.array_equal(boxes, images.boxes) else boxed(images, boxes)
