@@ -176,7 +176,7 @@ def window(sight, which):             # -> (d, side, side), length 1
 
 def best(template, sights):           # (d, side, side) -> (N,) scores, (N,) int64 windows
     "The window of each picture that is most like the template."
-    return map(torch.stack, zip(*[s.response(template[None])[0].max(0) for s in sights]))
+    return tuple(map(torch.stack, zip(*[s.response(template[None])[0].max(0) for s in sights])))
 
 def surest(score, share):             # (N,) -> [int]
     "The pictures in which it is found best."
