@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['CELL', 'paste', 'resized', 'clutter', 'layout', 'scenes', 'boxed', 'Finding', 'Sight', 'sights_of', 'whitening',
            'window', 'best', 'surest', 'recurring', 'aligned', 'overlap', 'elsewhere', 'ridge', 'contrasted',
-           'agreement', 'extent', 'Finder', 'reached', 'grown', 'square', 'learned', 'beside', 'learn_finder',
-           'found_boxes', 'inside', 'sizes_of', 'clipped']
+           'agreement', 'extent', 'apart', 'Finder', 'reached', 'grown', 'square', 'learned', 'beside', 'learn_finder',
+           'found_boxes', 'confirmed', 'inside', 'sizes_of', 'clipped', 'of_squares', 'boxes_row', 'by_boxes']
 
 # %% ../nbs/94_finding.ipynb #6adf9851
 import json, warnings
@@ -16,10 +16,13 @@ import numpy as np, torch, torch.nn.functional as F
 from PIL import Image
 from scipy import ndimage
 from tqdm.auto import tqdm
-from .images import ImageSet, sha256, whole_file
+from .images import ImageSet, sha256, squares, whole_file
 from .detectors import open_detector
 from .training import load_state, save_state
+from .landmarks import LandmarkDetector
+from .evaluation import score
 from .runs import kept
+from .discovery import discover
 
 # %% ../nbs/94_finding.ipynb #58171b64
 def paste(
@@ -252,7 +255,16 @@ def extent(agree, share, more, side): # (s, s) -> (4,) x0, y0, x1, y1, shares of
     y, x = np.nonzero(parts == parts[np.unravel_index(a.argmax(), a.shape)])
     return (np.array([x.min(), y.min(), x.max() + 1, y.max() + 1]) - more) / side
 
-# %% ../nbs/94_finding.ipynb #5609c28e
+# %% ../nbs/94_finding.ipynb #508e5a28
+def apart(boxes, score, n):           # (m, 4), (m,) -> [int] * n
+    "The best windows that hardly overlap."
+    chosen, left = [], score.copy()
+    while len(chosen) < n and np.isfinite(left).any():
+        chosen.append(int(left.argmax()))
+        left[overlap(boxes, boxes[chosen[-1]]) > 0.3] = -np.inf
+    return (chosen + chosen[-1:] * n)[:n]
+
+# %% ../nbs/94_finding.ipynb #de7f5f93
 class Finder:
     "Finds the object that it has learned, one a picture."
     def __init__(self,
@@ -261,24 +273,26 @@ class Finder:
     ) -> None:
         self.tensors, self.how = tensors, how
 
-    def find(self,
+    def candidates(self,
         images: ImageSet,
+        n: int = 5,                   # how many a picture; where there are not so many, the last stands for the rest
         progress: bool = False,       # show a bar
-    ) -> tuple[np.ndarray, np.ndarray]: # (N, 4) boxes, image px; (N,) scores
-        "The likeliest box of each picture, and how likely."
+    ) -> tuple[np.ndarray, np.ndarray]: # (N, n, 4) boxes, image px; (N, n) scores
+        "The likeliest boxes of each picture, each beside the others, and how likely."
         t, rows = self.tensors, []
         for sight in sights_of(images, self.how, progress):
-            score, at = sight.whitened(t["mean"], t["white"]).response(t["template"][None])[0].max(0)
-            rows.append((*reached(sight.boxes[int(at)], t["extent"].numpy(), sight.size), float(score)))
-        rows = np.array(rows, np.float32).reshape(-1, 5)
-        return rows[:, :4], rows[:, 4]
+            score = sight.whitened(t["mean"], t["white"]).response(t["template"][None])[0].numpy()
+            at = apart(sight.boxes, score, n)
+            rows.append([[*reached(sight.boxes[a], t["extent"].numpy(), sight.size), score[a]] for a in at])
+        rows = np.array(rows, np.float32).reshape(-1, n, 5)
+        return rows[..., :4], rows[..., 4]
 
     def boxes(self,
         images: ImageSet,
         progress: bool = False,       # show a bar
     ) -> np.ndarray:                  # (N, 4) float32 x0, y0, x1, y1, image px
         "The box of the object in each picture; the box it has where nothing is found, and a warning that tells how many these are."
-        boxes, score = self.find(images, progress)
+        boxes, score = (v[:, 0] for v in self.candidates(images, 1, progress))
         found = score >= float(self.tensors["threshold"])
         if not found.all():
             i = int((~found).argmax())
@@ -302,7 +316,7 @@ class Finder:
             raise ValueError(f"{path} is not the record of a finder ({e!r}); name the folder a Finder was saved to") from e
         return cls(load_state(Path(folder)/"finder.safetensors")[0], how)
 
-# %% ../nbs/94_finding.ipynb #61deec60
+# %% ../nbs/94_finding.ipynb #f6abd58a
 def reached(window, extent, size):    # (4,) image px; (4,) shares of its side; (w, h) -> (4,) image px
     "The object's box from a window on it, within the picture."
     low, step = window[:2], window[2:] - window[:2]
@@ -310,7 +324,7 @@ def reached(window, extent, size):    # (4,) image px; (4,) shares of its side; 
     box = np.clip(box, -0.5, np.tile(size, 2) - 0.5)
     return box if (box[2:] - box[:2] > 1).all() else np.clip(window, -0.5, np.tile(size, 2) - 0.5)
 
-# %% ../nbs/94_finding.ipynb #800a31af
+# %% ../nbs/94_finding.ipynb #d0d4a616
 def grown(template, reach, sights, how): # -> (d, side, side), length 1
     "A template of the whole object, from one of a part of it and from how far the object reaches: the second pass."
     score, at = best(template, sights)
@@ -323,7 +337,7 @@ def square(box):                      # (4,) -> (4,)
     "The square about a box."
     return np.tile((box[:2] + box[2:]) / 2, 2) + (box[2:] - box[:2]).max() / 2 * np.array([-1, -1, 1, 1])
 
-# %% ../nbs/94_finding.ipynb #f147ac8c
+# %% ../nbs/94_finding.ipynb #2096e165
 def learned(template, sights, how):   # -> template, extent (4,), agreement
     "A template told from the rest, and how far the object reaches about it."
     template = contrasted(template, sights, how)
@@ -353,7 +367,7 @@ def learn_finder(
     return Finder(dict(template=whole, mean=mean, white=white, extent=torch.tensor(reach), agreement=agree,
                        threshold=beside(whole, sights).mean()), how)
 
-# %% ../nbs/94_finding.ipynb #7099c160
+# %% ../nbs/94_finding.ipynb #aa83d67c
 def found_boxes(
     images: ImageSet,                 # of one object each; a field "split" with "train": the finder learns from these alone
     how: Finding = Finding(),
@@ -368,7 +382,19 @@ def found_boxes(
     found = kept(look, runs, "found", how, images, ["lmdisc.finding"]).tensors["boxes"].numpy()
     return boxed(images, found), finder
 
-# %% ../nbs/94_finding.ipynb #dfba8f84
+# %% ../nbs/94_finding.ipynb #af816028
+def confirmed(
+    images: ImageSet,
+    finder: Finder,
+    detector: LandmarkDetector,       # of the object's landmarks; anything with `placed`
+    n: int = 5,                       # candidates a picture
+) -> np.ndarray:                      # (N, 4) float32, image px
+    "Of the likeliest boxes, the one in which the landmarks are surest: those who learned from the boxes judge them."
+    boxes, _ = finder.candidates(images, n)
+    sure = np.stack([detector.placed(boxed(images, boxes[:, j]))[1].mean(1) for j in range(n)], 1)
+    return boxes[np.arange(len(boxes)), sure.argmax(1)]
+
+# %% ../nbs/94_finding.ipynb #e909392d
 def inside(
     xy: np.ndarray,                   # (N, K, 2) image px
     sizes: np.ndarray,                # (N, 2) w, h of the pictures, px
@@ -389,3 +415,32 @@ def clipped(
     sizes = sizes_of(images) if sizes is None else sizes
     boxes = np.clip(images.boxes, -0.5, np.tile(sizes, 2) - 0.5)
     return images if np.array_equal(boxes, images.boxes) else boxed(images, boxes)
+
+# %% ../nbs/94_finding.ipynb #20599788
+def of_squares(images, margin):       # `ImageSet` -> (N, 4) float64 image px
+    "The squares that crops are cut from, as boxes."
+    centre, side = squares(images, margin)
+    return np.c_[centre - side[:, None] / 2, centre + side[:, None] / 2]
+
+def boxes_row(images, margin):        # with a field "true_box" -> dict
+    "How far the crops are those about the true boxes, and how many of the annotated points lie in them."
+    here, true = of_squares(images, margin), of_squares(boxed(images, images.fields["true_box"]), margin)
+    same, xy = overlap(here, true), images.landmarks
+    holds = ((xy >= here[:, None, :2]) & (xy <= here[:, None, 2:])).all(-1)[np.isfinite(xy).all(-1)]
+    return dict(iou=float(np.median(same)), over_half=float((same > 0.5).mean()), missed=float((same < 0.1).mean()), holds=float(holds.mean()))
+
+# %% ../nbs/94_finding.ipynb #8b41ebfa
+def by_boxes(images, config, runs=None, boxes="found"): # `scenes`; "true", "whole", "found" or "confirmed" -> rows
+    "The whole discovery in scenes, by where the boxes come from; of all numbers but K, those of the held-out pictures."
+    if boxes == "true": cut = boxed(images, images.fields["true_box"])
+    elif boxes == "whole": cut = images
+    else: cut, finder = found_boxes(images, runs=runs, progress=False)
+    result, test = discover(cut, config, runs), cut.split("test")
+    if boxes == "confirmed": test = boxed(test, confirmed(test, finder, result.detector))
+    crops = test.crops(config.data.size, config.data.margin, progress=False) if boxes == "confirmed" else result.test
+    placed, sure = result.detector.placed(crops)
+    s, likeliest = (score(a, b, result.train, crops) for a, b in (
+        (result.found[0], result.detector.seen(placed, sure)), (result.placed[0], placed)))
+    return [dict(K=s.n_landmarks, forward_placed=likeliest.nme_forward, forward=s.nme_forward, forward_seen=s.nme_forward_seen,
+                 backward=s.nme_backward, coverage=s.coverage, half_below=float(np.nanmedian(likeliest.image_forward)),
+                 **boxes_row(test, config.data.margin))]
