@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['CELL', 'paste', 'resized', 'clutter', 'sizes_of', 'layout', 'scenes', 'boxed', 'Finding', 'Sight', 'sights_of',
            'whitening', 'window', 'best', 'surest', 'recurring', 'aligned', 'overlap', 'elsewhere', 'ridge',
-           'contrasted', 'agreement', 'extent', 'apart', 'Finder', 'reached', 'grown', 'square', 'learned', 'beside',
-           'learn_finder', 'found_boxes', 'confirmed', 'inside', 'clipped', 'of_squares', 'boxes_row', 'by_boxes']
+           'contrasted', 'agreement', 'extent', 'laid_over', 'usual', 'in_boxes', 'agreed', 'apart', 'Finder',
+           'reached', 'grown', 'square', 'learned', 'beside', 'learn_finder', 'found_boxes', 'better_boxes', 'inside',
+           'clipped', 'of_squares', 'boxes_row', 'by_boxes']
 
 # %% ../nbs/94_finding.ipynb #6adf9851
 import json, warnings
@@ -20,9 +21,9 @@ from .images import ImageSet, sha256, squares, whole_file
 from .detectors import open_detector
 from .training import load_state, save_state
 from .landmarks import LandmarkDetector
-from .evaluation import score
+from .evaluation import nme, score
 from .runs import kept
-from .discovery import discover
+from .discovery import Config, discover
 
 # %% ../nbs/94_finding.ipynb #58171b64
 def paste(
@@ -64,8 +65,9 @@ def clutter(
 
 # %% ../nbs/94_finding.ipynb #5e136263
 def sizes_of(images):                 # `ImageSet` -> (N, 2) int w, h
-    "How large the pictures are."
-    return np.array([images[i].shape[1::-1] for i in range(len(images))]).reshape(-1, 2)
+    "How large the pictures are, read where no field says so."
+    told = images.fields.get("size_wh")
+    return np.array([images[i].shape[1::-1] for i in range(len(images))]).reshape(-1, 2) if told is None else told
 
 def layout(images, seed, short, share): # see `scenes` -> (N, 2) w, h of the scenes; (N,) scale of the objects' pictures; (N, 2) int where they lie
     "Where everything goes: the object's picture lies in the scene where there is room for it, and its box always."
@@ -262,7 +264,52 @@ def extent(agree, share, more, side): # (s, s) -> (4,) x0, y0, x1, y1, shares of
     y, x = np.nonzero(parts == parts[np.unravel_index(a.argmax(), a.shape)])
     return (np.array([x.min(), y.min(), x.max() + 1, y.max() + 1]) - more) / side
 
-# %% ../nbs/94_finding.ipynb #508e5a28
+# %% ../nbs/94_finding.ipynb #9858efa4
+def laid_over(
+    u,                                # (N, K, 2) points of each picture
+    shape,                            # (K, 2) their usual arrangement
+    weight,                           # (N, K) of the points
+    reach=0.1,                        # distance at which a point half agrees
+    rounds=12,                        # of reweighting
+):                                    # (N,) scale, (N, 2) shift, (N,) 0...1: share that agrees
+    "The scale and shift of an arrangement on which most points agree; others count little."
+    w = weight
+    for _ in range(rounds):
+        total = w.sum(1, keepdims=True) + 1e-9
+        mu, ms = ((w[..., None] * v).sum(1) / total for v in (u, shape[None]))
+        du, ds, hold = u - mu[:, None], shape - ms[:, None], 0.005 * total[:, 0]
+        scale = ((w[..., None] * du * ds).sum((1, 2)) + hold) / ((w[..., None] * ds ** 2).sum((1, 2)) + hold)
+        shift = mu - scale[:, None] * ms
+        agree = 1 / (1 + (np.linalg.norm(u - scale[:, None, None] * shape - shift[:, None], axis=-1) / reach) ** 2)
+        w = weight * agree ** 2
+    return scale, shift, (weight * agree).sum(1) / weight.sum(1)
+
+# %% ../nbs/94_finding.ipynb #08a6db8d
+def usual(detector, images):          # `LandmarkDetector`, `ImageSet` with boxes -> (K, 2) shares of the box's longest side from its middle
+    "The usual arrangement of landmarks in a box."
+    return np.median(in_boxes(detector, images)[0], 0)
+
+def in_boxes(detector, images):       # -> (N, K, 2) shares of each box's longest side from its middle, (N, K) scores
+    "Where landmarks are likeliest, relative to the boxes."
+    xy, score = detector.placed(images)
+    centre, side = squares(images, 0)
+    return (xy - centre[:, None]) / side[:, None, None], np.maximum(score, 1e-6)
+
+def agreed(
+    images: ImageSet,                 # with boxes
+    detector: LandmarkDetector,       # of landmarks discovered in such boxes
+    shape: np.ndarray,                # (K, 2) from `usual`
+    least: float = 0.5,               # share of the landmarks that has to agree; else a box stays as it is
+) -> np.ndarray:                      # (N, 4) float32, image px
+    "Each box as the landmarks in it say."
+    (centre, side), (u, score) = squares(images, 0), in_boxes(detector, images)
+    scale, shift, agree = laid_over(u, shape, score)
+    middle, half = centre + side[:, None] * shift, (side * scale.clip(0.6, 1.6))[:, None] / 2
+    boxes = np.clip(np.c_[middle - half, middle + half], -0.5, np.tile(sizes_of(images), 2) - 0.5)
+    fine = (agree >= least) & (boxes[:, 2:] - boxes[:, :2] > 1).all(1)
+    return np.where(fine[:, None], boxes, images.boxes).astype(np.float32)
+
+# %% ../nbs/94_finding.ipynb #fab79869
 def apart(boxes, score, n):           # (m, 4), (m,) -> [int] * n
     "The best windows that hardly overlap."
     chosen, left = [], score.copy()
@@ -271,14 +318,16 @@ def apart(boxes, score, n):           # (m, 4), (m,) -> [int] * n
         left[overlap(boxes, boxes[chosen[-1]]) > 0.3] = -np.inf
     return (chosen + chosen[-1:] * n)[:n]
 
-# %% ../nbs/94_finding.ipynb #de7f5f93
+# %% ../nbs/94_finding.ipynb #6529c18b
 class Finder:
     "Finds the object that it has learned, one a picture."
     def __init__(self,
-        tensors: dict,                # "template" (d, side, side), "mean" (d,), "white" (d, d), "extent" (4,), "threshold" ()
+        tensors: dict,                # "template" (d, side, side), "mean" (d,), "white" (d, d), "extent" (4,), "threshold" (), "agreement"
         how: Finding = Finding(),
+        detector: LandmarkDetector | None = None, # of landmarks that say better where the object is, see `agreed`
+        shape: np.ndarray | None = None, # (K, 2) their usual arrangement
     ) -> None:
-        self.tensors, self.how = tensors, how
+        self.tensors, self.how, self.detector, self.shape = tensors, how, detector, shape
 
     def candidates(self,
         images: ImageSet,
@@ -305,11 +354,15 @@ class Finder:
             i = int((~found).argmax())
             warnings.warn(f"the object was not found in {(~found).sum()} of {len(images)} pictures, such as {images.name(i)}: "
                           "these are taken whole; give boxes (boxes.csv), or leave them out")
-        return np.where(found[:, None], boxes, images.boxes).astype(np.float32)
+        boxes = np.where(found[:, None], boxes, images.boxes).astype(np.float32)
+        if self.detector is None or not found.any(): return boxes
+        boxes[found] = agreed(boxed(images, boxes).take(found), self.detector, self.shape)
+        return boxes
 
     def save(self, folder):
         "Write what was learned into a folder."
-        record = {"what": "lmdisc finder", "how": asdict(self.how)}
+        record = {"what": "lmdisc finder", "how": asdict(self.how), "shape": None if self.shape is None else self.shape.tolist()}
+        if self.detector is not None: self.detector.save(Path(folder)/"detector")
         save_state(Path(folder)/"finder.safetensors", {k: v.contiguous() for k, v in self.tensors.items()}, record)
         with whole_file(Path(folder)/"finder.json") as part: part.write_text(json.dumps(record, indent=1))
 
@@ -318,12 +371,16 @@ class Finder:
         "Read a saved finder."
         path = Path(folder)/"finder.json"
         if not path.exists(): raise FileNotFoundError(f"{folder} holds no finder.json; name the folder a Finder was saved to")
-        try: how = json.loads(path.read_text())["how"]; how = Finding(**how | {"shares": tuple(how["shares"])})
+        try:
+            r = json.loads(path.read_text())
+            how = Finding(**r["how"] | {"shares": tuple(r["how"]["shares"])})
         except (ValueError, KeyError, TypeError) as e:
             raise ValueError(f"{path} is not the record of a finder ({e!r}); name the folder a Finder was saved to") from e
-        return cls(load_state(Path(folder)/"finder.safetensors")[0], how)
+        tensors, _ = load_state(Path(folder)/"finder.safetensors")
+        if r["shape"] is None: return cls(tensors, how)
+        return cls(tensors, how, LandmarkDetector.load(Path(folder)/"detector"), np.array(r["shape"]))
 
-# %% ../nbs/94_finding.ipynb #f6abd58a
+# %% ../nbs/94_finding.ipynb #2513a6de
 def reached(window, extent, size):    # (4,) image px; (4,) shares of its side; (w, h) -> (4,) image px
     "The object's box from a window on it, within the picture."
     low, step = window[:2], window[2:] - window[:2]
@@ -331,7 +388,7 @@ def reached(window, extent, size):    # (4,) image px; (4,) shares of its side; 
     box = np.clip(box, -0.5, np.tile(size, 2) - 0.5)
     return box if (box[2:] - box[:2] > 1).all() else np.clip(window, -0.5, np.tile(size, 2) - 0.5)
 
-# %% ../nbs/94_finding.ipynb #d0d4a616
+# %% ../nbs/94_finding.ipynb #7e096d6f
 def grown(template, reach, sights, how): # -> (d, side, side), length 1
     "A template of the whole object, from one of a part of it and from how far the object reaches: the second pass."
     score, at = best(template, sights)
@@ -344,7 +401,7 @@ def square(box):                      # (4,) -> (4,)
     "The square about a box."
     return np.tile((box[:2] + box[2:]) / 2, 2) + (box[2:] - box[:2]).max() / 2 * np.array([-1, -1, 1, 1])
 
-# %% ../nbs/94_finding.ipynb #2096e165
+# %% ../nbs/94_finding.ipynb #808452e6
 def learned(template, sights, how):   # -> template, extent (4,), agreement
     "A template told from the rest, and how far the object reaches about it."
     template = contrasted(template, sights, how)
@@ -374,11 +431,12 @@ def learn_finder(
     return Finder(dict(template=whole, mean=mean, white=white, extent=torch.tensor(reach), agreement=agree,
                        threshold=beside(whole, sights).mean()), how)
 
-# %% ../nbs/94_finding.ipynb #aa83d67c
+# %% ../nbs/94_finding.ipynb #7b4f41dd
 def found_boxes(
-    images: ImageSet,                 # of one object each; a field "split" with "train": the finder learns from these alone
-    how: Finding = Finding(),
+    images: ImageSet,                 # of one object each; a field "split" with "train": what is learned is learned from these alone
+    config: Config | None = None,     # of a discovery in the boxes found, whose landmarks then agree on better ones; None: the finder alone
     runs: str | Path | None = None,   # folder of kept runs; None: nothing is kept
+    how: Finding = Finding(),
     progress: bool = True,            # show bars
 ) -> tuple[ImageSet, Finder]:         # the same pictures with boxes, and what finds them in others
     "Pictures without boxes, and where their object is."
@@ -386,22 +444,20 @@ def found_boxes(
     make = lambda _: ([], learn_finder(train, how, progress).tensors)
     finder = Finder(kept(make, runs, "finder", how, train, ["lmdisc.finding"]).tensors, how)
     look = lambda _: ([], {"boxes": torch.from_numpy(finder.boxes(images, progress))})
-    found = kept(look, runs, "found", how, images, ["lmdisc.finding"]).tensors["boxes"].numpy()
-    return boxed(images, found), finder
+    found = boxed(images, kept(look, runs, "found", how, images, ["lmdisc.finding"]).tensors["boxes"].numpy())
+    return (found, finder) if config is None else better_boxes(images, found, finder, config, runs)
 
-# %% ../nbs/94_finding.ipynb #af816028
-def confirmed(
-    images: ImageSet,
-    finder: Finder,
-    detector: LandmarkDetector,       # of the object's landmarks; anything with `placed`
-    n: int = 5,                       # candidates a picture
-) -> np.ndarray:                      # (N, 4) float32, image px
-    "Of the likeliest boxes, the one in which the landmarks are surest: those who learned from the boxes judge them."
-    boxes, _ = finder.candidates(images, n)
-    sure = np.stack([detector.placed(boxed(images, boxes[:, j]))[1].mean(1) for j in range(n)], 1)
-    return boxes[np.arange(len(boxes)), sure.argmax(1)]
+def better_boxes(images, found, finder, config, runs=None): # the same pictures without boxes and with, `Finder` -> as `found_boxes`
+    "Boxes that the landmarks of a first discovery agree on, where the object was found at all."
+    detector = discover(found, config, runs).detector
+    train = found.split("train") if "train" in found.fields.get("split", ()) else found
+    there = (found.boxes != images.boxes).any(1)
+    shape = usual(detector, train.take((train.boxes != images.split("train").boxes).any(1)) if train is not found else found.take(there))
+    boxes = found.boxes.copy()
+    if there.any(): boxes[there] = agreed(found.take(there), detector, shape)
+    return boxed(images, boxes), Finder(finder.tensors, finder.how, detector, shape)
 
-# %% ../nbs/94_finding.ipynb #e909392d
+# %% ../nbs/94_finding.ipynb #14e7b8dd
 def inside(
     xy: np.ndarray,                   # (N, K, 2) image px
     sizes: np.ndarray,                # (N, 2) w, h of the pictures, px
@@ -419,7 +475,7 @@ def clipped(
     boxes = np.clip(images.boxes, -0.5, np.tile(sizes, 2) - 0.5)
     return images if np.array_equal(boxes, images.boxes) else boxed(images, boxes)
 
-# %% ../nbs/94_finding.ipynb #20599788
+# %% ../nbs/94_finding.ipynb #41937848
 def of_squares(images, margin):       # `ImageSet` -> (N, 4) float64 image px
     "The squares that crops are cut from, as boxes."
     centre, side = squares(images, margin)
@@ -432,18 +488,15 @@ def boxes_row(images, margin):        # with a field "true_box" -> dict
     holds = ((xy >= here[:, None, :2]) & (xy <= here[:, None, 2:])).all(-1)[np.isfinite(xy).all(-1)]
     return dict(iou=float(np.median(same)), over_half=float((same > 0.5).mean()), missed=float((same < 0.1).mean()), holds=float(holds.mean()))
 
-# %% ../nbs/94_finding.ipynb #8b41ebfa
-def by_boxes(images, config, runs=None, boxes="found"): # `scenes`; "true", "whole", "found" or "confirmed" -> rows
+# %% ../nbs/94_finding.ipynb #48455346
+def by_boxes(images, config, runs=None, boxes="found"): # `scenes`; "true", "whole", "found" or "agreed" -> rows
     "The whole discovery in scenes, by where the boxes come from; of all numbers but K, those of the held-out pictures."
     if boxes == "true": cut = boxed(images, images.fields["true_box"])
     elif boxes == "whole": cut = images
-    else: cut, finder = found_boxes(images, runs=runs, progress=False)
-    result, test = discover(cut, config, runs), cut.split("test")
-    if boxes == "confirmed": test = boxed(test, confirmed(test, finder, result.detector))
-    crops = test.crops(config.data.size, config.data.margin, progress=False) if boxes == "confirmed" else result.test
-    placed, sure = result.detector.placed(crops)
-    s, likeliest = (score(a, b, result.train, crops) for a, b in (
-        (result.found[0], result.detector.seen(placed, sure)), (result.placed[0], placed)))
+    else: cut, _ = found_boxes(images, config if boxes == "agreed" else None, runs, progress=False)
+    result = discover(cut, config, runs)
+    s, likeliest = result.scores, score(*result.placed, result.train, result.test)
+    whole = float((cut.boxes == images.boxes).all(1)[cut.fields["split"] == "test"].mean())
     return [dict(K=s.n_landmarks, forward_placed=likeliest.nme_forward, forward=s.nme_forward, forward_seen=s.nme_forward_seen,
                  backward=s.nme_backward, coverage=s.coverage, half_below=float(np.nanmedian(likeliest.image_forward)),
-                 **boxes_row(test, config.data.margin))]
+                 mean_shape=nme(result.mean_shape), whole=whole, **boxes_row(cut.split("test"), config.data.margin))]
