@@ -69,7 +69,9 @@ def sizes_of(images):                 # `ImageSet` -> (N, 2) int w, h
     told = images.fields.get("size_wh")
     return np.array([images[i].shape[1::-1] for i in range(len(images))]).reshape(-1, 2) if told is None else told
 
-def layout(images, seed, short, share): # see `scenes` -> (N, 2) w, h of the scenes; (N,) scale of the objects' pictures; (N, 2) int where they lie
+def layout(
+    images, seed, short, share,       # see `scenes`
+):                                    # (N, 2) w, h of the scenes; (N,) scale of the objects' pictures; (N, 2) int where they lie
     "Where everything goes: the object's picture lies in the scene where there is room for it, and its box always."
     rng, n = np.random.default_rng(seed), len(images)
     long, wide = short * rng.uniform(1.2, 1.8, n), rng.random(n) < 0.7
@@ -486,7 +488,8 @@ def boxes_row(images, margin):        # with a field "true_box" -> dict
     here, true = of_squares(images, margin), of_squares(boxed(images, images.fields["true_box"]), margin)
     same, xy = overlap(here, true), images.landmarks
     holds = ((xy >= here[:, None, :2]) & (xy <= here[:, None, 2:])).all(-1)[np.isfinite(xy).all(-1)]
-    return dict(iou=float(np.median(same)), over_half=float((same > 0.5).mean()), missed=float((same < 0.1).mean()), holds=float(holds.mean()))
+    shares = dict(over_half=same > 0.5, missed=same < 0.1, holds=holds)
+    return dict(iou=float(np.median(same)), **{name: float(v.mean()) for name, v in shares.items()})
 
 # %% ../nbs/94_finding.ipynb #48455346
 def by_boxes(images, config, runs=None, boxes="found"): # `scenes`; "true", "whole", "found" or "agreed" -> rows
