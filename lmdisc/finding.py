@@ -6,8 +6,8 @@
 __all__ = ['CELL', 'paste', 'resized', 'clutter', 'sizes_of', 'layout', 'scenes', 'boxed', 'Finding', 'Sight', 'sights_of',
            'whitening', 'window', 'best', 'surest', 'recurring', 'aligned', 'overlap', 'elsewhere', 'ridge',
            'contrasted', 'agreement', 'extent', 'laid_over', 'usual', 'in_boxes', 'agreed', 'apart', 'Finder',
-           'reached', 'grown', 'square', 'learned', 'beside', 'learn_finder', 'found_boxes', 'better_boxes', 'inside',
-           'clipped', 'of_squares', 'boxes_row', 'by_boxes']
+           'reached', 'grown', 'square', 'learned', 'beside', 'learn_finder', 'found_boxes', 'sure_alone',
+           'better_boxes', 'inside', 'clipped', 'of_squares', 'boxes_row', 'by_boxes']
 
 # %% ../nbs/94_finding.ipynb #6adf9851
 import json, warnings
@@ -129,6 +129,7 @@ class Finding:
     aligned: int = 5                  # rounds of aligning the pictures on it
     contrasted: int = 4               # rounds of telling it from the rest of the same pictures
     trusted: float = 0.9              # share of the pictures, the surest, that a round learns from
+    learned: float = 0.8              # share of the pictures, the surest, that landmarks are learned from
     agreement: float = 0.3            # of the highest agreement of features: so much makes them the object's
     context: int = 8                  # cells around the window in which the object's extent is looked for
     ridge: float = 0.001              # penalty, as a share of the trace
@@ -350,6 +351,10 @@ class Finder:
         progress: bool = False,       # show a bar
     ) -> np.ndarray:                  # (N, 4) float32 x0, y0, x1, y1, image px
         "The box of the object in each picture; the box it has where nothing is found, and a warning that tells how many these are."
+        return self.scored_boxes(images, progress)[0]
+
+    def scored_boxes(self, images, progress=False): # -> (N, 4), and (N,) float32: how sure the finder is
+        "Boxes as `boxes` gives them, with the scores they were chosen by."
         boxes, score = (v[:, 0] for v in self.candidates(images, 1, progress))
         found = score >= float(self.tensors["threshold"])
         if not found.all():
@@ -357,9 +362,9 @@ class Finder:
             warnings.warn(f"the object was not found in {(~found).sum()} of {len(images)} pictures, such as {images.name(i)}: "
                           "these are taken whole; give boxes (boxes.csv), or leave them out")
         boxes = np.where(found[:, None], boxes, images.boxes).astype(np.float32)
-        if self.detector is None or not found.any(): return boxes
-        boxes[found] = agreed(boxed(images, boxes).take(found), self.detector, self.shape)
-        return boxes
+        if self.detector is not None and found.any():
+            boxes[found] = agreed(boxed(images, boxes).take(found), self.detector, self.shape)
+        return boxes, score
 
     def save(self, folder):
         "Write what was learned into a folder."
@@ -440,24 +445,30 @@ def found_boxes(
     runs: str | Path | None = None,   # folder of kept runs; None: nothing is kept
     how: Finding = Finding(),
     progress: bool = True,            # show bars
-) -> tuple[ImageSet, Finder]:         # the same pictures with boxes, and what finds them in others
+) -> tuple[ImageSet, Finder]:         # the same pictures with boxes, the unsure ones in a split "unsure"; and what finds boxes in others
     "Pictures without boxes, and where their object is."
     train = images.split("train") if "train" in images.fields.get("split", ()) else images
     make = lambda _: ([], learn_finder(train, how, progress).tensors)
     finder = Finder(kept(make, runs, "finder", how, train, ["lmdisc.finding"]).tensors, how)
-    look = lambda _: ([], {"boxes": torch.from_numpy(finder.boxes(images, progress))})
-    found = boxed(images, kept(look, runs, "found", how, images, ["lmdisc.finding"]).tensors["boxes"].numpy())
+    look = lambda _: ([], dict(zip(("boxes", "score"), map(torch.from_numpy, finder.scored_boxes(images, progress)))))
+    seen = kept(look, runs, "found", how, images, ["lmdisc.finding"]).tensors
+    found = sure_alone(boxed(images, seen["boxes"].numpy()), seen["score"].numpy(), how.learned)
     return (found, finder) if config is None else better_boxes(images, found, finder, config, runs)
+
+def sure_alone(images, score, share): # (N,), 0...1 -> `ImageSet` in which the unsure of the pictures to learn from are of the split "unsure"
+    "Keep pictures in which the object was hardly found from being learned from: a few that show something else do much harm."
+    split = images.fields.get("split", np.full(len(images), "train"))
+    learns = split == "train"
+    unsure = learns & (score < np.quantile(score[learns], 1 - share))
+    split = np.where(unsure, "unsure", split)
+    return replace(images, fields=images.fields | {"split": split}, data_hash=images.data_hash and sha256(images.data_hash, "sure", unsure))
 
 def better_boxes(images, found, finder, config, runs=None): # the same pictures without boxes and with, `Finder` -> as `found_boxes`
     "Boxes that the landmarks of a first discovery agree on, where the object was found at all."
     detector = discover(found, config, runs).detector
-    train = found.split("train") if "train" in found.fields.get("split", ()) else found
-    there = (found.boxes != images.boxes).any(1)
-    shape = usual(detector, train.take((train.boxes != images.split("train").boxes).any(1)) if train is not found else found.take(there))
-    boxes = found.boxes.copy()
+    there, boxes, shape = (found.boxes != images.boxes).any(1), found.boxes.copy(), usual(detector, found.split("train"))
     if there.any(): boxes[there] = agreed(found.take(there), detector, shape)
-    return boxed(images, boxes), Finder(finder.tensors, finder.how, detector, shape)
+    return boxed(found, boxes), Finder(finder.tensors, finder.how, detector, shape)
 
 # %% ../nbs/94_finding.ipynb #14e7b8dd
 def inside(

@@ -61,6 +61,7 @@ def test_what_recurs_is_found(found):
     hidden, cut, _ = found
     same = overlap(cut.boxes, hidden.fields["true_box"])
     assert np.median(same) > 0.4 and (same > 0.2).mean() > 0.8 and cut.data_hash != hidden.data_hash
+    assert (cut.fields["split"] == "unsure").sum() == 6 and len(cut.split("test")) == 10          # a fifth of what is learned from
     assert (cut.boxes[:, 2:] <= hidden.fields["size_wh"] - 0.5 + 1e-3).all() and (cut.boxes >= -0.5).all()
 
 @needs_xfeat
