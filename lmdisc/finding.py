@@ -455,7 +455,7 @@ def found_boxes(
     found = sure_alone(boxed(images, seen["boxes"].numpy()), seen["score"].numpy(), how.learned)
     return (found, finder) if config is None else better_boxes(images, found, finder, config, runs)
 
-def sure_alone(images, score, share): # (N,), 0...1 -> `ImageSet` in which the unsure of the pictures to learn from are of the split "unsure"
+def sure_alone(images, score, share): # (N,), 0...1 -> `ImageSet`; of the pictures to learn from, the unsure are of the split "unsure"
     "Keep pictures in which the object was hardly found from being learned from: a few that show something else do much harm."
     split = images.fields.get("split", np.full(len(images), "train"))
     learns = split == "train"
