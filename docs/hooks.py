@@ -42,7 +42,12 @@ FORMULA = re.compile(r"(```.*?```|`[^`\n]*`)|\$\$(.+?)\$\$|(?<![\\\w$])\$(?=\S)(
 def as_mathml(text):
     "Markdown with its formulas as MathML, which browsers draw without any script; code is left alone."
     from latex2mathml.converter import convert
-    def drawn(m): return m[1] or convert(m[2] or m[3], "block" if m[2] else "inline")
+    def drawn(m):
+        if m[1]: return m[1]
+        known = re.sub(r"\\[bB]ig+[lr]?(?=[\\|()\[\]])|(\\[lr]Vert)", lambda v: r"\|" if v[1] else "", m[2] or m[3])
+        made = convert(known, "block" if m[2] else "inline")
+        if "\\" in made: raise PluginError(f"a formula is not understood: {m[0]}")
+        return made
     return FORMULA.sub(drawn, text)
 
 def copy(notebook):
