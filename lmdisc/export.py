@@ -101,7 +101,8 @@ def export_coco(
     (xy, score, names), path = checked(images, xy, score, names), Path(path)
     size = in_turn(images, lambda i, p: dict(id=i + 1, file_name=images.name(i), width=p.shape[1], height=p.shape[0]), progress)
     told = dict(info=dict(description=f"landmarks found by lmdisc {__version__}", date_created=datetime.date.today().isoformat()),
-                licenses=[], categories=[dict(id=1, name=category, supercategory=category, keypoints=names, skeleton=[])], images=list(size),
+                licenses=[], images=list(size),
+                categories=[dict(id=1, name=category, supercategory=category, keypoints=names, skeleton=[])],
                 annotations=[coco_annotation(i, *one) for i, one in enumerate(zip(images.boxes, xy, score))])
     with whole_file(path) as part: part.write_text(json.dumps(told, ensure_ascii=False, allow_nan=False), encoding="utf-8")
     return path
@@ -193,7 +194,8 @@ def export_dlc(
 ) -> Path:                            # of the project
     "A DeepLabCut project with every picture labelled."
     needs("tables", "export", "a DeepLabCut project")
-    if not re.fullmatch(r"[\w-]+", scorer): raise ValueError(f"scorer {scorer!r} becomes part of a file's name; use letters, digits, _ and - alone")
+    if not re.fullmatch(r"[\w-]+", scorer):
+        raise ValueError(f"scorer {scorer!r} becomes part of a file's name; use letters, digits, _ and - alone")
     (xy, _, names), folder, name = checked(images, xy, score, names), Path(folder).absolute(), "pictures"
     files = file_names([images.name(i) for i in range(len(images))])
     with whole_folder(folder) as new:

@@ -113,7 +113,7 @@ def calibration(
     there = ~np.isnan(off)
     return np.array([area(s[t_], o[t_] <= NEAR) for s, o, t_ in zip(scores.T, off.T, there.T)])
 
-# %% ../nbs/94_reliability.ipynb #a7eb318d
+# %% ../nbs/94_reliability.ipynb #4f4e8a74
 def why_flagged(row):                 # a row of the table -> str, empty if nothing is wrong
     "What is wrong with a landmark, in words."
     if np.isnan(row.quality): return f"seen in fewer than {LEAST} pictures"
@@ -122,14 +122,14 @@ def why_flagged(row):                 # a row of the table -> str, empty if noth
 def alike(crops):                     # -> bool
     "Are these pictures so much alike that nothing can be learned from their differences?"
     small = F.adaptive_avg_pool2d(crops.batch(range(min(64, len(crops)))), 16)
-    return bool(small.std(0, correction=0).mean() < .01)
+    return bool(small.std(0, correction=0).max() < .03)
 
 def some_of(pictures, detector, most, seed): # -> `Crops`
     "Crops of at most so many pictures, drawn by `seed`."
     rows = np.sort(np.random.default_rng(seed).permutation(len(pictures))[:most])
     return crops_of(pictures.take(rows), detector.size, detector.margin)
 
-# %% ../nbs/94_reliability.ipynb #3efc1daf
+# %% ../nbs/94_reliability.ipynb #ace19091
 def reliability(
     detector: LandmarkDetector | ChosenLandmarks,
     pictures: ImageSet | Crops,       # no annotation is looked at
@@ -153,9 +153,9 @@ def reliability(
 def verdict(table, alike=False):      # -> str
     "What the numbers say, in a sentence or two."
     n, good = table.attrs["pictures"], int((table.flagged == "").sum())
+    if n < LEAST: return f"{n} pictures are too few to say how good the landmarks are; {LEAST} is the least, hundreds are better."
     if alike: return ("The pictures are all but identical: landmarks cannot be told from spots, whatever the numbers say. "
                       "Give pictures that differ.")
-    if n < LEAST: return f"{n} pictures are too few to say how good the landmarks are; {LEAST} is the least, hundreds are better."
     if not len(table): return "No landmark was found. Give more pictures, pictures of one kind of object, or boxes around it."
     worked = table.attrs["quality"] >= LOW
     out = "" if worked else (" It did not work well: are these pictures of one kind of object, roughly upright, one in each? "
