@@ -6,8 +6,8 @@
 __all__ = ['COLUMN', 'PAGE', 'ROUND_PANELS', 'set_style', 'landmark_colours', 'points_by_picture', 'as_picture', 'draw_points',
            'show_points', 'nearest_to', 'strip', 'plot_yaw_strip', 'around', 'colours_around', 'draw_numbers',
            'rows_of', 'plot_followed', 'plot_rounds', 'plot_merging', 'plot_ced', 'note_below', 'legend_beside',
-           'plot_ceds', 'plot_methods', 'plot_by_yaw', 'plot_metric', 'plot_effects', 'natural_order', 'plot_planes',
-           'six_bits', 'png_bytes', 'pdf_bytes', 'save_figure']
+           'plot_ceds', 'plot_methods', 'plot_by_yaw', 'plot_metric', 'plot_effects', 'plot_agreement', 'natural_order',
+           'plot_planes', 'six_bits', 'png_bytes', 'pdf_bytes', 'save_figure']
 
 # %% ../nbs/85_figures.ipynb #2eeee273
 import io, math
@@ -348,6 +348,21 @@ def plot_effects(
         ax.xaxis.set_major_formatter("{x:g}")
         ax.tick_params(axis="x", labelsize=6)
     note_below(fig, note)
+    sns.despine(fig)
+    return fig
+
+# %% ../nbs/85_figures.ipynb #85910b0c
+def plot_agreement(
+    rows,                             # `dataset`, `run`, `quality` 0…1 and `backward`, share of the normaliser; a row a landmark
+):                                    # Figure
+    "What pictures alone say of each landmark, against its true error; a panel a data set, a mark a landmark, its colour the run."
+    sets = rows.dataset.unique()
+    fig, axes = plt.subplots(1, len(sets), figsize=(COLUMN * len(sets), 2.4), squeeze=False, sharey=True)
+    for ax, name in zip(axes.flat, sets):
+        of = rows[rows.dataset == name]
+        sns.scatterplot(of, x="quality", y="backward", hue="run", palette="viridis", s=10, linewidth=0, alpha=.7, legend=False, ax=ax)
+        ax.set(title=f"{name}, {of.run.nunique()} runs", xlabel="Quality, from pictures alone", ylabel="Backward error",
+               xlim=(0, 1.02), ylim=(0, None))
     sns.despine(fig)
     return fig
 

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['NEAR', 'LOW', 'LEAST', 'FOLDS', 'RIDGE', 'SIGNS', 'held_out_maps', 'off_the_others', 'share_near', 'partners',
            'mirrored', 'cycle', 'came_back', 'calibration', 'why_flagged', 'alike', 'some_of', 'reliability', 'verdict',
-           'candidates', 'best_run', 'reliabilities', 'interval', 'resampled', 'correlations']
+           'candidates', 'best_run', 'reliabilities', 'interval', 'resampled', 'correlations', 'by_set', 'picked']
 
 # %% ../nbs/94_reliability.ipynb #9b45f4ea
 from dataclasses import replace
@@ -221,3 +221,15 @@ def correlations(
         told.append((dataset, "landmarks of a run", sign, *interval(within), len(within)))
         if len(runs) > 2: told.append((dataset, "runs", sign, *resampled(runs[sign].to_numpy(), -runs.backward.to_numpy()), len(runs)))
     return pd.DataFrame(told, columns=["dataset", "over", "measure", "spearman", "low", "high", "n"])
+
+# %% ../nbs/94_reliability.ipynb #9823f401
+def by_set(rows):                     # of `reliabilities`, with columns `dataset` and `run` -> DataFrame, see `correlations`
+    "The correlations of each data set."
+    return pd.concat([correlations(of, name) for name, of in rows.groupby("dataset", sort=False)], ignore_index=True)
+
+def picked(rows):                     # as `by_set` -> dataset, picked, mean_run, best_run: backward errors
+    "The run that quality would pick, beside the mean run and the best."
+    runs = rows.dropna(subset=["quality", "backward"]).groupby(["dataset", "run"], sort=False)[["quality", "backward"]].mean().reset_index()
+    of = runs.groupby("dataset", sort=False)
+    best = runs.loc[of.quality.idxmax()].set_index("dataset").backward
+    return pd.DataFrame(dict(picked=best, mean_run=of.backward.mean(), best_run=of.backward.min())).rename_axis("dataset").reset_index()
