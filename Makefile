@@ -12,7 +12,7 @@ RUN      := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce figures test readme docs wheel clean
+.PHONY: help setup reproduce figures heads test readme docs wheel clean
 
 help:            ## what can be made
 	@sed -n 's/^\([a-z]*\): .*##/  make \1 \t/p' Makefile
@@ -51,6 +51,9 @@ endif
 
 figures: $(READY) ## every committed figure and table again, from the committed runs, without training: 2 minutes at most
 	@$(RUN) python -c "from lmdisc.experiment import redraw; redraw()"
+
+heads: $(READY)  ## the detector that comes with the package, from the run of the main job: 20 minutes without it, else one
+	$(RUN) python -c "from lmdisc.shipped import make_heads; make_heads('runs/cpu/kept')"
 
 test: $(READY)  ## every notebook's tests and, beside them, pytest: 20 minutes at most on 2 cores
 	@mkdir -p runs

@@ -59,7 +59,7 @@ SURFACE = {                           # what users call, by module
     "finding": "scenes boxed learn_finder found_boxes agreed inside clipped Finder.boxes Finder.candidates",
     "discovery": "change restored profile generic_keypoints discover scored", "baselines": "learn",
     "exploration": "gathered explored", "explorer": "Controls Explorer",
-    "report": "report", "video": "frames write_video smoothed track_video",
+    "report": "report", "shipped": "folder_of make_heads", "video": "frames write_video smoothed track_video",
     "protocols": "sweep_profile pictures as_in_paper listed caption"}
 
 @pytest.mark.parametrize("module", SURFACE)
