@@ -55,12 +55,13 @@ figures: $(READY) ## every committed figure and table again, from the committed 
 heads: $(READY)  ## the detector that comes with the package, from the run of the main job: 20 minutes without it, else one
 	$(RUN) python -c "from lmdisc.shipped import make_heads; make_heads('runs/cpu/kept')"
 
+# Experiments that ask for the same runs find them in LMDISC_RUNS, which begins empty: each is trained once.
 test: $(READY)  ## every notebook's tests and, beside them, pytest: 20 minutes at most on 2 cores
-	@mkdir -p runs
+	@rm -rf runs/tests && mkdir -p runs
 	@echo "Notebooks and pytest run side by side, one core each; what pytest says comes at the end."
 	@export OMP_NUM_THREADS=1; $(RUN); export PATH; \
 	  (python -m pytest > runs/pytest.log 2>&1; echo $$? > runs/pytest.rc) & \
-	  nbdev_test --n_workers 0; notebooks=$$?; wait; cat runs/pytest.log; exit $$((notebooks + $$(cat runs/pytest.rc)))
+	  LMDISC_RUNS="$(CURDIR)/runs/tests" nbdev_test --n_workers 0; notebooks=$$?; wait; cat runs/pytest.log; exit $$((notebooks + $$(cat runs/pytest.rc)))
 
 readme: $(READY)  ## README.md from nbs/index.ipynb
 	$(RUN) jupyter nbconvert --to notebook --execute --inplace nbs/index.ipynb

@@ -9,7 +9,7 @@ __all__ = ['STOPS', 'SETTING', 'DRAWN_WITH', 'crossed', 'measured', 'as_table', 
 # %% ../nbs/96_experiment.ipynb #0c0c22a0
 import sys, tqdm.std
 sys.modules["tqdm.auto"] = tqdm.std   # an experiment is run by papermill, which shows plain bars in the terminal and widgets nowhere
-import json
+import json, os
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -69,7 +69,7 @@ class Experiment:
         self.name, self.of = of_set(name, self.p.dataset), of_set(of or name, self.p.dataset)
         self.n_landmarks, self.drawn = n_landmarks, []
         self.scratch = TemporaryDirectory()   # what nobody keeps is shared by the arms of this call, and gone with it
-        self.out, self.runs = output_folder(self.p.out_dir), output_folder(self.p.runs or self.scratch.name)
+        self.out, self.runs = output_folder(self.p.out_dir), output_folder(self.p.runs or os.environ.get("LMDISC_RUNS") or self.scratch.name)
         set_style()
         if self.p.draw: print("Drawn from committed runs; nothing is trained.")
 

@@ -80,7 +80,7 @@ def test_the_readme_example_runs(run, faces, tmp_path):
     "On the pictures and checkpoints of `run`, so that it need not train again."
     _, out = run
     (tmp_path/"my").mkdir(); (tmp_path/"my"/"cats").symlink_to(faces); (tmp_path/"cats").symlink_to(out)
-    code = re.search(r"```python\n(.*?)```", (Path(__file__).parents[1]/"README.md").read_text(), re.S)[1]
+    code = "".join(re.findall(r"```python\n(.*?)```", (Path(__file__).parents[1]/"README.md").read_text(), re.S))
     done = subprocess.run([sys.executable, "-c", code.replace('"cpu"', '"smoke"')], cwd=tmp_path, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr
     assert (tmp_path/"cats.png").exists() and (tmp_path/"cats"/"detector"/"weights.safetensors").exists()
