@@ -7,14 +7,13 @@ __all__ = ['NEAR', 'LOW', 'LEAST', 'FOLDS', 'RIDGE', 'SIGNS', 'held_out_maps', '
            'mirrored', 'cycle', 'came_back', 'calibration', 'why_flagged', 'alike', 'some_of', 'reliability', 'verdict',
            'candidates', 'best_run', 'reliabilities', 'interval', 'resampled', 'correlations', 'by_set', 'picked']
 
-# %% ../nbs/94_reliability.ipynb #9b45f4ea
+# %% ../nbs/94_reliability.ipynb #962864e6
 from dataclasses import replace
 import numpy as np, pandas as pd, torch
 import torch.nn.functional as F
 from scipy.stats import rankdata, spearmanr, t
 from .images import Crops, ImageSet, crops_of
 from .heatmaps import sample
-from .evaluation import score
 from .landmarks import LandmarkDetector
 from .quality import repeatability
 from .chosen import ChosenLandmarks
@@ -184,15 +183,15 @@ def best_run(
         if best is None or table.attrs["quality"] > best[1].attrs["quality"]: best = found, table
     return *best, pd.DataFrame(told)
 
-# %% ../nbs/94_reliability.ipynb #3884c6ae
+# %% ../nbs/94_reliability.ipynb #3b952203
 SIGNS = "quality", "repeatability", "cycle", "mirrored"
 
 def reliabilities(images, config, runs=None): # -> rows
     "A row a landmark: what pictures alone say, and its backward error on held-out annotated pictures."
     found = discover(images, config, runs)
     table = reliability(found.detector, found.train)
-    error = score(*found.placed, found.train, found.test).landmark_backward
-    return [dict(row, backward=e) for row, e in zip(table.drop(columns="name").to_dict("records"), error)]
+    rows = table.drop(columns="name").to_dict("records")
+    return [dict(row, backward=error) for row, error in zip(rows, found.scores.landmark_backward)]
 
 # %% ../nbs/94_reliability.ipynb #46bd0b10
 def interval(values):                 # (n,) -> mean, low, high: the 95 % interval of the mean
