@@ -5,14 +5,17 @@
 # %% auto #0
 __all__ = ['STRENGTHS', 'surest', 'solved', 'centred', 'fitted', 'left_out', 'chosen_strength', 'as_inputs', 'Chosen', 'as_is',
            'told', 'retold', 'Head', 'ChosenLandmarks', 'chosen', 'changed', 'numbers_of', 'rename', 'keep', 'drop',
-           'same', 'labelled_inputs', 'learned_points', 'left_out_errors', 'promise', 'save_chosen', 'load']
+           'same', 'labelled_inputs', 'learned_points', 'left_out_errors', 'promise', 'BareXFeat', 'bare_trunks',
+           'save_chosen', 'load']
 
-# %% ../nbs/83_chosen.ipynb #2b150e0d
+# %% ../nbs/83_chosen.ipynb #2fc27a28
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-import numpy as np, torch
+import kornia.feature as KF, numpy as np, torch
 from .images import Crops, ImageSet, crops_of, whole_file
+from .trunks import TRUNKS, Trunk, XFeatTrunk
 from .landmarks import LandmarkDetector
 
 # %% ../nbs/83_chosen.ipynb #a43cc4e0
@@ -287,7 +290,23 @@ def promise(detector):                # `ChosenLandmarks` -> str
     one = choice.labels == 1
     return f"{choice.labels} labelled picture{'s' * (not one)} give{'s' * one} these {len(choice.errors)} named points, {how}."
 
-# %% ../nbs/83_chosen.ipynb #c9ff8d38
+# %% ../nbs/83_chosen.ipynb #7be3e71b
+class BareXFeat(XFeatTrunk):
+    "XFeat's network, its weights still to be filled in."
+    def __init__(self):
+        Trunk.__init__(self)
+        net = KF.XFeat().net
+        for name in self.parts: self.add_module(name, getattr(net, name))
+
+@contextmanager
+def bare_trunks():
+    "Networks made inside are made without anybody's weights."
+    before = dict(TRUNKS)
+    TRUNKS["xfeat"] = BareXFeat
+    try: yield
+    finally: TRUNKS.update(before)
+
+# %% ../nbs/83_chosen.ipynb #8ea78a54
 def save_chosen(detector, folder):    # `ChosenLandmarks`; the folder its detector lies in, or a new one
     "Write what was decided into the detector's folder; the detector too, if it is not there."
     folder = Path(folder)
@@ -298,7 +317,8 @@ def load(
     folder: str | Path,               # what `LandmarkDetector.save` or `save_chosen` wrote
 ) -> LandmarkDetector | ChosenLandmarks: # the latter where choices were saved
     "A detector with whatever was decided about it."
-    detector, path = LandmarkDetector.load(folder), Path(folder)/"chosen.json"
+    with bare_trunks(): detector = LandmarkDetector.load(folder)
+    path = Path(folder)/"chosen.json"
     if not path.exists(): return detector
     try: return ChosenLandmarks(detector, retold(json.loads(path.read_text()), detector.K))
     except (ValueError, KeyError, TypeError) as e:
