@@ -570,6 +570,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/lmdisc', 'doc_host': '', '
                                                                                                 'lmdisc/estimator.py'),
                                   'lmdisc.estimator.LandmarkDiscovery.get_params': ( 'estimator.html#landmarkdiscovery.get_params',
                                                                                      'lmdisc/estimator.py'),
+                                  'lmdisc.estimator.LandmarkDiscovery.pictures_of': ( 'estimator.html#landmarkdiscovery.pictures_of',
+                                                                                      'lmdisc/estimator.py'),
                                   'lmdisc.estimator.LandmarkDiscovery.predict': ( 'estimator.html#landmarkdiscovery.predict',
                                                                                   'lmdisc/estimator.py'),
                                   'lmdisc.estimator.LandmarkDiscovery.predict_frame': ( 'estimator.html#landmarkdiscovery.predict_frame',

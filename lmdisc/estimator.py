@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['OWN', 'on_device', 'landmark_rows', 'names_of', 'LandmarkDiscovery']
 
-# %% ../nbs/95_estimator.ipynb #6484d8ae
+# %% ../nbs/95_estimator.ipynb #a1a25189
 import os
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +18,7 @@ from .datasets.given import given
 from .chosen import as_inputs
 from . import display
 from .discovery import discover, profile
+from .finding import boxed, found_boxes, inside, sizes_of
 from .reliability import reliability
 
 # %% ../nbs/95_estimator.ipynb #2cd2d503
@@ -55,8 +56,8 @@ def names_of(images):                 # `ImageSet` -> [str, ...]
     "What pictures are called."
     return [images.name(i) for i in range(len(images))]
 
-# %% ../nbs/95_estimator.ipynb #8d0dd31c
-OWN = "profile", "seed", "device", "runs"
+# %% ../nbs/95_estimator.ipynb #62badc3c
+OWN = "profile", "seed", "device", "runs", "find"
 
 class LandmarkDiscovery(TransformerMixin, BaseEstimator):
     "Finds landmarks of an object category from pictures alone."
@@ -65,9 +66,10 @@ class LandmarkDiscovery(TransformerMixin, BaseEstimator):
         seed: int = 0,
         device: str | None = None,    # see `on_device`
         runs: str | Path | None = None, # folder of kept runs: the same fit goes on where it stopped; None: nothing is kept
+        find: bool = False,           # find the object first, in pictures without boxes
         **choices,                    # further choices by path: stage1__clusters=20, data__size=128
     ) -> None:
-        self.profile, self.seed, self.device, self.runs, self.choices = profile, seed, device, runs, choices
+        self.profile, self.seed, self.device, self.runs, self.find, self.choices = profile, seed, device, runs, find, choices
 
     def get_params(self, deep=True):
         "All parameters by name."
@@ -91,38 +93,44 @@ class LandmarkDiscovery(TransformerMixin, BaseEstimator):
         boxes: object = None,         # of the object, (N, 4) image px or a CSV file; None: whole pictures
     ) -> "LandmarkDiscovery":
         "Discover landmarks."
-        images = given(pictures, boxes)
+        images, self.finder_ = given(pictures, boxes), None
         with on_device(self.device):
+            if self.find: images, self.finder_ = found_boxes(images, None, self.runs)
             self.discovery_ = discover(images, self.config, self.runs)
             self.detector_ = self.discovery_.detector
             self.quality_ = reliability(self.detector_, self.discovery_.train)
         self.n_landmarks_ = self.detector_.K
         return self
 
+    def pictures_of(self, pictures, boxes=None): # -> `ImageSet`
+        "Pictures with boxes: those given, or found."
+        check_is_fitted(self)
+        images = given(pictures, boxes)
+        return images if self.finder_ is None or boxes is not None else boxed(images, self.finder_.boxes(images))
+
     def predict(self,
         pictures: object,             # anything that `given` takes
         boxes: object = None,         # as in `fit`
     ) -> np.ndarray:                  # (N, K, 2) float32 image px, NaN where not seen
         "Landmarks of every picture."
-        check_is_fitted(self)
-        return self.detector_.predict(given(pictures, boxes))[0]
+        images = self.pictures_of(pictures, boxes)
+        return inside(self.detector_.predict(images)[0], sizes_of(images))
 
     def predict_frame(self,
         pictures: object,             # anything that `given` takes
         boxes: object = None,         # as in `fit`
     ) -> pd.DataFrame:                # picture, landmark, name, x, y, score; a row a picture and landmark
         "Landmarks as a tidy table."
-        check_is_fitted(self)
-        images = given(pictures, boxes)
-        return landmark_rows(names_of(images), *self.detector_.predict(images), self.detector_.names)
+        images = self.pictures_of(pictures, boxes)
+        xy, score = self.detector_.predict(images)
+        return landmark_rows(names_of(images), inside(xy, sizes_of(images)), score, self.detector_.names)
 
     def transform(self,
         pictures: object,             # anything that `given` takes
         boxes: object = None,         # as in `fit`
     ) -> np.ndarray:                  # (N, 2K) float64: x and y of each landmark, shares of the crop's side about its middle
         "Where each landmark is likeliest, seen or not, as features without gaps."
-        check_is_fitted(self)
-        crops = crops_of(given(pictures, boxes), self.detector_.size, self.detector_.margin)
+        crops = crops_of(self.pictures_of(pictures, boxes), self.detector_.size, self.detector_.margin)
         return as_inputs(self.detector_.placed(crops)[0], crops.size)
 
     def get_feature_names_out(self, input_features=None):
@@ -135,5 +143,4 @@ class LandmarkDiscovery(TransformerMixin, BaseEstimator):
         boxes: object = None,         # as in `fit`
     ) -> float:                       # 0...1
         "Quality of the landmarks in these pictures, from pictures alone: what a search over parameters makes as large as it can."
-        check_is_fitted(self)
-        return reliability(self.detector_, given(pictures, boxes)).attrs["quality"]
+        return reliability(self.detector_, self.pictures_of(pictures, boxes)).attrs["quality"]
