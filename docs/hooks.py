@@ -113,7 +113,9 @@ def table_of(name):
 
 def page(name):
     "A Markdown file of the root, with links to folders led to the page about them."
-    return (ROOT/name).read_text(encoding="utf-8").replace("](figures)", "](results.md)").replace("](README.md", "](index.md")
+    text = (ROOT/name).read_text(encoding="utf-8")
+    for here, there in {"](figures)": "](results.md)", "](README.md": "](index.md", "](docs/pages/": "]("}.items(): text = text.replace(here, there)
+    return text
 
 def house():
     "The table of CONTRIBUTING.md, with links to the notebooks."

@@ -69,7 +69,8 @@ class Experiment:
         self.name, self.of = of_set(name, self.p.dataset), of_set(of or name, self.p.dataset)
         self.n_landmarks, self.drawn = n_landmarks, []
         self.scratch = TemporaryDirectory()   # what nobody keeps is shared by the arms of this call, and gone with it
-        self.out, self.runs = output_folder(self.p.out_dir), output_folder(self.p.runs or os.environ.get("LMDISC_RUNS") or self.scratch.name)
+        self.out = output_folder(self.p.out_dir)
+        self.runs = output_folder(self.p.runs or os.environ.get("LMDISC_RUNS") or self.scratch.name)
         set_style()
         if self.p.draw: print("Drawn from committed runs; nothing is trained.")
 

@@ -1,5 +1,5 @@
 "Somebody's own pictures, in whatever state they are, through the commands that a user types."
-import csv, json, warnings
+import csv, json
 import numpy as np, pytest
 from PIL import Image
 from lmdisc.cli import main
