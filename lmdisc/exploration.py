@@ -110,7 +110,7 @@ def trial(
 class Decisions(OneLine):
     "What is decided about the landmarks of a detector."
     points: ChosenLandmarks           # as they would be saved
-    numbers: dict                     # {name: number on the board, from 1}; a point that is still to be learned is here alone
+    numbers: dict                     # {name: number on the board, from 0}; a point that is still to be learned is here alone
     labels: dict = field(default_factory=dict) # {name: {picture: (x, y) crop px, NaN where it is hidden}}
     @property
     def names(self): return [*self.points.names, *(n for n in self.numbers if n not in self.points.names)]
@@ -122,7 +122,7 @@ class Decisions(OneLine):
 def undecided(points):                # `ChosenLandmarks` -> `Decisions`
     "Where one begins: a landmark's number is its place in the detector, learned points follow."
     groups, K = points.choice.groups, points.detector.K
-    return Decisions(points, dict(zip(points.names, [*(min(g) + 1 for g in groups), *range(K + 1, K + 1 + points.K - len(groups))])))
+    return Decisions(points, dict(zip(points.names, [*map(min, groups), *range(K, K + points.K - len(groups))])))
 
 # %% ../nbs/96_exploration.ipynb #5bd4b042
 def known(d, name):
@@ -157,7 +157,7 @@ def united(d, name, other):
 def with_point(d, name):
     "One point more, to be learned from labels."
     if not (name := name.strip()) or name in d.numbers: raise ValueError(f"a new point needs a name of its own, not {name!r}")
-    return replace(d, numbers=d.numbers | {name: max(d.numbers.values(), default=0) + 1})
+    return replace(d, numbers=d.numbers | {name: max(d.numbers.values(), default=-1) + 1})
 
 # %% ../nbs/96_exploration.ipynb #ef659a9f
 def put(d, name, picture, xy):
@@ -329,8 +329,8 @@ def hex_of(rgb): return "#" + "".join(f"{round(255 * float(v)):02x}" for v in rg
 @patch
 def colours(self: Exploration):       # {name: "#rrggbb"}
     "One colour a point; it goes with the number, and stays when others are dropped."
-    table = landmark_colours(max(self.now.numbers.values(), default=0))
-    return {name: hex_of(table[number - 1]) for name, number in self.now.numbers.items()}
+    table = landmark_colours(max(self.now.numbers.values(), default=-1) + 1)
+    return {name: hex_of(table[number]) for name, number in self.now.numbers.items()}
 
 # %% ../nbs/96_exploration.ipynb #122cd82a
 @patch
@@ -364,7 +364,7 @@ def dots(self: Exploration, picture, round):
     "The points of one picture after one round, coloured by cluster."
     xy, cluster = self.rounds[round][picture]
     table = landmark_colours(1 + max((int(c.max(initial=-1)) for one in self.rounds.values() for _, c in one), default=0))
-    return [dict(name=f"cluster {c + 1}", number=0, colour=hex_of(table[c]), x=x, y=y, seen=True)
+    return [dict(name=f"cluster {c}", number=None, colour=hex_of(table[c]), x=x, y=y, seen=True)
             for (x, y), c in zip(map(self.share, xy), cluster.tolist())]
 
 # %% ../nbs/96_exploration.ipynb #5dfd67c7

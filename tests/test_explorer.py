@@ -70,7 +70,8 @@ class Hand:
         self.actions, self.pictures, self.n = selenium.ActionChains, pictures, 0
 
     def all(self, css): return self.driver.find_elements("css selector", css)
-    def one(self, css): return self.until(lambda: next((e for e in self.all(css) if e.is_displayed()), None), css)
+    def one(self, css, patience=PATIENCE):
+        return self.until(lambda: next((e for e in self.all(css) if e.is_displayed()), None), css, patience)
     def until(self, what, said="", patience=PATIENCE):
         "Wait until it holds; the page may be drawn anew while it is looked at."
         from selenium.common.exceptions import WebDriverException
@@ -149,7 +150,7 @@ def run_all(hand, address):
             find(item).click()
             time.sleep(1)
     hand.do(run, started, "cells that run")
-    hand.one(".lmd svg g[data-key]")
+    hand.one(".lmd svg g[data-key]", 240)               # the first run makes its detector
 
 def test_a_run_is_looked_at_named_corrected_and_saved(hand, lab, run):
     run_all(hand, lab)

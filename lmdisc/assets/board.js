@@ -99,16 +99,16 @@ function render({ model, el }) {
   function drawPicture() { forget("look"); image.setAttribute("href", address(get("look"), "look")); title.textContent = get("title"); }
 
   function drawPoint(p, [cx, cy]) {
-    const [x, y] = [p.x * SIDE, p.y * SIDE], line = { x1: x, y1: y, x2: cx, y2: cy };
-    const node = made("g", { tabindex: p.number ? 0 : null, role: "button", "aria-label": p.name, "data-key": `point ${p.name}`,
+    const numbered = p.number != null, [x, y] = [p.x * SIDE, p.y * SIDE], line = { x1: x, y1: y, x2: cx, y2: cy };
+    const node = made("g", { tabindex: numbered ? 0 : null, role: "button", "aria-label": p.name, "data-key": `point ${p.name}`,
       class: `${p.name === get("selected") ? "chosen" : ""} ${p.seen ? "" : "hidden"}` }, made("title", {}, p.name));
-    if (!p.number) node.append(made("circle", { class: "disc", cx: x, cy: y, r: 11, fill: p.colour, stroke: "#fff", "stroke-width": 3 }));
+    if (!numbered) node.append(made("circle", { class: "disc", cx: x, cy: y, r: 11, fill: p.colour, stroke: "#fff", "stroke-width": 3 }));
     else node.append(
       made("line", { ...line, stroke: "#fff", "stroke-width": 8 }), made("line", { ...line, stroke: p.colour, "stroke-width": 4 }),
       made("circle", { cx: x, cy: y, r: 8, fill: p.colour, stroke: "#fff", "stroke-width": 3 }),
       made("circle", { class: "disc", cx, cy, r: RADIUS, fill: p.colour, stroke: p.seen ? "#fff" : p.colour, "stroke-width": p.seen ? 3 : 5 }),
       made("text", { x: cx, y: cy, fill: p.seen ? ink(p.colour) : "#000" }, String(p.number)));
-    if (p.number) node.addEventListener("pointerdown", event => hold(event, p, node));
+    if (numbered) node.addEventListener("pointerdown", event => hold(event, p, node));
     node.addEventListener("keydown", event => key(event, p));
     return node;
   }
