@@ -96,9 +96,10 @@ def covered(
     xy, there,                        # (B, P, 2) px, (B, P) bool
     share,                            # 0...1 of the pictures
     generator,                        # torch.Generator on the CPU
+    rows=slice(None), of=None,        # see `Augment.__call__`
 ):                                    # (B, 3, S, S); (B, P) bool: there, and not covered
     "Some pictures with a rectangle of another one pasted over a fifth to a half of each side; what lies under it is hidden."
-    S, u = pictures.shape[-1], torch.rand(len(pictures), 5, 1, generator=generator).to(pictures.device)
+    S, u = pictures.shape[-1], torch.rand(of or len(pictures), 5, 1, generator=generator)[rows].to(pictures.device)
     middle, half = S * u[:, :2], S * (0.1 + 0.15 * u[:, 2:4]) * (u[:, 4:] < share)
     under = lambda at, axis: (at - middle[:, axis]).abs() < half[:, axis]
     t = torch.arange(S, device=pictures.device)
@@ -125,6 +126,7 @@ class Augment:
         xy,                           # (B, P, 2) float, px
         there,                        # (B, P) bool: the point exists
         generator,                    # torch.Generator on the CPU
+        rows=slice(None), of=None,    # where several processes share a batch: which rows of how many these pictures are
     ):                                # (B, 3, S, S) float32 in 0...1; (B, P, 2) px; (B, P) bool: there, and still to be seen
         "Every picture changed in its own way, its points with it."
         B, C, S, W = pictures.shape
@@ -133,14 +135,15 @@ class Augment:
         device = pictures.device
         ends = torch.tensor([math.radians(self.rotation), self.scale, self.shift * S, self.shift * S, self.blur * S,
                              self.brightness, self.contrast, self.saturation, math.radians(self.hue), self.noise])
-        u = ((2 * torch.rand(B, 10, generator=generator) - 1) * ends).to(device)
+        u = ((2 * torch.rand(of or B, 10, generator=generator) - 1) * ends)[rows].to(device)
         start, step = torch.randint(2**17, (), generator=generator), torch.randint(2**10, 2**12, (),
             generator=generator)
         turn, shift, sigma = similarity(u[:, 0], 1 + u[:, 1]), u[:, 2:4], u[:, 4].clamp_min(0)
         matrix, offset = colour_matrix(u[:, 5], 1 + u[:, 6], 1 + u[:, 7], u[:, 8])
         if not pictures.is_floating_point(): matrix = matrix / 255
         r = math.ceil(2 * self.blur * S)
-        noise, amount = noise_windows(pictures.shape, int(start), int(step), device), u[:, 9].clamp_min(0).view(B, 1, 1, 1)
+        noise = noise_windows((of or B, C, S, S), int(start), int(step), device)[rows]
+        amount = u[:, 9].clamp_min(0).view(B, 1, 1, 1)
         out = torch.empty(B, 3, S, S, device=device)
         part = max(1, 2**17 // S**2) if device.type == "cpu" else max(1, B)
         for i in [slice(at, at + part) for at in range(0, B, part)]:
@@ -148,5 +151,5 @@ class Augment:
             torch.baddbmm(offset[i], matrix[i], soft.flatten(2), out=out[i].flatten(2))
             out[i].addcmul_(noise[i], amount[i]).clamp_(0, 1)
         xy, there = move_points(xy, there, turn, shift, S)
-        if self.cutout: out, there = covered(out, xy, there, self.cutout, generator)
+        if self.cutout: out, there = covered(out, xy, there, self.cutout, generator, rows, of)
         return out, xy, there

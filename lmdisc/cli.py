@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['TIMES', 'EXAMPLES', 'COMMANDS', 'MODEL', 'pictures_at', 'looked_through', 'model_at', 'found_in', 'picture_of',
-           'save_discovery', 'without_flagged', 'run_discover', 'command_of', 'summary_of', 'run_predict',
-           'run_quality', 'labels_at', 'with_labels', 'run_name', 'run_export', 'run_video', 'parser', 'numbers',
-           'one_line', 'main']
+           'save_discovery', 'without_flagged', 'run_discover', 'write_discovery', 'command_of', 'summary_of',
+           'run_predict', 'run_quality', 'labels_at', 'with_labels', 'run_name', 'run_export', 'run_video', 'parser',
+           'numbers', 'one_line', 'main']
 
 # %% ../nbs/99_cli.ipynb #46188858
 import argparse, os, sys, time, warnings
@@ -98,9 +98,8 @@ def run_discover(args):
     "`lmdisc discover`."
     from lmdisc.discovery import profile
     from lmdisc.finding import found_boxes
-    from lmdisc.provenance import provenance
+    from lmdisc.processes import by_first
     from lmdisc.reliability import best_run
-    from lmdisc.report import report
     started, out = time.time(), Path(args.out)
     chosen = {"initial.detector": args.detector, "data.n_images": args.n_images}
     config = profile(args.profile, {k: v for k, v in chosen.items() if v is not None}, args.seed)
@@ -111,7 +110,14 @@ def run_discover(args):
     images, finder = found_boxes(images, None, out/"checkpoints") if args.find else (images, None)
     found, table, tried = best_run(images, config, out/"checkpoints", args.seeds, args.clusters)
     if runs > 1: print(tried.round(2).to_string(index=False))
-    asked = {k: v for k, v in vars(args).items() if k not in ("run", "parser")} | {"seed": found.config.seed}
+    with by_first() as me:
+        if me: write_discovery(args, started, found, table, images, unreadable, finder)
+
+def write_discovery(args, started, found, table, images, unreadable, finder): # what `run_discover` found
+    "All that `lmdisc discover` leaves in its folder, and what it says."
+    from lmdisc.provenance import provenance
+    from lmdisc.report import report
+    out, asked = Path(args.out), {k: v for k, v in vars(args).items() if k not in ("run", "parser")} | {"seed": found.config.seed}
     told = provenance("lmdisc discover", asked, found.config.seed, started, images.data_hash, K=found.detector.K)
     wrote = save_discovery(found, table, images, out, told, finder)
     if args.drop: without_flagged(found.detector, table).save(out/"detector")
@@ -325,6 +331,8 @@ def main(
     argv=None,                        # arguments; those of the process where None
 ):                                    # exit code
     "The `lmdisc` command."
+    if int(os.environ.get("RANK", 0)):                     # one of several processes, and not the first: that one speaks
+        os.environ["TQDM_DISABLE"], sys.stdout = "1", open(os.devnull, "w")
     args = parser().parse_args(argv)
     try: args.run(args)
     except KeyboardInterrupt:

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['Stage1', 'draw_pairs', 'trusted', 'identities', 'fetch', 'descriptor_loss', 'step_loss', 'fresh', 'to_batch',
-           'harvest', 'remembered', 'carried_over', 'clustered', 'next_labels', 'pack', 'unpack', 'round_ends',
-           'recover_correspondence']
+           'harvest', 'remembered', 'carried_over', 'clustered', 'next_labels', 'laid_down', 'pack', 'unpack',
+           'round_ends', 'recover_correspondence']
 
 # %% ../nbs/60_correspondence.ipynb #5f259716
 from collections.abc import Callable
@@ -14,7 +14,9 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from tqdm.auto import tqdm
+from .processes import all_here, first, share, spread, told
 from .images import Crops, to_cells, to_pixels
+from .rows import gathered, picked
 from .keypoints import Keypoints, offsets_of, padded
 from .heatmaps import draw_gaussians, peaks, sample
 from .released import Released
@@ -101,11 +103,13 @@ def fetch(
     augment,                          # `Augment`
     generator, device,
 ):                                    # pictures (B, 3, S, S), xy (B, P, 2) cells, there (B, P) bool, identity (B, P) int64
-    "Augmented pictures of a step, their points in map cells."
+    "Augmented pictures of a step, their points in map cells; where several processes share it, this one's."
+    (rows, mine), of = share(len(index), 2), len(index)
+    index = index[rows]
     xy, there = padded(labels.xy, labels.offsets, index)
     who, _ = padded(identity, labels.offsets, index)
-    pictures, xy, there = augment(crops.raw(index, device), xy.to(device), there.to(device), generator)
-    return pictures, to_cells(xy, STRIDE), there, who.to(device)
+    pictures, xy, there = augment(crops.raw(index, device), xy.to(device), there.to(device), generator, rows, of)
+    return pictures[mine], to_cells(xy[mine], STRIDE), there[mine], who[mine].to(device)
 
 # %% ../nbs/60_correspondence.ipynb #cdbbb063
 def descriptor_loss(stage, f, who, there):        # `Stage1`; (2B, P, d), (2B, P), (2B, P): first pictures, then their partners
@@ -154,10 +158,9 @@ def harvest(
     batch: int = 64,                  # pictures at once
 ) -> Keypoints:                       # `Keypoints` with descriptors, old points first in each picture
     "Points of all pictures: the old ones, and what Φ detects besides (section 3.2)."
-    device, parts, model = next(model.parameters()).device, [], model.eval()
+    device, model = next(model.parameters()).device, model.eval()
     if old is None: old = Keypoints(torch.zeros(len(crops) + 1, dtype=torch.long), torch.zeros(0, 2), torch.zeros(0))
-    for at in tqdm(range(0, len(crops), batch), desc="detect and describe", leave=False):
-        index = torch.arange(at, min(at + batch, len(crops)))
+    def look(index):
         with torch.no_grad(): heat, maps = model(crops.batch(index, device))
         image, cells, _ = (v.cpu() for v in peaks(heat, threshold, max_points=max_points))
         kept, kept_there = padded(to_cells(old.xy, STRIDE), old.offsets, index)
@@ -165,8 +168,9 @@ def harvest(
         points = torch.cat([kept, found], 1)
         there = torch.cat([kept_there, fresh(found, found_there, kept, kept_there)], 1)
         read = [sample(m, points.to(device)).cpu()[there] for m in (heat, maps)]
-        parts.append((there.sum(1), to_pixels(points[there], STRIDE), read[0][:, 0], read[1]))
-    counts, xy, score, descriptor = map(torch.cat, zip(*parts))
+        return there.sum(1), to_pixels(points[there], STRIDE), read[0][:, 0], read[1]
+    batches = torch.arange(len(crops)).split(batch)
+    counts, xy, score, descriptor = gathered(tqdm(spread(look, batches), desc="detect and describe", total=len(batches), leave=False))
     return Keypoints(offsets_of(counts), xy, score, descriptor)
 
 # %% ../nbs/60_correspondence.ipynb #61f512c1
@@ -191,7 +195,7 @@ def carried_over(
     size = torch.bincount(old.cluster, minlength=n_clusters)
     if (size == 0).any(): return None
     place = torch.arange(len(points)) - points.offsets[points.image]
-    return mean_descriptors(points.descriptor[place < old.counts[points.image]], old.cluster, n_clusters)
+    return mean_descriptors(picked(points.descriptor, place < old.counts[points.image]), old.cluster, n_clusters)
 
 # %% ../nbs/60_correspondence.ipynb #2651d4b3
 def clustered(
@@ -217,26 +221,32 @@ def next_labels(
     alone = stage.pairs == "augmented"
     old = labels if alone else remembered(labels, stage.memory, stage.threshold)
     points = harvest(model, crops, old, torch.inf if alone else stage.threshold, stage.max_points)
-    init = carried_over(points, old, stage.clusters) if not released.cold_centroids else None
-    found, centroids = clustered(points, stage, crops.size, seed, init, released)
-    return replace(labels if alone else found, descriptor=None), centroids
+    def decide():
+        init = carried_over(points, old, stage.clusters) if not released.cold_centroids else None
+        found, centroids = clustered(points, stage, crops.size, seed, init, released)
+        return replace(labels if alone else found, descriptor=None), centroids
+    return told(decide)
 
 # %% ../nbs/60_correspondence.ipynb #3f08c2da
-def pack(rounds, centroids, history, trainer):
-    "A run of stage 1 as tensors and a record, for `save_state`."
-    tensors, record = trainer.state()
-    tensors |= {f"labels.{r}.{k}": v for r, labels in enumerate(rounds) for k, v in vars(labels).items()
-                if v is not None}
-    if centroids is not None: tensors["centroids"] = centroids
-    return tensors, record | {"history": history}
+def laid_down(labels, checkpoint, r): # `Labels`, Path or None, round -> `Labels`
+    "The labels that round `r` begins with, on disk where there is a checkpoint."
+    if not checkpoint: return labels
+    path = checkpoint.with_name(f"{checkpoint.stem}-labels-{r}.safetensors")
+    if labels and first(): save_state(path, {k: v for k, v in vars(labels).items() if v is not None}, {})
+    all_here()
+    return Labels(**load_state(path)[0])
 
-def unpack(tensors, record, trainer):
+def pack(centroids, history, trainer):
+    "A run of stage 1, but for its labels, as tensors and a record for `save_state`."
+    tensors, record = trainer.state()
+    return tensors | ({} if centroids is None else {"centroids": centroids}), record | {"history": history}
+
+def unpack(checkpoint, trainer):
     "Labels of the start and of each round, centroids and history; the trainer stands where it stood."
+    tensors, record = load_state(checkpoint)
     trainer.restore(tensors, record)
-    parts = [{} for _ in range(len(record["history"]) + 1)]
-    for name, v in tensors.items():
-        if name.startswith("labels."): parts[int(name.split(".")[1])][name.split(".")[2]] = v
-    return [Labels(**p) for p in parts], tensors.get("centroids"), record["history"]
+    rounds = [laid_down(None, checkpoint, r) for r in range(len(record["history"]) + 1)]
+    return rounds, tensors.get("centroids"), record["history"]
 
 # %% ../nbs/60_correspondence.ipynb #e12b3980
 def round_ends(stage):                # [steps at which the warm-up and each round end]
@@ -260,9 +270,13 @@ def recover_correspondence(
     "Stage 1 (section 3.2): warm-up and self-training rounds."
     ends = round_ends(stage)
     trainer = Trainer(net, learning, ends[-1], seed)
-    rounds, centroids, history = [replace(labels, score=torch.ones(len(labels)), descriptor=None)], None, []
-    if checkpoint and checkpoint.exists(): rounds, centroids, history = unpack(*load_state(checkpoint), trainer)
-    save = lambda: checkpoint and save_state(checkpoint, *pack(rounds, centroids, history, trainer))
+    if told(lambda: bool(checkpoint) and checkpoint.exists()): rounds, centroids, history = unpack(checkpoint, trainer)
+    else:
+        begin = replace(labels, score=torch.ones(len(labels)), descriptor=None)
+        rounds, centroids, history = [laid_down(begin, checkpoint, 0)], None, []
+    def save():
+        state = pack(centroids, history, trainer)
+        if checkpoint and first(): save_state(checkpoint, *state)
     for r in range(len(history), len(ends)):
         labels, pairs, trust = rounds[-1], stage.pairs if r else stage.warmup_pairs, stage.trust if r else 1.0
         if stage.pairs == "augmented": pairs = "augmented"
@@ -270,7 +284,7 @@ def recover_correspondence(
         loss = step_loss(stage, crops, labels, identities(labels, pairs, trust), augment, across, released)
         means = trainer.run(loss, ends[r - 1] if r else 0, ends[r], f"round {r}" if r else "warm-up", save, every)
         labels, centroids = next_labels(stage, trainer.model, crops, labels, seed, released)
-        rounds = rounds + [labels]
+        rounds = rounds + [laid_down(labels, checkpoint, r + 1)]
         history = history + [{"round": r, "step": ends[r], **means, "points": len(labels) / labels.n_images,
                               **(measure(trainer.model, centroids) if measure else {})}]
         save()

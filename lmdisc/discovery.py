@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 import numpy as np, torch
 from accelerate import Accelerator
+from .processes import told
 from .images import Crops, ImageSet, OneLine
 from .keypoints import Keypoints, describe_keypoints, detect_keypoints, evenly, mixture, remove_outliers
 from .released import Released
@@ -185,7 +186,7 @@ def prepare(images, config, runs=None): # `ImageSet`, `Config`, folder of kept r
     "Crops, initial keypoints and their clusters."
     train, test = split_crops(images, config)
     keypoints = remove_outliers(generic_keypoints(train, config, runs), config.initial.outliers)
-    return Prepared(train, test, keypoints, *initial_clusters(keypoints, config, train.size))
+    return Prepared(train, test, keypoints, *told(lambda: initial_clusters(keypoints, config, train.size)))
 
 # %% ../nbs/90_discovery.ipynb #df52ed4b
 def stage1_alone(config):             # `Config`

@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np, torch, torch.nn.functional as F, faiss
 from tqdm.auto import tqdm
 from .images import Crops, OneLine
+from .rows import gathered, picked
+from .processes import spread
 from .detectors import Detector, open_detector
 
 # %% ../nbs/20_keypoints.ipynb #f1afda36
@@ -47,7 +49,7 @@ class Keypoints(OneLine):
         "The points where `keep` (P,) bool holds; pictures stay, even empty ones."
         counts = torch.bincount(self.image[keep], minlength=self.n_images)
         rows = [f.name for f in fields(self) if f.name != "offsets" and getattr(self, f.name) is not None]
-        return replace(self, offsets=offsets_of(counts), **{name: getattr(self, name)[keep] for name in rows})
+        return replace(self, offsets=offsets_of(counts), **{name: picked(getattr(self, name), keep) for name in rows})
 
 # %% ../nbs/20_keypoints.ipynb #d5cf1631
 def padded(
@@ -174,12 +176,10 @@ def detect_keypoints(
         raise ValueError(f"canvas is {canvas} px; detectors need a multiple of 32, such as {max(32, canvas // 32 * 32)}")
     threshold = detector.threshold if threshold is None else threshold
     nms = crops.size * 12 / 256 if nms is None else nms
-    boxes, parts = torch.as_tensor(crops.boxes, dtype=torch.float32), []
-    for rows in tqdm(torch.arange(len(crops)).split(batch), desc="keypoints", disable=not progress):
-        found = detect_batch(detector, crops.batch(rows, device), boxes[rows].to(device), scales, threshold, nms,
-                             max_points, canvas, half_pixel)
-        parts.append([part.cpu() for part in found])
-    counts, xy, score, descriptor = (torch.cat(part) for part in zip(*parts))
+    boxes, batches = torch.as_tensor(crops.boxes, dtype=torch.float32), torch.arange(len(crops)).split(batch)
+    find = lambda rows: [part.cpu() for part in detect_batch(
+        detector, crops.batch(rows, device), boxes[rows].to(device), scales, threshold, nms, max_points, canvas, half_pixel)]
+    counts, xy, score, descriptor = gathered(tqdm(spread(find, batches), desc="keypoints", total=len(batches), disable=not progress))
     return Keypoints(offsets_of(counts), xy, score, descriptor)
 
 # %% ../nbs/20_keypoints.ipynb #1f9d8db6
@@ -195,20 +195,24 @@ def describe_keypoints(
 ) -> Keypoints:                       # the same points with descriptors (P, d) float32 of length 1
     "Generic descriptors of given points, read at scale 1."
     if isinstance(detector, str): detector = open_detector(detector)
-    detector, canvas, parts = detector.to(device, memory_format=torch.channels_last), canvas or detector.canvas, []
-    for rows in tqdm(torch.arange(len(crops)).split(batch), desc="descriptors", disable=not progress):
+    detector, canvas = detector.to(device, memory_format=torch.channels_last), canvas or detector.canvas
+    batches = torch.arange(len(crops)).split(batch)
+    def describe(rows):
         xy, there = padded(keypoints.xy, keypoints.offsets, rows)
         _, maps = detector(zoom(crops.batch(rows, device), 1, canvas).contiguous(memory_format=torch.channels_last))
-        parts.append(detector.describe(maps, (xy.to(device) + 0.5) * (canvas / crops.size) - 0.5).cpu()[there])
-    return replace(keypoints, descriptor=torch.cat(parts))
+        return [detector.describe(maps, (xy.to(device) + 0.5) * (canvas / crops.size) - 0.5).cpu()[there]]
+    found = tqdm(spread(describe, batches), desc="descriptors", total=len(batches), disable=not progress)
+    return replace(keypoints, descriptor=gathered(found)[0])
 
 # %% ../nbs/20_keypoints.ipynb #32c3a06b
 def index_of(
     descriptor,                       # (P, d) float32 numpy
     exact=20_000,                     # up to so many, all pairs are compared
+    most=200_000,                     # of more than that, so many drawn at random stand for all
 ):                                    # a faiss index that holds them
     "A faiss index of descriptors for squared distances."
     d = descriptor.shape[1]
+    if len(descriptor) > most: descriptor = descriptor[np.sort(np.random.default_rng(0).permutation(len(descriptor))[:most])]
     index = faiss.IndexFlatL2(d)
     if len(descriptor) > exact:
         index = faiss.IndexIVFFlat(index, d, 100)
@@ -231,7 +235,8 @@ def remove_outliers(
         raise ValueError("these keypoints have no descriptors to compare; detect_keypoints gives some")
     descriptor = np.ascontiguousarray(keypoints.descriptor.numpy(), dtype=np.float32)
     if not len(descriptor): return keypoints
-    index, k = index_of(descriptor), min(neighbours, len(descriptor))
+    index = index_of(descriptor)
+    k = min(max(min(5, neighbours), round(neighbours * index.ntotal / len(descriptor))), index.ntotal)
     distance = [np.median(index.search(descriptor[i:i + chunk], k)[0], 1) for i in range(0, len(descriptor), chunk)]
     order = np.concatenate(distance).argsort(kind="stable")
     keep = torch.zeros(len(keypoints), dtype=torch.bool)

@@ -13,7 +13,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 import faiss, numpy as np, torch
 from tqdm.auto import tqdm
+from .processes import bare, first, share, spread, told
 from .images import Crops, ImageSet, crops_of, to_cells, to_pixels, whole_file
+from .rows import gathered
 from .heatmaps import decode, draw_channels
 from .released import Released
 from .augment import Augment
@@ -64,12 +66,14 @@ def views(
 def absence(
     places, view,                     # (N, M, 2), NaN where missing; (N, d)
     share=0.1,                        # of the pictures, the nearest by view: so many say how usual a label is there, 200 at most
+    most=20_000,                      # pictures asked, drawn at random where there are more
 ):                                    # (N, M) float 0...1
     "How sure it is that a landmark is out of sight: how much rarer its labels are in pictures of that view than where they are commonest."
-    labelled, index = (~places.isnan().any(-1)).float(), faiss.IndexFlatL2(view.shape[1])
-    index.add(view.numpy())
-    near = torch.from_numpy(index.search(view.numpy(), min(200, max(1, round(share * len(view)))))[1])
-    rate = torch.cat([labelled[some].mean(1) for some in near.split(1000)])
+    asked = torch.randperm(len(view), generator=torch.Generator().manual_seed(0))[:most].sort().values
+    labelled, index = (~places[asked].isnan().any(-1)).float(), faiss.IndexFlatL2(view.shape[1])
+    index.add(view[asked].numpy())
+    near = lambda some: torch.from_numpy(index.search(some.numpy(), min(200, max(1, round(share * len(asked)))))[1])
+    rate = torch.cat([labelled[some].mean(1) for part in view.split(4096) for some in near(part).split(1000)])
     most = rate.max(0).values
     return (1 - rate / most.clamp_min(1e-9)) * (most > 0)
 
@@ -89,13 +93,16 @@ def landmark_loss(
     def loss(model, generator):
         index, device = rich[torch.randint(len(rich), (stage.batch,),
                                            generator=generator)], next(model.parameters()).device
+        rows, mine = share(stage.batch)
+        index = index[rows]
         xy = places[index].to(device)
-        pictures, xy, there = augment(crops.raw(index, device), xy.nan_to_num(), ~xy.isnan().any(-1), generator)
+        pictures, xy, there = (v[mine] for v in augment(crops.raw(index, device), xy.nan_to_num(), ~xy.isnan().any(-1), generator,
+                                                        rows, stage.batch))
         maps = model(pictures)
         seen = to_cells(xy, STRIDE).where(there[..., None], torch.nan)
         target = draw_channels(seen, maps.shape[-2:], **style)
-        absent = empty[index].to(device)
-        if model.config.maps == "where": return {"detector": where_loss(maps, target, there, absent)}
+        absent = empty[index][mine].to(device)
+        if bare(model).config.maps == "where": return {"detector": where_loss(maps, target, there, absent)}
         return {"detector": heatmap_loss(maps, target, torch.where(there, 1., absent), stage.emphasis)}
     return loss
 
@@ -108,11 +115,11 @@ def detect(
 ) -> tuple[torch.Tensor, torch.Tensor]: # (N, K, 2) float32 crop px, NaN where not seen; (N, K) float32
     "Where Ψ sees its landmarks."
     if not model.K: return torch.zeros(len(crops), 0, 2), torch.zeros(len(crops), 0)
-    device, parts = next(model.parameters()).device, []
-    for at in tqdm(range(0, len(crops), batch), desc="detect landmarks", leave=False):
-        with torch.no_grad(): maps = model.eval().heat(crops.batch(range(at, min(at + batch, len(crops))), device))
-        parts.append([v.cpu() for v in decode(maps, -torch.inf, not released.whole_cells, released.wrap)])
-    cells, score = map(torch.cat, zip(*parts))
+    device, batches = next(model.parameters()).device, torch.arange(len(crops)).split(batch)
+    def look(index):
+        with torch.no_grad(): maps = model.eval().heat(crops.batch(index, device))
+        return [v.cpu() for v in decode(maps, -torch.inf, not released.whole_cells, released.wrap)]
+    cells, score = gathered(tqdm(spread(look, batches), desc="detect landmarks", total=len(batches), leave=False))
     seen = score >= torch.as_tensor(threshold)
     return to_pixels(cells.where(seen[..., None], torch.nan), STRIDE), score
 
@@ -147,7 +154,8 @@ def finds(model, crops, places, released): # -> (N, M, 2) px; (N, M) score, belo
 def merge(stage, model, crops, places, released=Released()):
     "Who fires with whom, who keeps whom (section 3.3)."
     (xy, score), population = finds(model, crops, places, released), (~places.isnan().any(-1)).sum(0)
-    return absorb(places, absorbers(overlaps(to_cells(xy, STRIDE), score, stage.radius, stage.confident), population, stage.overlap))
+    together = lambda: overlaps(to_cells(xy, STRIDE), score, stage.radius, stage.confident)
+    return absorb(places, told(lambda: absorbers(together(), population, stage.overlap)))
 
 def renew(stage, model, crops, places, released=Released()):
     "Labels that Ψ is sure of, where they are asked for."
@@ -163,6 +171,8 @@ def between_groups(
     score,                            # (N, K), N > 1
 ):                                    # (K,) float64
     "What parts the scores of each landmark into two groups, as unlike each other and as alike inside as can be."
+    if score.numel() > 2**24:         # a landmark at a time: bounds memory
+        return torch.cat([between_groups(one) for one in score.split(1, dim=1)])
     s = score.double().sort(0).values
     n = torch.arange(1, len(s))[:, None]
     low = s.cumsum(0)[:-1]
@@ -197,13 +207,13 @@ def learn_landmarks(
     trainer, ends = Trainer(landmark_net(phi, n_clusters), learning, stage.steps, seed), [*merge_steps(stage), stage.steps]
     alive = lambda: (~places.isnan().any(-1)).any(0)
     history = [{"step": 0, "landmarks": int(alive().sum())}]
-    if checkpoint and checkpoint.exists():
+    if told(lambda: bool(checkpoint) and checkpoint.exists()):
         tensors, record = load_state(checkpoint)
         trainer.restore(tensors, record)
         places, history = tensors["places"], record["history"]
     def save():
         tensors, record = trainer.state()
-        checkpoint and save_state(checkpoint, tensors | {"places": places}, record | {"history": history})
+        if checkpoint and first(): save_state(checkpoint, tensors | {"places": places}, record | {"history": history})
     for i in range(len(history) - 1, len(ends)):
         start = ends[i - 1] if i else 0
         settled = 0 < stage.settled <= start

@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['APART', 'parsed', 'syntax', 'code_of', 'is_module', 'imported', 'passed_through', 'source', 'Run', 'minutes_of',
-           'asked', 'address', 'data_of', 'begin', 'Clock', 'noted', 'circumstances', 'kept', 'made', 'save_results',
-           'load_results', 'origins', 'outdated']
+           'asked', 'address', 'data_of', 'begin', 'Clock', 'noted', 'circumstances', 'one_at_a_time', 'kept', 'made',
+           'save_results', 'load_results', 'origins', 'outdated']
 
 # %% ../nbs/84_runs.ipynb #72cd26bc
 import ast, json, time
+from contextlib import contextmanager
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, is_dataclass
 from functools import cache
@@ -16,7 +17,9 @@ from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
 import numpy as np, torch
+from filelock import FileLock, Timeout
 import lmdisc
+from .processes import all_here, first, told
 from .images import Crops, ImageSet, OneLine, whole_file
 from .provenance import commit, machine, plain, versions_here
 from .training import Learning, load_state, precision_of, save_state
@@ -152,6 +155,22 @@ def circumstances(learning=None):     # `Learning`; None: that of no network -> 
     precision = {} if learning is None else {"precision": precision_of(learning, device)}
     return {**commit(), "versions": versions_here(), "machine": machine(), **precision}
 
+# %% ../nbs/84_runs.ipynb #one0time
+@contextmanager
+def one_at_a_time(folder):            # of a run
+    "Whoever comes second waits, and then finds what the first has made. The system frees the lock of a process that was killed."
+    if not first(): yield
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder/"lock")
+        try: lock.acquire(timeout=0)
+        except Timeout:
+            print(f"{folder.name} is being made by another process; waiting for it")
+            lock.acquire()
+        with lock:
+            lock.release()            # `with` counts once more
+            yield
+
 # %% ../nbs/84_runs.ipynb #58519399
 def kept(
     make: Callable,                   # (folder or None) -> rows, or rows and {name: tensor}; may leave checkpoints in the folder
@@ -167,22 +186,24 @@ def kept(
     if root is None: return made(make, None, f"{what}-{uuid4().hex}", about, learning)
     name = address(what, config, data_of(pictures), of)
     folder, clock = Path(root)/name, Clock()
-    if (folder/"run.safetensors").exists():
-        tensors, told = load_state(folder/"run.safetensors")
-        return noted(clock, Run(told["rows"], tensors, told["about"]))
-    return made(make, folder, name, about, learning)
+    with one_at_a_time(folder):
+        if not told(lambda: (folder/"run.safetensors").exists()): return made(make, folder, name, about, learning)
+        tensors, record = load_state(folder/"run.safetensors")
+        return noted(clock, Run(record["rows"], tensors, record["about"]))
 
 # %% ../nbs/84_runs.ipynb #1a1571a1
 def made(make, folder, name, about, learning):
     "Make a run, time it, and keep it if there is a folder."
-    if folder: folder.mkdir(parents=True, exist_ok=True)
-    before = begin(folder) if folder else 0.0
+    before = told(lambda: begin(folder)) if folder else 0.0
     with Clock() as clock: result = make(folder)
     rows, tensors = result if isinstance(result, tuple) else (result, {})
     parts = clock.parts | {str(name): before + clock.wall - clock.inner}
     config = asdict(about["config"]) if is_dataclass(about.get("config")) else about.get("config")
     run = Run(plain(rows), tensors, plain(about | circumstances(learning) | {"config": config, "parts": parts}))
-    if folder: save_state(folder/"run.safetensors", tensors, {"rows": run.rows, "about": run.about})
+    if folder and first():
+        save_state(folder/"run.safetensors", tensors, {"rows": run.rows, "about": run.about})
+        for file in folder.glob("checkpoint*.safetensors"): file.unlink()
+    all_here()
     return noted(clock, run)
 
 # %% ../nbs/84_runs.ipynb #f19d5316

@@ -133,7 +133,7 @@ def test_full_disk_leaves_the_old_checkpoint(tmp_path, monkeypatch):
 def test_full_disk_stops_a_run_with_one_clear_line(heads_set, tmp_path, monkeypatch):
     full_disk(monkeypatch)
     with pytest.raises(OSError, match="could not write .*keypoints-.*free some space"): discover(heads_set.take(range(3)), small_config(), tmp_path)
-    assert {p.name for p in tmp_path.rglob("*") if p.is_file()} <= {"begun.json"}
+    assert {p.name for p in tmp_path.rglob("*") if p.is_file()} <= {"begun.json", "lock"}
 
 @pytest.fixture
 def saved(found, tmp_path):

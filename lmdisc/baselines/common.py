@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass, field, replace
 import numpy as np, torch, torch.nn.functional as F
 from torch import nn
+from ..processes import alone
 from ..images import crops_of, to_pixels
 from ..augment import Augment, similarity
 from ..networks import STRIDE, NetConfig, norm_layer
@@ -156,6 +157,7 @@ def train(
     name="train",                     # for the progress bar
 ):                                    # the trained model
     "Train a comparator, or go on where it stopped."
+    if not alone(): raise ValueError("methods to compare with are trained by one process; start this without `accelerate launch`")
     trainer = Trainer(model, how.learning, how.steps, how.seed)
     if checkpoint and checkpoint.exists(): trainer.restore(*load_state(checkpoint))
     save = lambda: checkpoint and save_state(checkpoint, *trainer.state())

@@ -1,0 +1,118 @@
+"What two processes find together is what one finds alone; when one dies, both end, and the next start goes on."
+import os, signal, subprocess, sys
+from pathlib import Path
+import pytest, torch
+from sklearn.metrics import normalized_mutual_info_score
+from lmdisc.training import load_state
+from conftest import assert_same
+from test_resume import wait_for
+
+HERE = Path(__file__).parent
+WORK = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import torch
+from conftest import outcome, small_config, small_heads
+from lmdisc.clustering import places_of
+from lmdisc.correspondence import identities, next_labels, step_loss
+from lmdisc.discovery import discover, prepare
+from lmdisc.landmarks import landmark_loss
+from lmdisc.networks import CorrespondenceNet, landmark_net
+from lmdisc.processes import by_first, state
+from lmdisc.training import Trainer, save_state
+
+config = small_config(**{"learning1.precision": "fp32", "learning2.precision": "fp32", "save_every": 1})
+images = small_heads()
+
+def gradients(net, loss):
+    "Of the first step, by name."
+    trainer = Trainer(net, config.learning1, 1, 0)
+    trainer.wrapped.train()
+    trainer.one_step(loss, 0.)
+    return {name: p.grad for name, p in trainer.model.named_parameters() if p.grad is not None}
+
+def first_steps():
+    "Gradients of a step of either stage."
+    start, n = prepare(images, config), config.stage1.clusters
+    torch.manual_seed(0)
+    phi = CorrespondenceNet(config.net)
+    psi = landmark_net(phi, n)
+    places = places_of(start.labels, n)
+    sure = torch.rand(places.shape[:2], generator=torch.Generator().manual_seed(0))
+    losses = (step_loss(config.stage1, start.train, start.labels, identities(start.labels, "clusters"), config.augment, .5),
+              landmark_loss(config.stage2, start.train, places, config.augment, sure=sure))
+    labels, _ = next_labels(config.stage1, phi.eval(), start.train, start.labels)
+    return {"harvest": places_of(labels, n)} | {f"{i}.{k}": g for i, (net, loss) in enumerate(zip((phi, psi), losses))
+                                                for k, g in gradients(net, loss).items()}
+
+tensors = first_steps() if "gradients" in sys.argv else {}
+found = discover(images, config, sys.argv[2])
+more, record = outcome(found)
+labels = {f"labels.{r}": places_of(one, config.stage1.clusters) for r, one in enumerate(found.correspondence.rounds)}
+with by_first() as me:
+    if me: save_state(sys.argv[3], tensors | more | labels, record | {"processes": state().num_processes})
+"""
+
+def start(processes, runs, out, *more):
+    "The same work in one process or in several."
+    script = out.with_suffix(".py")
+    script.write_text(WORK)
+    with_torch = ["-m", "torch.distributed.run", "--nproc_per_node", str(processes)] if processes > 1 else []
+    return subprocess.Popen([sys.executable, *with_torch, script, HERE, runs, out, *more], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                            text=True, env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE.parent), "TQDM_DISABLE": "1"})
+
+@pytest.fixture(scope="module")
+def alone_and_together(heads_set, tmp_path_factory):
+    "What one and what two processes leave."
+    at = tmp_path_factory.mktemp("processes")
+    for n in (1, 2):
+        child = start(n, at/f"runs{n}", at/f"{n}.safetensors", "gradients")
+        said = child.communicate(timeout=300)[1]
+        assert child.returncode == 0, said
+    return [load_state(at/f"{n}.safetensors") for n in (1, 2)]
+
+def test_two_processes_worked(alone_and_together): assert [record["processes"] for _, record in alone_and_together] == [1, 2]
+
+def test_gradients_agree(alone_and_together):
+    "But for the order of sums."
+    one, two = (tensors for tensors, _ in alone_and_together)
+    names = [k for k in one if k.startswith(("0.", "1.")) and one[k].norm() > 1e-6]
+    assert len(names) > 80
+    for k in names: assert (one[k] - two[k]).norm() < 1e-3 * one[k].norm(), k
+
+def test_labels_of_one_network_are_the_same(alone_and_together):
+    "Keypoints, their clusters, and what a network detects and describes: to the bit."
+    (one, _), (two, _) = alone_and_together
+    for name in ("labels.0", "harvest"):
+        assert (~one[name].isnan()).any()
+        assert torch.equal(one[name].nan_to_num(), two[name].nan_to_num()), name
+
+def same_points(a, b, near=1.5):
+    "Clusters (P,) and (P,) of the points that two sets of labels (N, M, 2) have in common."
+    apart = torch.cdist(a.nan_to_num(-1e4), b.nan_to_num(1e5)).min(2)
+    common = apart.values < near
+    return torch.arange(a.shape[1]).expand(common.shape)[common], apart.indices[common]
+
+def test_whole_runs_agree(alone_and_together):
+    "With every step training makes more of the order of sums; in a toy of 20 steps, points that both find are still grouped alike."
+    (one, first), (two, second) = alone_and_together
+    assert first["K"] == second["K"]
+    for loss in ("contrast", "detector"): assert first["history"][0][loss] == pytest.approx(second["history"][0][loss], rel=1e-4)
+    for r in range(1, len(first["history"]) + 1):
+        assert normalized_mutual_info_score(*same_points(one[f"labels.{r}"], two[f"labels.{r}"])) > .7, r
+
+def workers(parent):
+    "Process numbers of the children."
+    return [int(p) for p in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux to find the processes of a launcher")
+def test_one_dies_and_the_next_start_goes_on(alone_and_together, heads_set, tmp_path):
+    runs, out = tmp_path/"runs", tmp_path/"out.safetensors"
+    both = start(2, runs, out)
+    wait_for(both, runs, "stage1", 12)
+    os.kill(workers(both.pid)[1], signal.SIGKILL)
+    assert both.wait(120) != 0 and not out.exists()
+    again = start(2, runs, out)
+    assert again.wait(300) == 0, again.stderr.read()
+    tensors, record = alone_and_together[1]
+    assert_same(load_state(out), ({k: v for k, v in tensors.items() if not k.startswith(("0.", "1.", "harvest"))}, record))
