@@ -233,6 +233,7 @@ def remove_outliers(
         raise ValueError(f"drop is {drop}; it is the share of points to drop, so give a number from 0 to below 1")
     if keypoints.descriptor is None:
         raise ValueError("these keypoints have no descriptors to compare; detect_keypoints gives some")
+    if not drop: return keypoints
     descriptor = np.ascontiguousarray(keypoints.descriptor.numpy(), dtype=np.float32)
     if not len(descriptor): return keypoints
     index = index_of(descriptor)
