@@ -243,6 +243,8 @@ def find_correspondence(images, config, runs=None, start=None): # `Prepared`; No
 # %% ../nbs/90_discovery.ipynb #123ebd09
 def train_landmarks(start, found, config, folder): # `Prepared`, `Correspondence`, `Config`, for checkpoints -> history, tensors
     "Stage 2: a detector for every cluster, merged on the way."
+    torch.manual_seed(config.seed)
+    for _ in range(2): CorrespondenceNet(config.net)       # the chance that stage 1 used up, whether it ran just now or was read
     psi, merging = learn_landmarks(start.train, found.rounds[-1], found.net, config.stage1.clusters, config.stage2,
                                    config.learning2, config.seed,
                                    folder and folder/"checkpoint.safetensors", config.save_every, config.augment,

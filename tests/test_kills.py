@@ -1,0 +1,111 @@
+"A discovery that is killed at any moment ends, when it is started again, as one that was never killed."
+import multiprocessing, os, sys, time
+from pathlib import Path
+import numpy as np, pytest
+from lmdisc.training import load_state
+from conftest import assert_same, outcome, small_config, small_heads
+
+KILLS = int(os.environ.get("LMDISC_KILLS", 20))      # `make soak` asks for more
+
+SMALL = {"save_every": 1, "stage1.warmup_steps": 4, "stage1.round_steps": 2, "stage1.rounds": 2,
+         "stage2.steps": 8, "stage2.merge_from": 3, "stage2.merge_every": 2, "stage2.settled": 3}
+
+def in_trouble(kind, nth):
+    "From the `nth` file on: a checkpoint of which one half is written (and then nothing happens), or a disk that is full for three files."
+    from safetensors import SafetensorError
+    from lmdisc import training
+    write, count = training.save_file, iter(range(1000))
+    def save(tensors, path, metadata):
+        write(tensors, path, metadata)
+        if (n := next(count)) < nth or kind == "full" and n >= nth + 3: return
+        os.truncate(path, path.stat().st_size // 2)
+        if kind == "full": raise SafetensorError("I/O error: No space left on device (os error 28)")
+        time.sleep(60)
+    training.save_file = save
+
+def work(runs, out, kind=None, nth=0):
+    "A discovery with a checkpoint after every step."
+    import torch
+    from lmdisc.discovery import discover
+    from lmdisc.training import save_state
+    torch.set_num_threads(1)
+    sys.stderr = open(os.devnull, "w")
+    if kind: in_trouble(kind, nth)
+    images = small_heads().take([*range(12), *range(24, 30)])
+    save_state(Path(out), *outcome(discover(images, small_config(**SMALL), runs)))
+
+@pytest.fixture(scope="module")
+def server():
+    "Starts processes that have everything loaded already."
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["lmdisc.discovery", "lmdisc.datasets.heads", "conftest"])
+    return context
+
+def started(server, at, *trouble):
+    child = server.Process(target=work, args=[str(at/"runs"), str(at/"out.safetensors"), *trouble])
+    child.start()
+    return child
+
+@pytest.fixture(scope="module")
+def whole(server, heads_set, tmp_path_factory):
+    "One that is never killed, and how long it takes."
+    for _ in range(2):                # the second does not wait for the server
+        at, begun = tmp_path_factory.mktemp("whole"), time.time()
+        started(server, at).join(300)
+    return load_state(at/"out.safetensors"), time.time() - begun
+
+def files_being_written(at): return [p.name for p in at.rglob("*.tmp")]
+
+def goes_on(server, at, expected):
+    "Started again, it ends as if nothing had been, and nothing half-written stays."
+    again = started(server, at)
+    again.join(300)
+    assert again.exitcode == 0
+    assert_same(load_state(at/"out.safetensors"), expected)
+    assert not files_being_written(at/"runs")
+
+@pytest.mark.parametrize("kill", range(KILLS))
+def test_killed_at_any_moment(server, whole, tmp_path, kill):
+    "One moment in each part of the time, so that all phases are met."
+    expected, seconds = whole
+    child = started(server, tmp_path)
+    child.join((kill + np.random.default_rng(kill).random()) / KILLS * seconds)
+    child.kill()
+    child.join()
+    goes_on(server, tmp_path, expected)
+
+@pytest.mark.parametrize("nth", (0, 5, 14))
+def test_killed_while_a_file_is_written(server, whole, tmp_path, nth):
+    child = started(server, tmp_path, "half", nth)
+    while not any(p.stat().st_size for p in tmp_path.rglob("*.tmp")): time.sleep(.01)
+    time.sleep(.05)
+    child.kill()
+    child.join()
+    assert len(files_being_written(tmp_path/"runs")) == 1
+    goes_on(server, tmp_path, whole[0])
+
+@pytest.mark.parametrize("nth", (0, 5, 14))
+def test_the_disk_is_full_for_a_while(server, whole, tmp_path, nth):
+    child = started(server, tmp_path, "full", nth)
+    child.join(300)
+    assert child.exitcode == 1 and not files_being_written(tmp_path)
+    goes_on(server, tmp_path, whole[0])
+
+def test_two_at_once_in_one_folder(server, whole, tmp_path):
+    "The second waits for what the first makes, and finds it."
+    both = [started(server, tmp_path) for _ in range(2)]
+    for child in both: child.join(300)
+    assert [child.exitcode for child in both] == [0, 0]
+    assert_same(load_state(tmp_path/"out.safetensors"), whole[0])
+    assert not files_being_written(tmp_path/"runs")
+
+def test_the_first_of_two_dies(server, whole, tmp_path):
+    "The second, which waited, goes on where the first stopped."
+    first = started(server, tmp_path)
+    first.join(whole[1] / 2)
+    second = started(server, tmp_path)
+    time.sleep(.3)
+    first.kill()
+    second.join(300)
+    assert second.exitcode == 0
+    assert_same(load_state(tmp_path/"out.safetensors"), whole[0])
