@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = []
 
-# %% ../nbs/99_main.ipynb #9f212fcf
+# %% ../nbs/99_main.ipynb #dc1c2efc
+#| eval: false
 import sys
 from .cli import main
 if __name__ == "__main__": sys.exit(main())

@@ -6,8 +6,8 @@
 __all__ = ['COLUMN', 'PAGE', 'ROUND_PANELS', 'set_style', 'landmark_colours', 'points_by_picture', 'as_picture', 'draw_points',
            'show_points', 'nearest_to', 'strip', 'plot_yaw_strip', 'around', 'colours_around', 'draw_numbers',
            'rows_of', 'plot_followed', 'plot_rounds', 'plot_merging', 'plot_ced', 'note_below', 'legend_beside',
-           'plot_ceds', 'plot_methods', 'plot_by_yaw', 'plot_metric', 'plot_effects', 'plot_agreement', 'natural_order',
-           'plot_planes', 'six_bits', 'png_bytes', 'pdf_bytes', 'save_figure']
+           'plot_ceds', 'plot_methods', 'plot_by_yaw', 'plot_scale', 'plot_metric', 'plot_effects', 'plot_agreement',
+           'natural_order', 'plot_planes', 'six_bits', 'png_bytes', 'pdf_bytes', 'save_figure']
 
 # %% ../nbs/85_figures.ipynb #2eeee273
 import io, math
@@ -297,6 +297,22 @@ def plot_by_yaw(
     legend_beside(ax)
     note_below(fig, note)
     sns.despine(fig)
+    return fig
+
+# %% ../nbs/85_figures.ipynb #abd6950c
+def plot_scale(
+    table,                            # of `lmdisc.scale.curve`
+):                                    # Figure
+    "Seconds and memory of each step of a discovery by the number of pictures, both axes logarithmic."
+    fig, axes = plt.subplots(1, 2, figsize=(PAGE, 3), layout="constrained")
+    marks = "osv^<>DPX*"
+    for i, (step, one) in enumerate(table.groupby("step", sort=False)):
+        for ax, what in zip(axes, ("seconds", "peak_gib")):
+            ax.loglog(one.n_pictures, one[what], marker=marks[i % len(marks)], ms=3, lw=1, color=plt.get_cmap("tab20")(i % 20), label=step)
+    axes[0].set(xlabel="Pictures", ylabel="Seconds a call")
+    axes[1].set(xlabel="Pictures", ylabel="Memory of the process, GiB")
+    axes[1].axhline(4, color=".6", lw=.8, ls=":")
+    legend_beside(axes[1])
     return fig
 
 # %% ../nbs/85_figures.ipynb #c002a009

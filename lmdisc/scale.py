@@ -68,19 +68,19 @@ def watched():                        # yields a list that fills with dicts: ste
             stack.enter_context(patch(where, timed(name, getattr(import_module(module), function))))
         yield rows
 
-# %% ../nbs/94_scale.ipynb #b49f4f74
+# %% ../nbs/94_scale.ipynb #827c62bc
 class SmallXFeat(XFeat):
     "XFeat on small pictures: made larger, they would show no more."
     canvas = 128
 DETECTORS["xfeat at 128 px"] = SmallXFeat
 
-def config_at(n):                     # pictures -> `Config`
+def config_at(n, size="cpu"):         # pictures; "cpu", or "smoke" to try it -> `Config`
     "The discovery that is watched."
-    return change(profile("cpu"), {
-        "data.size": 96, "data.margin": 0., "data.n_images": n, "initial.detector": "xfeat at 128 px", "save_every": 50, "stage1.clusters": 100,
-        "stage1.warmup_steps": 100, "stage1.round_steps": 50, "stage1.rounds": 1, "learning1.precision": "fp32",
-        "stage2.steps": 100, "stage2.merge_from": 50, "stage2.merge_every": 50, "stage2.settled": 50, "stage2.min_share": .003,
-        "learning2.precision": "fp32"})
+    same = {"data.size": 96, "data.margin": 0., "data.n_images": n, "initial.detector": "xfeat at 128 px",
+            "learning1.precision": "fp32", "learning2.precision": "fp32"}
+    few = {"save_every": 50, "stage1.clusters": 100, "stage1.warmup_steps": 100, "stage1.round_steps": 50, "stage1.rounds": 1,
+           "stage2.steps": 100, "stage2.merge_from": 50, "stage2.merge_every": 50, "stage2.settled": 50, "stage2.min_share": .003}
+    return change(profile(size), same | (few if size == "cpu" else {}))
 
 def four_million(n, d=64, clusters=100, points=20, seed=0): # pictures, ... -> `Keypoints`, (clusters, d)
     "Descriptors as a round makes them: `points` a picture, about `clusters` centres."
@@ -94,11 +94,12 @@ def four_million(n, d=64, clusters=100, points=20, seed=0): # pictures, ... -> `
 def watch_discovery(
     n,                                # pictures to learn from; a tenth as many, 1,000 at most, are held out
     runs,                             # folder of kept runs: a discovery that is stopped goes on; its steps are then partly missing
+    size="cpu",                       # see `config_at`
 ):                                    # [dict(step, seconds, peak_gib), ...]
     "A discovery of `n` pictures, and K-means on 20 descriptors a picture."
     from lmdisc.datasets.recombined import recombined
     with watched() as rows, Watch() as all_:
-        discover(recombined(n, min(1000, n // 10)), config_at(n), runs)
+        discover(recombined(n, min(1000, n // 10)), config_at(n, size), runs)
     points, init = four_million(n)
     with Watch() as means: cluster(points, len(init), init)
     with Watch() as outliers: remove_outliers(points)
@@ -106,34 +107,37 @@ def watch_discovery(
             dict(step="remove outliers, 20 points a picture", seconds=outliers.seconds, peak_gib=outliers.peak),
             dict(step="everything", seconds=all_.seconds, peak_gib=all_.peak)]
 
-# %% ../nbs/94_scale.ipynb #90330cc8
+# %% ../nbs/94_scale.ipynb #cdfa2ce2
 def measured(
     n,                                # pictures
     folder,                           # Path for what is measured, and for kept runs
     threads=2,
+    size="cpu",                       # see `config_at`
 ):                                    # dict: n_pictures, rows, and provenance
     "What a discovery of `n` pictures takes: read, or measured now."
     path = Path(folder)/f"{n}.json"
     if not path.exists():
-        code = f"from lmdisc.scale import write_measured; write_measured({n}, {str(path)!r}, {threads})"
+        code = f"from lmdisc.scale import write_measured; write_measured({n}, {str(path)!r}, {threads}, {size!r})"
         subprocess.run([sys.executable, "-c", code], check=True)
     return json.loads(path.read_text())
 
-def write_measured(n, path, threads):
+def write_measured(n, path, threads, size="cpu"):
     "Measure, and write it down."
     torch.set_num_threads(threads)
     started = time.time()
-    rows = watch_discovery(n, Path(path).parent/f"{n}-{int(started)}")
-    told = dict(n_pictures=n, threads=threads, rows=rows, **provenance("nbs/scale.ipynb", dict(n=n, threads=threads), 0, started))
+    rows = watch_discovery(n, Path(path).parent/f"{n}-{int(started)}", size)
+    about = provenance("nbs/scale.ipynb", dict(n=n, threads=threads, size=size), 0, started)
+    told = dict(n_pictures=n, threads=threads, rows=rows, **about)
     with whole_file(path) as part: part.write_text(json.dumps(told, indent=1))
 
-# %% ../nbs/94_scale.ipynb #0d96c029
+# %% ../nbs/94_scale.ipynb #264351d6
 def curve(told):                      # [what `measured` gives] -> DataFrame: step, n_pictures, seconds, peak_gib, calls
     "Seconds a call and peak memory of each step, for each number of pictures."
     rows = pd.DataFrame([dict(row, n_pictures=one["n_pictures"]) for one in told for row in one["rows"]])
     order = {step: i for i, step in enumerate(dict.fromkeys(rows.step))}
-    told = rows.groupby(["step", "n_pictures"]).agg(seconds=("seconds", "mean"), peak_gib=("peak_gib", "max"), calls=("seconds", "size")).reset_index()
-    return told.sort_values(["step", "n_pictures"], key=lambda c: c.map(order) if c.name == "step" else c, ignore_index=True)
+    each = rows.groupby(["step", "n_pictures"])
+    table = each.agg(seconds=("seconds", "mean"), peak_gib=("peak_gib", "max"), calls=("seconds", "size")).reset_index()
+    return table.sort_values(["step", "n_pictures"], key=lambda c: c.map(order) if c.name == "step" else c, ignore_index=True)
 
 def exponents(table, least=10_000):   # `curve`; pictures from which it counts -> Series by step
     "The power of the number of pictures that each step's time grows with: the slope of the line through its logarithms."

@@ -13,7 +13,7 @@ from ..augment import Augment
 from .heads import heads
 from ..images import ImageSet, sha256
 
-# %% ../../nbs/15_datasets/recombined.ipynb #1bf3d40e
+# %% ../../nbs/15_datasets/recombined.ipynb #725e48df
 BLOCK, TINY = 256, 8                  # pictures drawn at once; px
 STYLE = Augment(rotation=25., cutout=0.5)
 
@@ -26,7 +26,8 @@ class Recombined:
     ):
         self.crops, self.seed, self.lock = crops, seed, Lock()
         chance, split = np.random.default_rng(seed), crops.fields["split"]
-        self.source = np.concatenate([chance.choice(np.flatnonzero(split == name), n) for name, n in (("train", n_train), ("test", n_test))])
+        drawn = lambda name, n: chance.choice(np.flatnonzero(split == name), n)
+        self.source = np.concatenate([drawn("train", n_train), drawn("test", n_test)])
         self.block = lru_cache(4)(self.draw)
 
     def moved(self, pictures, xy, b):
