@@ -12,7 +12,7 @@ RUN      := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce figures heads test readme docs wheel clean
+.PHONY: help setup reproduce figures heads test soak readme docs wheel clean
 
 help:            ## what can be made
 	@sed -n 's/^\([a-z]*\): .*##/  make \1 \t/p' Makefile
@@ -62,6 +62,9 @@ test: $(READY)  ## every notebook's tests and, beside them, pytest: 20 minutes a
 	@export OMP_NUM_THREADS=1; $(RUN); export PATH; \
 	  (python -m pytest > runs/pytest.log 2>&1; echo $$? > runs/pytest.rc) & \
 	  LMDISC_RUNS="$(CURDIR)/runs/tests" nbdev_test --n_workers 0; notebooks=$$?; wait; cat runs/pytest.log; exit $$((notebooks + $$(cat runs/pytest.rc)))
+
+soak: $(READY)   ## killed 200 times, at any moment; two processes; a disk that is full: half an hour
+	@export OMP_NUM_THREADS=1 LMDISC_KILLS=200; $(RUN) python -m pytest -q tests/test_kills.py tests/test_processes.py tests/test_resume.py
 
 readme: $(READY)  ## README.md from nbs/index.ipynb
 	$(RUN) jupyter nbconvert --to notebook --execute --inplace nbs/index.ipynb

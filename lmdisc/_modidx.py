@@ -913,6 +913,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/lmdisc', 'doc_host': '', '
                                'lmdisc.images.cut': ('images.html#cut', 'lmdisc/images.py'),
                                'lmdisc.images.cut_all': ('images.html#cut_all', 'lmdisc/images.py'),
                                'lmdisc.images.in_memory': ('images.html#in_memory', 'lmdisc/images.py'),
+                               'lmdisc.images.make_room': ('images.html#make_room', 'lmdisc/images.py'),
                                'lmdisc.images.on_disk': ('images.html#on_disk', 'lmdisc/images.py'),
                                'lmdisc.images.opened': ('images.html#opened', 'lmdisc/images.py'),
                                'lmdisc.images.read_picture': ('images.html#read_picture', 'lmdisc/images.py'),

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['IN_MEMORY', 'to_rgb', 'opened', 'read_picture', 'cache_dir', 'runs_here', 'whole_file', 'OneLine', 'Pictures',
-           'ImageSet', 'sha256', 'squares', 'cut', 'Crops', 'blocks', 'on_disk', 'in_memory', 'cut_all', 'crops_of',
-           'to_cells', 'to_pixels']
+           'ImageSet', 'sha256', 'squares', 'cut', 'Crops', 'blocks', 'on_disk', 'in_memory', 'make_room', 'cut_all',
+           'crops_of', 'to_cells', 'to_pixels']
 
 # %% ../nbs/10_images.ipynb #1ac937bb
 import errno, hashlib, os, socket
@@ -303,6 +303,19 @@ def in_memory(shape, parts):          # as `on_disk`, without a file
     return out
 
 # %% ../nbs/10_images.ipynb #655bd008
+def make_room(
+    folder,                           # Path of mapped crops
+    but,                              # Path of the file that is wanted
+    most=None,                        # bytes that the folder may hold; None: LMDISC_CACHE_GIB of the environment, else 50 GiB
+):
+    "Take away the crops that were used longest ago. Who has mapped them keeps them."
+    most = float(os.environ.get("LMDISC_CACHE_GIB", 50)) * 2**30 if most is None else most
+    os.utime(but)
+    files = sorted((p for p in folder.glob("*.npy") if p != but), key=lambda p: p.stat().st_mtime, reverse=True)
+    sizes = np.cumsum([but.stat().st_size, *(p.stat().st_size for p in files)])
+    for p, end in zip(files, sizes[1:]):
+        if end > most: p.unlink(missing_ok=True)
+
 IN_MEMORY = 2**30                     # bytes of crops kept in memory; larger sets are mapped from disk
 
 def cut_all(
@@ -319,7 +332,10 @@ def cut_all(
     data_hash = images.data_hash and sha256(images.data_hash, images.boxes, size, margin, __version__)
     parts = blocks(images, origin, side, size, progress)
     if cache is None and np.prod(shape) <= IN_MEMORY: pixels = in_memory(shape, parts)
-    elif data_hash: pixels = on_disk(Path(cache or cache_dir()/"crops")/f"{data_hash}.npy", shape, parts)
+    elif data_hash:
+        path = Path(cache or cache_dir()/"crops")/f"{data_hash}.npy"
+        pixels = on_disk(path, shape, parts)
+        if cache is None: make_room(path.parent, path)
     else:
         raise ValueError(f"{np.prod(shape) / 2**30:.1f} GiB of crops are kept on disk under the set's `data_hash`: give the ImageSet one")
     see = lambda xy: None if xy is None else (xy * scale[:, None, None] + shift[:, None]).astype(np.float32)

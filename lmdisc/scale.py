@@ -68,7 +68,7 @@ def watched():                        # yields a list that fills with dicts: ste
             stack.enter_context(patch(where, timed(name, getattr(import_module(module), function))))
         yield rows
 
-# %% ../nbs/94_scale.ipynb #827c62bc
+# %% ../nbs/94_scale.ipynb #3fbe1802
 class SmallXFeat(XFeat):
     "XFeat on small pictures: made larger, they would show no more."
     canvas = 128
@@ -80,7 +80,7 @@ def config_at(n, size="cpu"):         # pictures; "cpu", or "smoke" to try it ->
             "learning1.precision": "fp32", "learning2.precision": "fp32"}
     few = {"save_every": 50, "stage1.clusters": 100, "stage1.warmup_steps": 100, "stage1.round_steps": 50, "stage1.rounds": 1,
            "stage2.steps": 100, "stage2.merge_from": 50, "stage2.merge_every": 50, "stage2.settled": 50, "stage2.min_share": .003}
-    return change(profile(size), same | (few if size == "cpu" else {}))
+    return change(profile("smoke" if size == "smoke" else "cpu"), same | ({} if size == "smoke" else few))
 
 def four_million(n, d=64, clusters=100, points=20, seed=0): # pictures, ... -> `Keypoints`, (clusters, d)
     "Descriptors as a round makes them: `points` a picture, about `clusters` centres."
@@ -107,7 +107,7 @@ def watch_discovery(
             dict(step="remove outliers, 20 points a picture", seconds=outliers.seconds, peak_gib=outliers.peak),
             dict(step="everything", seconds=all_.seconds, peak_gib=all_.peak)]
 
-# %% ../nbs/94_scale.ipynb #cdfa2ce2
+# %% ../nbs/94_scale.ipynb #c98fc216
 def measured(
     n,                                # pictures
     folder,                           # Path for what is measured, and for kept runs
@@ -116,6 +116,7 @@ def measured(
 ):                                    # dict: n_pictures, rows, and provenance
     "What a discovery of `n` pictures takes: read, or measured now."
     path = Path(folder)/f"{n}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
         code = f"from lmdisc.scale import write_measured; write_measured({n}, {str(path)!r}, {threads}, {size!r})"
         subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,5 +1,5 @@
 "A discovery that is killed at any moment ends, when it is started again, as one that was never killed."
-import multiprocessing, os, sys, time
+import multiprocessing, os, subprocess, sys, time
 from pathlib import Path
 import numpy as np, pytest
 from lmdisc.training import load_state
@@ -108,4 +108,30 @@ def test_the_first_of_two_dies(server, whole, tmp_path):
     first.kill()
     second.join(300)
     assert second.exitcode == 0
+    assert_same(load_state(tmp_path/"out.safetensors"), whole[0])
+
+SMALL_DISK = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from subprocess import check_call
+from test_kills import work
+runs, out = Path(sys.argv[2]), Path(sys.argv[3])
+runs.mkdir()
+check_call(["mount", "-t", "tmpfs", "-o", "size=300k", "none", runs])
+try: work(runs, out)
+except OSError as e: print(e)
+check_call(["mount", "-o", "remount,size=64m", runs])
+work(runs, out)
+"""
+
+@pytest.mark.skipif("LMDISC_KILLS" not in os.environ, reason="runs in make soak: it mounts a small disk")
+def test_a_disk_that_is_really_full(whole, tmp_path):
+    "A disk of 300 kB, which grows later; in a namespace of its own, so that no rights are needed where the system allows that."
+    inside = ["unshare", "--user", "--map-root-user", "--mount"]
+    if subprocess.run([*inside, "mount", "-t", "tmpfs", "none", tmp_path], capture_output=True).returncode: pytest.skip("no disk can be mounted here")
+    told = subprocess.run([*inside, sys.executable, "-c", SMALL_DISK, Path(__file__).parent, tmp_path/"runs", tmp_path/"out.safetensors"],
+                          capture_output=True, text=True, timeout=300)
+    assert told.returncode == 0, told.stderr
+    assert "free some space" in told.stdout, told.stdout
     assert_same(load_state(tmp_path/"out.safetensors"), whole[0])

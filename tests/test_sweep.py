@@ -32,6 +32,12 @@ def test_the_plan_holds_every_experiment(profile, tmp_path):
     for notebook in [p.stem for p in (ROOT/"nbs").glob("*.ipynb") if not p.stem[0].isdigit() and p.stem not in ("index", "explore")]:
         assert f"nbs/{notebook}.ipynb" in done.stdout, notebook
 
+@pytest.mark.parametrize("executor", [("slurm",), ("cluster-generic", "--cluster-generic-submit-cmd", "sh")], ids=lambda e: e[0])
+def test_the_plan_goes_to_a_cluster(executor):
+    "Through Snakemake's own executors; nothing is submitted."
+    done = snakemake("-n", "-F", "all", "--config", "profile=gpu", "--jobs", 20, "--executor", *executor)
+    assert done.returncode == 0, done.stdout + done.stderr
+
 def test_an_unknown_profile_is_named():
     done = snakemake("-n", "all", "--config", "profile=huge")
     assert done.returncode and "there is no profile 'huge'; there are smoke, cpu, gpu, paper" in done.stdout + done.stderr

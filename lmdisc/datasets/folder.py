@@ -7,7 +7,7 @@ __all__ = ['EXTENSIONS', 'pictures_in', 'looked_at', 'all_looked_at', 'sizes_of'
            'within', 'whole', 'folder']
 
 # %% ../../nbs/15_datasets/folder.ipynb #c194a42d
-import csv, warnings
+import csv, hashlib, warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 import numpy as np
@@ -31,18 +31,19 @@ def pictures_in(
     return found
 
 # %% ../../nbs/15_datasets/folder.ipynb #0b66036b
-def looked_at(path):                  # -> (width, height) turned upright, or the Exception
+def looked_at(path):                  # -> ((width, height) turned upright, sha256 of the file), or the Exception
     "Decode a picture as coarsely as its format allows: a header can be whole where the pixels are not."
     try:
-        with opened(path) as p:
+        data = Path(path).read_bytes()
+        with opened(data, str(path)) as p:
             size = p.size[::-1] if Image.Image.getexif(p).get(0x0112, 1) > 4 else p.size
             p.draft("RGB", (32, 32))
             p.load()
             if p.mode == "F": to_rgb(p)
-            return size
+            return size, hashlib.sha256(data).hexdigest()
     except Exception as e: return e if str(path) in str(e) else ValueError(f"{path}: cannot be decoded: {e}")
 
-def all_looked_at(paths, progress=True): # -> [(width, height) or Exception, ...]
+def all_looked_at(paths, progress=True): # -> [what `looked_at` gives, ...]
     "Every picture once, side by side in threads."
     with ThreadPoolExecutor() as pool:
         return list(tqdm(pool.map(looked_at, paths), desc="looking through", unit="picture", total=len(paths), disable=not progress))
@@ -54,7 +55,7 @@ def sizes_of(
     "Sizes of pictures; all unreadable files are named at once."
     found = all_looked_at(paths, progress)
     if bad := [e for e in found if isinstance(e, Exception)]: refuse(bad, paths)
-    return np.array(found)
+    return np.array([size for size, _ in found])
 
 def refuse(bad, paths):               # what is wrong with some of the paths
     "Stop, and name what cannot be read."
@@ -72,14 +73,15 @@ def readable(
     paths,                            # picture files
     bad=.1,                           # share that may be unreadable; 0: none
     progress=True,                    # show a bar
-):                                    # paths that can be read, (N, 2) int64 sizes, (M,) bool: which of the M paths they are
+):                                    # paths that can be read, (N, 2) int64 sizes, (M,) bool: which of the M paths they are, N hashes
     "The pictures that can be read."
     found = all_looked_at(paths, progress)
     good = np.array([not isinstance(f, Exception) for f in found])
     wrong = [e for e in found if isinstance(e, Exception)]
     if len(wrong) > bad * len(paths) or not good.any(): refuse(wrong, paths)
     if wrong: warnings.warn(LeftOut([(p, str(e)) for p, e, g in zip(paths, found, good) if not g], len(paths)), stacklevel=3)
-    return [p for p, g in zip(paths, good) if g], np.array([f for f, g in zip(found, good) if g]), good
+    sizes, hashes = zip(*(f for f, g in zip(found, good) if g))
+    return [p for p, g in zip(paths, good) if g], np.array(sizes), good, hashes
 
 # %% ../../nbs/15_datasets/folder.ipynb #eef33915
 def read_boxes(
@@ -138,13 +140,12 @@ def folder(
 ) -> ImageSet:                        # `ImageSet` without landmarks, field `split`
     "Any directory of pictures."
     every = pictures_in(root, pattern)
-    paths, sizes, good = readable(every, bad, progress)
+    paths, sizes, good, hashes = readable(every, bad, progress)
     known = np.array([p.relative_to(root).as_posix() for p in every])
     names = known[good]
     boxes = whole(sizes) if boxes is None else read_boxes(boxes, names, known) if isinstance(boxes, (str, Path)) else boxes
     boxes = within(np.asarray(boxes)[good] if len(boxes) == len(every) else boxes, sizes, names)
     test = np.random.default_rng(seed).permutation(len(paths)) < round(test_fraction * len(paths))
-    stamps = np.array([(s.st_size, s.st_mtime_ns) for s in (p.stat() for p in paths)])
     return ImageSet(lambda i: read_picture(paths[i]), boxes, names=names,
                     fields={"split": np.where(test, "test", "train")},
-                    data_hash=sha256(names, stamps))
+                    data_hash=sha256(names, hashes))

@@ -56,10 +56,9 @@ def in_hand(
 
 def files(paths, bad=0, progress=False): # -> `ImageSet` of whole pictures
     "Picture files, by their paths; none may be broken, unless a share `bad` may."
-    paths, sizes, _ = readable(list(paths), bad, progress)
-    stamps = np.array([(s.st_size, s.st_mtime_ns) for s in (Path(p).stat() for p in paths)])
+    paths, sizes, _, hashes = readable(list(paths), bad, progress)
     names = np.array([Path(p).as_posix() for p in paths])
-    return ImageSet(lambda i: read_picture(paths[i]), whole(sizes), names=names, data_hash=sha256(names, stamps))
+    return ImageSet(lambda i: read_picture(paths[i]), whole(sizes), names=names, data_hash=sha256(names, hashes))
 
 # %% ../../nbs/15_datasets/given.ipynb #91546e41
 def is_path(one): return isinstance(one, (str, Path))
