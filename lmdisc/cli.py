@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['TIMES', 'EXAMPLES', 'COMMANDS', 'MODEL', 'pictures_at', 'looked_through', 'model_at', 'found_in', 'picture_of',
-           'save_discovery', 'without_flagged', 'run_discover', 'write_discovery', 'command_of', 'summary_of',
-           'run_predict', 'run_quality', 'labels_at', 'with_labels', 'run_name', 'run_export', 'run_video', 'parser',
-           'numbers', 'one_line', 'main']
+           'write_landmarks', 'save_discovery', 'without_flagged', 'run_discover', 'write_discovery', 'command_of',
+           'summary_of', 'run_predict', 'run_quality', 'labels_at', 'with_labels', 'run_name', 'run_export',
+           'run_video', 'parser', 'numbers', 'one_line', 'main']
 
 # %% ../nbs/99_cli.ipynb #46188858
 import argparse, os, sys, time, warnings
@@ -67,6 +67,17 @@ def picture_of(
     return show_points(crops.pixels[:18], xy[:18])
 
 # %% ../nbs/99_cli.ipynb #6514f8c7
+def write_landmarks(path, images, xy, score, called=None, block=10_000): # see `landmark_rows` -> Path
+    "The table of landmarks, some pictures at a time: with very many it would not fit into memory."
+    from lmdisc.estimator import landmark_rows
+    from lmdisc.images import whole_file
+    with whole_file(path) as part, open(part, "w", newline="", encoding="utf-8") as file:
+        for at in range(0, len(images), block):
+            some = slice(at, at + block)
+            names = [images.name(i) for i in range(len(images))[some]]
+            landmark_rows(names, xy[some], score[some], called).to_csv(file, index=False, header=not at)
+    return Path(path)
+
 def save_discovery(
     found,                            # `Discovery`
     table,                            # of `reliability`
@@ -76,14 +87,14 @@ def save_discovery(
     finder=None,                      # `Finder`, where the object had to be found
 ):                                    # [Path], what was written
     "The detector, its landmarks in every picture, how good they are, and a picture of some."
-    from lmdisc.estimator import landmark_rows, names_of
     from lmdisc.figures import save_figure
-    from lmdisc.provenance import save_table
+    from lmdisc.provenance import save_record, save_table
     found.detector.save(out/"detector")
     (out/"detector"/"chosen.json").unlink(missing_ok=True)       # names of an earlier detector
     if finder: finder.save(out/"detector"/"finder")
     _, _, xy, score = found_in(out/"detector", images, True)
-    return [out/"detector", save_table(landmark_rows(names_of(images), xy, score), "landmarks", out, **told),
+    save_record({}, "landmarks", out, **told)
+    return [out/"detector", write_landmarks(out/"landmarks.csv", images, xy, score),
             save_table(table, "quality", out, **told), save_figure(picture_of(found), "landmarks_seen", out, **told)]
 
 def without_flagged(detector, table): # -> `ChosenLandmarks`
@@ -144,16 +155,14 @@ def summary_of(table, dropped=False): # of `reliability` -> str
 def run_predict(args):
     "`lmdisc predict`."
     from lmdisc.estimator import landmark_rows, names_of
-    from lmdisc.images import whole_file
     model, pictures = (args.model, args.pictures) if args.model else (args.pictures[0], args.pictures[1:])
     if not pictures: args.parser.error("name a detector and at least one picture; or --model heads and pictures")
     images, _ = looked_through(pictures, args.boxes)
     detector, images, xy, score = found_in(model_at(model), images, bool(args.boxes))
     called = detector.names if hasattr(detector, "choice") else None
-    rows = landmark_rows(names_of(images), xy, score, called)
-    if not args.out: return print(rows.to_csv(index=False), end="")
-    with whole_file(args.out) as part: rows.to_csv(part, index=False)
-    print(f"{detector.K} landmarks in {len(images)} pictures, {rows.x.notna().mean():.0%} of them seen: {args.out}")
+    if not args.out: return print(landmark_rows(names_of(images), xy, score, called).to_csv(index=False), end="")
+    write_landmarks(args.out, images, xy, score, called)
+    print(f"{detector.K} landmarks in {len(images)} pictures, {(xy[..., 0] == xy[..., 0]).mean():.0%} of them seen: {args.out}")
 
 def run_quality(args):
     "`lmdisc quality`."

@@ -6,8 +6,9 @@
 __all__ = ['BY_FIRST', 'state', 'alone', 'first', 'told', 'all_here', 'by_first', 'spread', 'share', 'rows_of', 'added',
            'counted', 'averaged', 'Summed', 'SharedBatchNorm', 'shared_norms', 'bare']
 
-# %% ../nbs/08_processes.ipynb #96dcccb6
+# %% ../nbs/08_processes.ipynb #b2e7b67d
 import os
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 import torch
@@ -32,10 +33,10 @@ def first():
     "Is this the process that decides and writes?"
     return state().is_main_process
 
-# %% ../nbs/08_processes.ipynb #0976636f
+# %% ../nbs/08_processes.ipynb #b8e40b35
 def told(
-    make,                             # () -> anything that can be pickled
-):                                    # what `make` gives in the first process
+    make: Callable,                   # () -> anything that can be pickled
+) -> object:                          # what `make` gives in the first process
     "Made by the first process, known to all."
     if alone(): return make()
     return broadcast_object_list([make() if first() else None])[0]
@@ -52,22 +53,22 @@ def by_first():                       # yields whether this is the first process
     finally: BY_FIRST.pop()
     all_here()
 
-# %% ../nbs/08_processes.ipynb #2acd23a8
+# %% ../nbs/08_processes.ipynb #6fd28b17
 def spread(
-    work,                             # batch -> anything that can be pickled
-    batches,                          # list
-):                                    # yields the results of all processes, in the order of the batches
+    work: Callable,                   # batch -> anything that can be pickled
+    batches: Sequence,                # of whatever `work` takes
+) -> Iterator:                        # yields the results of all processes, in the order of the batches
     "Every process works on its share of the batches; all get all results."
     if alone(): yield from map(work, batches)
     else:
         n, me = state().num_processes, state().process_index
         for at in range(0, len(batches), n): yield from gather_object([work(b) for b in batches[at:at + n][me:me + 1]])
 
-# %% ../nbs/08_processes.ipynb #1cea0336
+# %% ../nbs/08_processes.ipynb #7d286636
 def share(
-    n,                                # rows of a batch
-    parts=1,                          # equal parts that it is made of: 2 for first pictures and their partners
-):                                    # rows to load, and which of these to keep: int64 and bool, or slices of everything
+    n: int,                           # rows of a batch
+    parts: int = 1,                   # equal parts that it is made of: 2 for first pictures and their partners
+) -> tuple:                           # rows to load, and which of these to keep: int64 and bool, or slices of everything
     "What this process has to do with a step's batch."
     if alone(): return slice(None), slice(None)
     return rows_of(n, parts, state().num_processes, state().process_index)

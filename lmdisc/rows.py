@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['IN_MEMORY', 'Rows', 'room', 'no_space', 'gathered', 'picked']
 
-# %% ../nbs/12_rows.ipynb #d1fc079f
+# %% ../nbs/12_rows.ipynb #d153cd13
 import errno
+from collections.abc import Iterable
 from tempfile import TemporaryFile
 import numpy as np, torch
 from .images import cache_dir
@@ -52,10 +53,10 @@ def no_space(e):                      # OSError -> OSError
     "What a full disk means here."
     return OSError(errno.ENOSPC, f"no space for descriptors; free some, or choose another folder with LMDISC_CACHE ({e})", str(room()))
 
-# %% ../nbs/12_rows.ipynb #3d23f562
+# %% ../nbs/12_rows.ipynb #6e2e3d7a
 def gathered(
-    parts,                            # yields lists of equally many tensors
-):                                    # [tensor, ...]: the rows of each
+    parts: Iterable,                  # yields lists of equally many tensors
+) -> list:                            # [tensor, ...]: the rows of each
     "Rows of several kinds that come together."
     kinds = []
     for part in parts:
@@ -63,12 +64,12 @@ def gathered(
         for rows, one in zip(kinds, part): rows.add(one)
     return [rows.done() for rows in kinds]
 
-# %% ../nbs/12_rows.ipynb #658fdafb
+# %% ../nbs/12_rows.ipynb #da1b1564
 def picked(
-    values,                           # (P, ...) tensor
-    keep,                             # (P,) bool
-    block=2**20,                      # rows at once
-):                                    # those rows; on disk when they are many
+    values: torch.Tensor,             # (P, ...)
+    keep: torch.Tensor,               # (P,) bool
+    block: int = 2**20,               # rows at once
+) -> torch.Tensor:                    # those rows; on disk when they are many
     "The rows where `keep` holds."
     if values.nbytes <= IN_MEMORY: return values[keep]
     rows = Rows()

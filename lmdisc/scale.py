@@ -43,11 +43,12 @@ class Watch:
         self.over.set(); self.thread.join()
         self.seconds, self.peak = time.perf_counter() - self.began, max(self.peak, own_memory())
 
-# %% ../nbs/94_scale.ipynb #e1d894a5
+# %% ../nbs/94_scale.ipynb #46e96ae7
 STEPS = {                             # where each step is called: what it is called here
     "lmdisc.images.cut_all": "cut crops", "lmdisc.discovery.detect_keypoints": "detect generic keypoints",
     "lmdisc.discovery.clustered": "cluster generic keypoints", "lmdisc.correspondence.harvest": "detect and describe",
-    "lmdisc.correspondence.clustered": "cluster", "lmdisc.chains.chained": "link at most 4,000 pictures", "lmdisc.chains.label": "assign and filter",
+    "lmdisc.correspondence.clustered": "cluster", "lmdisc.chains.chained": "link at most 4,000 pictures",
+    "lmdisc.chains.label": "assign and filter",
     "lmdisc.landmarks.detect": "detect landmarks", "lmdisc.landmarks.overlaps": "merge", "lmdisc.landmarks.views": "compare views",
     "lmdisc.landmarks.absence": "tell what is out of sight", "lmdisc.landmarks.between_groups": "set thresholds",
     "lmdisc.discovery.score": "evaluate"}
@@ -68,7 +69,7 @@ def watched():                        # yields a list that fills with dicts: ste
             stack.enter_context(patch(where, timed(name, getattr(import_module(module), function))))
         yield rows
 
-# %% ../nbs/94_scale.ipynb #3fbe1802
+# %% ../nbs/94_scale.ipynb #b067a658
 class SmallXFeat(XFeat):
     "XFeat on small pictures: made larger, they would show no more."
     canvas = 128
@@ -92,10 +93,10 @@ def four_million(n, d=64, clusters=100, points=20, seed=0): # pictures, ... -> `
     return Keypoints(torch.arange(n + 1) * points, torch.zeros(n * points, 2), torch.ones(n * points), rows.done()), centres
 
 def watch_discovery(
-    n,                                # pictures to learn from; a tenth as many, 1,000 at most, are held out
-    runs,                             # folder of kept runs: a discovery that is stopped goes on; its steps are then partly missing
-    size="cpu",                       # see `config_at`
-):                                    # [dict(step, seconds, peak_gib), ...]
+    n: int,                           # pictures to learn from; a tenth as many, 1,000 at most, are held out
+    runs: str | Path | None,          # folder of kept runs: a discovery that is stopped goes on; its steps are then partly missing
+    size: str = "cpu",                # see `config_at`
+) -> list:                            # [dict(step, seconds, peak_gib), ...]
     "A discovery of `n` pictures, and K-means on 20 descriptors a picture."
     from lmdisc.datasets.recombined import recombined
     with watched() as rows, Watch() as all_:
@@ -107,13 +108,13 @@ def watch_discovery(
             dict(step="remove outliers, 20 points a picture", seconds=outliers.seconds, peak_gib=outliers.peak),
             dict(step="everything", seconds=all_.seconds, peak_gib=all_.peak)]
 
-# %% ../nbs/94_scale.ipynb #c98fc216
+# %% ../nbs/94_scale.ipynb #2d0fcb69
 def measured(
-    n,                                # pictures
-    folder,                           # Path for what is measured, and for kept runs
-    threads=2,
-    size="cpu",                       # see `config_at`
-):                                    # dict: n_pictures, rows, and provenance
+    n: int,                           # pictures
+    folder: str | Path,               # for what is measured, and for kept runs
+    threads: int = 2,
+    size: str = "cpu",                # see `config_at`
+) -> dict:                            #: n_pictures, rows, and provenance
     "What a discovery of `n` pictures takes: read, or measured now."
     path = Path(folder)/f"{n}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -131,8 +132,10 @@ def write_measured(n, path, threads, size="cpu"):
     told = dict(n_pictures=n, threads=threads, rows=rows, **about)
     with whole_file(path) as part: part.write_text(json.dumps(told, indent=1))
 
-# %% ../nbs/94_scale.ipynb #264351d6
-def curve(told):                      # [what `measured` gives] -> DataFrame: step, n_pictures, seconds, peak_gib, calls
+# %% ../nbs/94_scale.ipynb #b6c839e7
+def curve(
+    told: list,                       # [what `measured` gives, ...]
+) -> pd.DataFrame:                    # step, n_pictures, seconds, peak_gib, calls
     "Seconds a call and peak memory of each step, for each number of pictures."
     rows = pd.DataFrame([dict(row, n_pictures=one["n_pictures"]) for one in told for row in one["rows"]])
     order = {step: i for i, step in enumerate(dict.fromkeys(rows.step))}
@@ -140,7 +143,10 @@ def curve(told):                      # [what `measured` gives] -> DataFrame: st
     table = each.agg(seconds=("seconds", "mean"), peak_gib=("peak_gib", "max"), calls=("seconds", "size")).reset_index()
     return table.sort_values(["step", "n_pictures"], key=lambda c: c.map(order) if c.name == "step" else c, ignore_index=True)
 
-def exponents(table, least=10_000):   # `curve`; pictures from which it counts -> Series by step
+def exponents(
+    table: pd.DataFrame,              # of `curve`
+    least: int = 10_000,              # pictures from which it counts
+) -> pd.Series:                       # by step
     "The power of the number of pictures that each step's time grows with: the slope of the line through its logarithms."
     def slope(one):
         big = one[one.n_pictures >= least] if (one.n_pictures >= least).sum() > 1 else one

@@ -24,9 +24,10 @@ from .discovery import Config
 from .export import needs
 from .portable import export_onnx
 
-# %% ../nbs/98_speed.ipynb #eac6328e
+# %% ../nbs/98_speed.ipynb #dee10070
 PHASES = {                            # where it is called: what it is
-    "lmdisc.correspondence.draw_pairs": "draw pairs", "lmdisc.images.Crops.raw": "read pictures", "lmdisc.augment.Augment.__call__": "augment",
+    "lmdisc.correspondence.draw_pairs": "draw pairs", "lmdisc.images.Crops.raw": "read pictures",
+    "lmdisc.augment.Augment.__call__": "augment",
     "lmdisc.networks.CorrespondenceNet.forward": "forward", "lmdisc.networks.LandmarkNet.forward": "forward",
     "lmdisc.correspondence.draw_gaussians": "draw targets", "lmdisc.landmarks.draw_channels": "draw targets",
     "lmdisc.correspondence.sample": "gather descriptors", "lmdisc.correspondence.descriptor_loss": "losses",
@@ -53,12 +54,13 @@ def timed(phases):                    # yields {what: seconds}, which fills
         for where, name in phases.items(): stack.enter_context(patch(where, clocked(name, at(where))))
         yield told
 
-# %% ../nbs/98_speed.ipynb #544b9fd6
+# %% ../nbs/98_speed.ipynb #fc446ffb
 def step_of(config, stage, crops, labels): # `Config`, 1 or 2 -> network, loss, `Learning`, pictures a step
     "What a step of either stage trains."
     n, phi = config.stage1.clusters, CorrespondenceNet(config.net)
     if stage == 1:
-        return phi, step_loss(config.stage1, crops, labels, identities(labels, "clusters"), config.augment, .5), config.learning1, 2 * config.stage1.batch
+        loss = step_loss(config.stage1, crops, labels, identities(labels, "clusters"), config.augment, .5)
+        return phi, loss, config.learning1, 2 * config.stage1.batch
     places = places_of(labels, n)
     loss = landmark_loss(config.stage2, crops, places, config.augment, sure=torch.zeros(places.shape[:2]))
     return landmark_net(phi, n), loss, config.learning2, config.stage2.batch
@@ -69,7 +71,7 @@ def training_speed(
     crops: Crops, labels: Labels,     # pictures, and labels of them
     steps: int = 10,                  # that are timed
     warm: int = 5,                    # before that; with torch.compile they take a minute
-) -> dict:                            # stage, precision, compiled, images_per_s, ms_per_step, gflop_per_image, and a column "ms: ..." for each phase
+) -> dict:                            # stage, precision, compiled, images_per_s, ms_per_step, gflop_per_image, "ms: ..." for each phase
     "Pictures a second in training, and where the time goes."
     torch.manual_seed(config.seed)
     net, loss, learning, pictures = step_of(config, stage, crops, labels)
@@ -85,12 +87,12 @@ def training_speed(
                 images_per_s=pictures / each, ms_per_step=1000 * each, gflop_per_image=3 * count.get_total_flops() / 2e9,
                 **{f"ms: {name}": 1000 * seconds / steps for name, seconds in phases.items()})
 
-# %% ../nbs/98_speed.ipynb #27f96144
+# %% ../nbs/98_speed.ipynb #d9488b3c
 def matmul_speed(
-    dtype=torch.float32,
-    n=2048,                           # rows and columns
-    device="cpu",
-):                                    # float, GFLOP/s
+    dtype: torch.dtype = torch.float32,
+    n: int = 2048,                    # rows and columns
+    device: str = "cpu",
+) -> float:                           # GFLOP/s
     "The best of five products of two square matrices."
     a, b = (torch.randn(n, n, device=device).to(dtype) for _ in range(2))
     def once():
@@ -99,16 +101,16 @@ def matmul_speed(
         return time.perf_counter() - began
     return 2 * n**3 / min(once() for _ in range(6)) / 1e9
 
-# %% ../nbs/98_speed.ipynb #7b387327
+# %% ../nbs/98_speed.ipynb #391695a6
 class Feed:
     "Pictures, one after the other, as onnxruntime's calibration asks for them."
     def __init__(self, pictures): self.left = iter(pictures)
     def get_next(self): return next(self.left, None)
 
 def eight_bits(
-    path,                             # ONNX file of a detector
-    pictures,                         # [uint8 (H, W, 3), ...] to find the scales on
-):                                    # Path of the file beside it whose convolutions work with 8 bits
+    path: str | Path,                 # ONNX file of a detector
+    pictures: list,                   # [uint8 (H, W, 3), ...] to find the scales on
+) -> Path:                            # of the file beside it whose convolutions work with 8 bits
     "The same detector, with convolutions of whole numbers."
     needs("onnxruntime", "export", "8 bits")
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
@@ -168,7 +170,7 @@ def tempfile_folder():                # yields Path
     from tempfile import TemporaryDirectory
     with TemporaryDirectory() as folder: yield Path(folder)
 
-# %% ../nbs/98_speed.ipynb #119ba702
+# %% ../nbs/98_speed.ipynb #fba795f0
 MESH = """
 import sys, time
 import numpy as np, mediapipe
@@ -183,12 +185,13 @@ print(mediapipe.__version__, len(pictures) / (time.perf_counter() - began), sum(
 def face_mesh_speed(
     pictures: list,                   # [uint8 (H, W, 3), ...]
     python: str,                      # of an environment with mediapipe 0.10; empty: it is not run
-) -> dict:                            # version, images_per_s on one core, found: share of pictures in which it finds a face; empty where not run
+) -> dict:                            # version, images_per_s on one core, found: share of pictures with a face found; empty: not run
     "MediaPipe's face mesh on the same pictures, on one core."
     if not python: return {}
     with tempfile_folder() as folder:
         np.savez(folder/"pictures.npz", **{f"{i:06d}": p for i, p in enumerate(pictures)})
         core = f"{min(os.sched_getaffinity(0))}"
-        said = subprocess.run(["taskset", "-c", core, python, "-c", MESH, folder/"pictures.npz"], capture_output=True, text=True, check=True)
+        command = ["taskset", "-c", core, python, "-c", MESH, folder/"pictures.npz"]
+        said = subprocess.run(command, capture_output=True, text=True, check=True)
     version, images_per_s, found = said.stdout.split()[-3:]
     return dict(version=version, images_per_s=float(images_per_s), found=float(found))

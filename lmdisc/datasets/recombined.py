@@ -52,14 +52,14 @@ class Recombined:
         xy, there = self.moved(torch.zeros(len(of), 3, TINY, TINY), xy, b)[1:]
         return ((xy + .5) / shrink - .5).numpy(), there.numpy() & self.crops.visible[of]
 
-# %% ../../nbs/15_datasets/recombined.ipynb #bd626ee0
+# %% ../../nbs/15_datasets/recombined.ipynb #1d722e33
 def recombined(
-    n_train=1000,                     # pictures
-    n_test=100,                       # pictures of other people
-    size=96,                          # width and height, px
-    seed=0,                           # same seed, same pictures
-    sources=(1200, 300),              # rendered heads they are made of: of the people to train on, and of others
-):                                    # `ImageSet`; fields split and source
+    n_train: int = 1000,              # pictures
+    n_test: int = 100,                # pictures of other people
+    size: int = 96,                   # width and height, px
+    seed: int = 0,                    # same seed, same pictures
+    sources: tuple = (1200, 300),     # rendered heads they are made of: of the people to train on, and of others
+) -> ImageSet:                        # fields split and source
     "Rendered heads, each used many times and never twice alike."
     crops = heads(*sources).crops(size, 0., progress=False)
     draw = Recombined(crops, n_train, n_test, seed)
