@@ -6,7 +6,7 @@
 __all__ = ['STEPS', 'own_memory', 'Watch', 'watched', 'SmallXFeat', 'config_at', 'four_million', 'watch_discovery', 'measured',
            'write_measured', 'curve', 'exponents']
 
-# %% ../nbs/94_scale.ipynb #f65da43a
+# %% ../nbs/94_scale.ipynb #8ad2eea4
 import json, subprocess, sys, time
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
@@ -19,7 +19,7 @@ from .rows import Rows
 from .detectors import DETECTORS, XFeat
 from .keypoints import Keypoints, remove_outliers
 from .clustering import cluster
-from .provenance import provenance
+from .provenance import commit, provenance
 from .discovery import change, discover, profile
 
 # %% ../nbs/94_scale.ipynb #c3b77725
@@ -108,7 +108,7 @@ def watch_discovery(
             dict(step="remove outliers, 20 points a picture", seconds=outliers.seconds, peak_gib=outliers.peak),
             dict(step="everything", seconds=all_.seconds, peak_gib=all_.peak)]
 
-# %% ../nbs/94_scale.ipynb #2d0fcb69
+# %% ../nbs/94_scale.ipynb #fe743aae
 def measured(
     n: int,                           # pictures
     folder: str | Path,               # for what is measured, and for kept runs
@@ -126,10 +126,10 @@ def measured(
 def write_measured(n, path, threads, size="cpu"):
     "Measure, and write it down."
     torch.set_num_threads(threads)
-    started = time.time()
+    started, at = time.time(), commit()
     rows = watch_discovery(n, Path(path).parent/f"{n}-{int(started)}", size)
     about = provenance("nbs/scale.ipynb", dict(n=n, threads=threads, size=size), 0, started)
-    told = dict(n_pictures=n, threads=threads, rows=rows, **about)
+    told = dict(n_pictures=n, threads=threads, rows=rows, **about | at)
     with whole_file(path) as part: part.write_text(json.dumps(told, indent=1))
 
 # %% ../nbs/94_scale.ipynb #b6c839e7
