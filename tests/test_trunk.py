@@ -29,6 +29,15 @@ def test_the_papers_form_runs_from_nothing(found):
     assert not hasattr(paper.correspondence.net.backbone, "trunk") and paper.config.stage1.grouping == "kmeans"
     assert paper.correspondence.history != found.correspondence.history
 
+def test_the_profile_for_a_gpu_runs_without_one():
+    "Its networks and its size, and a few steps."
+    few = {"data.n_images": 8, "stage1.clusters": 4, "stage1.warmup_steps": 1, "stage1.round_steps": 1, "stage1.rounds": 1, "stage1.batch": 2,
+           "stage2.steps": 3, "stage2.batch": 2, "stage2.merge_from": 1, "stage2.merge_every": 1, "stage2.settled": 1, "initial.detector": "xfeat", "stage1.threshold": 0.0}
+    small = discover(heads(24, 8, size=64), profile("gpu", few))
+    assert small.train.size == 256 and small.config.net.norm == "group" and small.detector.K
+    with pytest.raises(ValueError, match="finds no point in 8 pictures; train longer"):
+        discover(heads(24, 8, size=64), profile("gpu", few | {"stage1.threshold": 0.999}))
+
 @pytest.mark.parametrize("wrong, message", [
     ({"net.trunk": "resnet"}, "there is no trunk 'resnet'"), ({"net.trunk": "hourglass"}, "keep needs a trunk that already sees"),
     ({"net.descriptor": 32}, "64 channels, not 32"), ({"stage1.grouping": "trees"}, "grouping is 'kmeans' or 'chains', not 'trees'"),
