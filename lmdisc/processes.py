@@ -81,7 +81,7 @@ def rows_of(n, parts, processes, me):
     rows = torch.arange(each * me - 1, each * (me + 1)) + n // parts * torch.arange(parts)[:, None]
     return (rows % n).flatten(), torch.arange(each + 1).gt(0).repeat(parts)
 
-# %% ../nbs/08_processes.ipynb #9f2b5968
+# %% ../nbs/08_processes.ipynb #51b0a244
 def added(x):                         # tensor -> the sum over all processes; alone: itself
     "Sum over processes, without a gradient."
     if alone(): return x
@@ -97,7 +97,7 @@ def counted(
 
 def averaged(values):                 # {name: float} -> the same, means over processes
     "Means that each process knows a part of."
-    if alone(): return values
+    if alone() or not values: return values
     means = added(torch.tensor(list(values.values()), dtype=torch.float64, device=state().device)) / state().num_processes
     return dict(zip(values, means.tolist()))
 
