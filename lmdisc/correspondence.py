@@ -234,7 +234,7 @@ def laid_down(labels, checkpoint, r): # `Labels`, Path or None, round -> `Labels
     "The labels that round `r` begins with, on disk where there is a checkpoint."
     if not checkpoint: return labels
     path = checkpoint.with_name(f"{checkpoint.stem}-labels-{r}.safetensors")
-    if labels and first(): save_state(path, {k: v for k, v in vars(labels).items() if v is not None}, {})
+    if labels is not None and first(): save_state(path, {k: v for k, v in vars(labels).items() if v is not None}, {})
     all_here()
     return Labels(**load_state(path)[0])
 

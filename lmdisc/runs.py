@@ -9,7 +9,7 @@ __all__ = ['APART', 'parsed', 'syntax', 'code_of', 'is_module', 'imported', 'pas
 
 # %% ../nbs/84_runs.ipynb #72cd26bc
 import ast, json, time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, is_dataclass
 from functools import cache
@@ -167,9 +167,8 @@ def one_at_a_time(folder):            # of a run
         except Timeout:
             print(f"{folder.name} is being made by another process; waiting for it")
             lock.acquire()
-        with lock:
-            lock.release()            # `with` counts once more
-            yield
+        try: yield
+        finally: lock.release()
 
 # %% ../nbs/84_runs.ipynb #58519399
 def kept(
@@ -202,7 +201,8 @@ def made(make, folder, name, about, learning):
     run = Run(plain(rows), tensors, plain(about | circumstances(learning) | {"config": config, "parts": parts}))
     if folder and first():
         save_state(folder/"run.safetensors", tensors, {"rows": run.rows, "about": run.about})
-        for file in folder.glob("checkpoint*.safetensors"): file.unlink()
+        for file in folder.glob("checkpoint*.safetensors"):
+            with suppress(OSError): file.unlink()          # some systems keep a file that is mapped
     all_here()
     return noted(clock, run)
 
