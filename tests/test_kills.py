@@ -74,11 +74,16 @@ def test_killed_at_any_moment(server, whole, tmp_path, kill):
     child.join()
     goes_on(server, tmp_path, expected)
 
+def stuck(at):
+    "Files that have been half-written for a while."
+    before = set(files_being_written(at))
+    time.sleep(.3)
+    return before & set(files_being_written(at))
+
 @pytest.mark.parametrize("nth", (0, 5, 14))
 def test_killed_while_a_file_is_written(server, whole, tmp_path, nth):
     child = started(server, tmp_path, "half", nth)
-    while not any(p.stat().st_size for p in tmp_path.rglob("*.tmp")): time.sleep(.01)
-    time.sleep(.05)
+    while not stuck(tmp_path): pass
     child.kill()
     child.join()
     assert len(files_being_written(tmp_path/"runs")) == 1
