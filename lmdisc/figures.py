@@ -303,14 +303,14 @@ def plot_by_yaw(
 def plot_scale(
     table,                            # of `lmdisc.scale.curve`
 ):                                    # Figure
-    "Seconds and memory of each step of a discovery by the number of pictures, both axes logarithmic."
+    "Seconds and memory of each step of a discovery by the number of pictures."
     fig, axes = plt.subplots(1, 2, figsize=(PAGE, 3), layout="constrained")
     marks = "osv^<>DPX*"
     for i, (step, one) in enumerate(table.groupby("step", sort=False)):
         for ax, what in zip(axes, ("seconds", "peak_gib")):
             ax.loglog(one.n_pictures, one[what], marker=marks[i % len(marks)], ms=3, lw=1, color=plt.get_cmap("tab20")(i % 20), label=step)
     axes[0].set(xlabel="Pictures", ylabel="Seconds a call")
-    axes[1].set(xlabel="Pictures", ylabel="Memory of the process, GiB")
+    axes[1].set(xlabel="Pictures", ylabel="Memory of the process, GiB", yscale="linear", ylim=(0, None))
     axes[1].axhline(4, color=".6", lw=.8, ls=":")
     legend_beside(axes[1])
     return fig
