@@ -222,7 +222,8 @@ def next_labels(
     old = labels if alone else remembered(labels, stage.memory, stage.threshold)
     points = harvest(model, crops, old, torch.inf if alone else stage.threshold, stage.max_points)
     if not len(points):
-        raise ValueError(f"Φ finds no point in {len(crops)} pictures; train longer (stage1.warmup_steps), or lower stage1.threshold ({stage.threshold})")
+        raise ValueError(f"Φ finds no point in {len(crops)} pictures; train longer (stage1.warmup_steps), or lower stage1.threshold, "
+                         f"which is {stage.threshold}")
     def decide():
         init = carried_over(points, old, stage.clusters) if not released.cold_centroids else None
         found, centroids = clustered(points, stage, crops.size, seed, init, released)
