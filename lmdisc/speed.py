@@ -171,7 +171,7 @@ def tempfile_folder():                # yields Path
     from tempfile import TemporaryDirectory
     with TemporaryDirectory() as folder: yield Path(folder)
 
-# %% ../nbs/98_speed.ipynb #fba795f0
+# %% ../nbs/98_speed.ipynb #0dabdaa4
 MESH = """
 import sys, time
 import numpy as np, mediapipe
@@ -193,6 +193,7 @@ def face_mesh_speed(
         np.savez(folder/"pictures.npz", **{f"{i:06d}": p for i, p in enumerate(pictures)})
         core = f"{min(os.sched_getaffinity(0))}"
         command = ["taskset", "-c", core, python, "-c", MESH, folder/"pictures.npz"]
-        said = subprocess.run(command, capture_output=True, text=True, check=True)
+        clean = {k: v for k, v in os.environ.items() if k not in ("MPLBACKEND", "PYTHONPATH")}      # they are for our own packages
+        said = subprocess.run(command, env=clean, capture_output=True, text=True, check=True)
     version, images_per_s, found = said.stdout.split()[-3:]
     return dict(version=version, images_per_s=float(images_per_s), found=float(found))
