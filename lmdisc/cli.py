@@ -69,13 +69,13 @@ def picture_of(
 # %% ../nbs/99_cli.ipynb #6514f8c7
 def write_landmarks(path, images, xy, score, called=None, block=10_000): # see `landmark_rows` -> Path
     "The table of landmarks, some pictures at a time: with very many it would not fit into memory."
-    from lmdisc.estimator import landmark_rows
+    from lmdisc.estimator import landmark_rows, names_of
     from lmdisc.images import whole_file
+    names = names_of(images)
     with whole_file(path) as part, open(part, "w", newline="", encoding="utf-8") as file:
         for at in range(0, len(images), block):
             some = slice(at, at + block)
-            names = [images.name(i) for i in range(len(images))[some]]
-            landmark_rows(names, xy[some], score[some], called).to_csv(file, index=False, header=not at)
+            landmark_rows(names[some], xy[some], score[some], called).to_csv(file, index=False, header=not at)
     return Path(path)
 
 def save_discovery(

@@ -163,8 +163,8 @@ def forward_errors(
     completed: int = 20_000,          # training pictures that gaps are filled from, the first so many: bounds time
 ) -> np.ndarray:                      # (repeats, Nt, L) float64, share of the normaliser, NaN where not scored
     "Forward error (section 4): annotated landmarks predicted linearly from the discovered ones."
-    train_found, train_truth = train_found[:max(pool, completed)], train_truth[:max(pool, completed)]
     train_found, train_truth, test_found, test_truth = _checked(train_found, train_truth, test_found, test_truth)
+    train_found, train_truth = train_found[:max(pool, completed)], train_truth[:max(pool, completed)]
     X, X_test = filled(train_found, test_found, size)
     pool = min(pool, len(X))
     repeats = 1 if n_labelled >= pool else repeats

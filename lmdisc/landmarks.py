@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Stage2', 'common', 'views', 'absence', 'landmark_loss', 'detect', 'absorb', 'renewed', 'finds', 'merge', 'renew',
-           'merge_steps', 'between_groups', 'thresholds', 'learn_landmarks', 'LandmarkDetector']
+           'merge_steps', 'between_groups', 'parting', 'thresholds', 'learn_landmarks', 'LandmarkDetector']
 
 # %% ../nbs/70_landmarks.ipynb #569cc859
 import json
@@ -76,8 +76,8 @@ def absence(
     rate, at = torch.empty(len(view), labelled.shape[1]), 0   # in place: small results between large ones would pin the memory
     for part in view.split(4096):
         for some in near(part).split(1000): rate[at:(at := at + len(some))] = labelled[some].mean(1)
-    most = rate.max(0).values
-    return (1 - rate / most.clamp_min(1e-9)) * (most > 0)
+    commonest = rate.max(0).values
+    return (1 - rate / commonest.clamp_min(1e-9)) * (commonest > 0)
 
 # %% ../nbs/70_landmarks.ipynb #69ff30b2
 def landmark_loss(
@@ -171,10 +171,13 @@ def merge_steps(stage):               # [steps after which the clusters are merg
 # %% ../nbs/70_landmarks.ipynb #c0ffee7a
 def between_groups(
     score,                            # (N, K), N > 1
+    block=2**24,                      # scores at once: bounds memory
 ):                                    # (K,) float64
     "What parts the scores of each landmark into two groups, as unlike each other and as alike inside as can be."
-    if score.numel() > 2**24:         # a landmark at a time: bounds memory
-        return torch.cat([between_groups(one) for one in score.split(1, dim=1)])
+    return torch.cat([parting(some) for some in score.split(max(1, block // len(score)), dim=1)])
+
+def parting(score):                   # as `between_groups`, all at once
+    "Halfway between the two scores where the groups part."
     s = score.double().sort(0).values
     n = torch.arange(1, len(s))[:, None]
     low = s.cumsum(0)[:-1]
