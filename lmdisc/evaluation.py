@@ -160,7 +160,7 @@ def forward_errors(
     repeats: int = 10,                # draws; 1 if all of the pool is drawn
     seed: int = 0,                    # of the draws
     seen_only: bool = False,          # predict each test picture from the landmarks seen in it, and from no other
-    completed: int = 20_000,          # training pictures that gaps are filled from, the first so many: bounds time
+    completed: int = 5_000,           # training pictures that gaps are filled from, the first so many: bounds time
 ) -> np.ndarray:                      # (repeats, Nt, L) float64, share of the normaliser, NaN where not scored
     "Forward error (section 4): annotated landmarks predicted linearly from the discovered ones."
     train_found, train_truth, test_found, test_truth = _checked(train_found, train_truth, test_found, test_truth)

@@ -211,12 +211,12 @@ def index_of(
     most=200_000,                     # of more than that, so many drawn at random stand for all
 ):                                    # a faiss index that holds them
     "A faiss index of descriptors for squared distances."
-    d = descriptor.shape[1]
+    d, (lists, searched) = descriptor.shape[1], (1000, 16) if len(descriptor) > most else (100, 8)
     if len(descriptor) > most: descriptor = descriptor[np.sort(np.random.default_rng(0).permutation(len(descriptor))[:most])]
     index = faiss.IndexFlatL2(d)
     if len(descriptor) > exact:
-        index = faiss.IndexIVFFlat(index, d, 100)
-        index.nprobe = 8
+        index = faiss.IndexIVFFlat(index, d, lists)
+        index.nprobe = searched
         index.train(descriptor)
     index.add(descriptor)
     return index
