@@ -89,10 +89,14 @@ def ridge_where(
 ):                                    # (..., N, e) float64
     "Y at X_test, for each row by a ridge regression from the columns that are there."
     C, XtY, mean_x, mean_y = normal_equations(X, Y, seen, lam)
-    parts = [np.empty((*C.shape[:-2], 0, C.shape[-1]))]
+    P, parts = np.linalg.inv(C), [np.empty((*C.shape[:-2], 0, C.shape[-1]))]
     for rows, m in ((X_test[i:i + block], there[i:i + block]) for i in range(0, len(X_test), block)):
-        system = C[..., None, :, :] * (m[:, :, None] & m[:, None]) + np.eye(m.shape[1]) * ~m[:, None]
-        parts.append(np.linalg.solve(system, (m * (rows - mean_x))[..., None])[..., 0])
+        Pv, M = (m * (rows - mean_x)) @ P, m.argsort(1, kind="stable")[:, :(~m).sum(1).max()]     # missing columns come first
+        each = np.arange(len(m))[:, None]
+        spare = m[each, M]            # this row lacks fewer than another: these are there
+        system = np.where(spare[:, :, None] | spare[:, None], np.eye(M.shape[1]), P[..., M[:, :, None], M[:, None]])
+        lacking = np.linalg.solve(system, np.where(spare, 0, Pv[..., each, M])[..., None])
+        parts.append(Pv - (np.swapaxes(P[..., M, :], -1, -2) @ lacking)[..., 0])
     return mean_y + np.concatenate(parts, -2) @ XtY
 
 # %% ../nbs/80_evaluation.ipynb #d95e5bbb
