@@ -6,6 +6,7 @@
 __all__ = ['IN_MEMORY', 'Rows', 'room', 'gathered', 'picked']
 
 # %% ../nbs/12_rows.ipynb #d153cd13
+import math
 from collections.abc import Iterable
 from tempfile import TemporaryFile
 import numpy as np, torch
@@ -19,27 +20,30 @@ class Rows:
     def __init__(self,
         most=None,                    # bytes kept in memory; None: `IN_MEMORY`
     ):
-        self.most, self.parts, self.waiting, self.count, self.file = IN_MEMORY if most is None else most, [], 0, 0, None
+        self.most, self.block, self.held, self.count, self.file = IN_MEMORY if most is None else most, None, 0, 0, None
 
     def add(self, part):              # (n, ...) tensor, of the same type and shape but for n as those before
         "Put more rows at the end."
-        self.parts.append(part)
-        self.waiting, self.count = self.waiting + part.nbytes, self.count + len(part)
-        if self.waiting > self.most: self.write()
+        if self.block is None:
+            row = part.element_size() * math.prod(part.shape[1:])
+            self.block = part.new_empty(max(1, self.most // max(1, row)), *part.shape[1:])
+        for some in part.split(len(self.block)):
+            if self.held + len(some) > len(self.block): self.write()
+            self.block[self.held:self.held + len(some)] = some
+            self.held, self.count = self.held + len(some), self.count + len(some)
 
     def write(self):
         "Move to disk what waits in memory."
         self.file = self.file or TemporaryFile(dir=room())
-        try: np.concatenate(self.parts).tofile(self.file)
+        try: self.block[:self.held].numpy().tofile(self.file)
         except OSError as e: raise disk_full(room()) from e
-        self.parts, self.waiting = [self.parts[0][:0]], 0
+        self.held = 0
 
     def done(self):                   # (N, ...) tensor; where it lies on disk, changing it is forbidden
         "All rows."
-        if not self.file: return torch.cat(self.parts)
+        if not self.file: return self.block[:self.count].clone()
         self.write()
-        kind, shape = self.parts[0].numpy().dtype, (self.count, *self.parts[0].shape[1:])
-        return torch.from_numpy(np.memmap(self.file, kind, "r+", shape=shape))
+        return torch.from_numpy(np.memmap(self.file, self.block.numpy().dtype, "r+", shape=(self.count, *self.block.shape[1:])))
 
 # %% ../nbs/12_rows.ipynb #7aabec53
 def room():
