@@ -138,7 +138,8 @@ def watch_discovery(
     with watched(diary), Watch() as all_: discover(recombined(n, min(1000, n // 10)), config_at(n, size), runs)
     everything = dict(step="everything", seconds=diary.seconds(), peak_gib=max(all_.peak, diary.rows().peak_gib.max()))
     points, init = four_million(n)
-    for step, work in {"K-means, assign and filter": lambda: cluster(points, len(init), init), "remove outliers": lambda: remove_outliers(points)}.items():
+    more = {"K-means, assign and filter": lambda: cluster(points, len(init), init), "remove outliers": lambda: remove_outliers(points)}
+    for step, work in more.items():
         with Watch() as watch: work()
         diary(f"{step}, 20 points a picture", watch)
     return [*diary.rows()[["step", "seconds", "peak_gib"]].to_dict("records"), everything]
