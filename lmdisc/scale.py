@@ -172,11 +172,11 @@ def write_measured(n, path, threads, size="cpu"):
 def curve(
     told: list,                       # [what `measured` gives, ...]
 ) -> pd.DataFrame:                    # step, n_pictures, seconds, peak_gib, calls
-    "Seconds a call and peak memory of each step, for each number of pictures."
+    "Seconds of all calls together and peak memory of each step, for each number of pictures."
     rows = pd.DataFrame([dict(row, n_pictures=one["n_pictures"]) for one in told for row in one["rows"]])
     order = {step: i for i, step in enumerate(dict.fromkeys(rows.step))}
     each = rows.groupby(["step", "n_pictures"])
-    table = each.agg(seconds=("seconds", "mean"), peak_gib=("peak_gib", "max"), calls=("seconds", "size")).reset_index()
+    table = each.agg(seconds=("seconds", "sum"), peak_gib=("peak_gib", "max"), calls=("seconds", "size")).reset_index()
     return table.sort_values(["step", "n_pictures"], key=lambda c: c.map(order) if c.name == "step" else c, ignore_index=True)
 
 def exponents(
