@@ -310,8 +310,8 @@ def plot_scale(
         for ax, what in zip(axes, ("seconds", "peak_gib")):
             ax.loglog(one.n_pictures, one[what], marker=marks[i % len(marks)], ms=3, lw=1, color=plt.get_cmap("tab20")(i % 20), label=step)
     axes[0].set(xlabel="Pictures", ylabel="Seconds in all")
-    axes[1].set(xlabel="Pictures", ylabel="Memory of the process, GiB", yscale="linear", ylim=(0, None))
     axes[1].axhline(4, color=".6", lw=.8, ls=":")
+    axes[1].set(xlabel="Pictures", ylabel="Memory of the process, GiB", yscale="linear", ylim=(0, None))
     legend_beside(axes[1])
     return fig
 
