@@ -211,8 +211,10 @@ def index_of(
     most=200_000,                     # of more than that, so many drawn at random stand for all
 ):                                    # a faiss index that holds them
     "A faiss index of descriptors for squared distances."
-    d, (lists, searched) = descriptor.shape[1], (1000, 16) if len(descriptor) > most else (100, 8)
-    if len(descriptor) > most: descriptor = descriptor[np.sort(np.random.default_rng(0).permutation(len(descriptor))[:most])]
+    d, lists, searched = descriptor.shape[1], 100, 8
+    if len(descriptor) > most:
+        descriptor = descriptor[np.sort(np.random.default_rng(0).permutation(len(descriptor))[:most])]
+        lists, searched = 1000, 16
     index = faiss.IndexFlatL2(d)
     if len(descriptor) > exact:
         index = faiss.IndexIVFFlat(index, d, lists)

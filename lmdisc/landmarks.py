@@ -73,9 +73,7 @@ def absence(
     labelled, index = (~places[asked].isnan().any(-1)).float(), faiss.IndexFlatL2(view.shape[1])
     index.add(view[asked].numpy())
     near = lambda some: torch.from_numpy(index.search(some.numpy(), min(200, max(1, round(share * len(asked)))))[1])
-    rate, at = torch.empty(len(view), labelled.shape[1]), 0   # in place: small results between large ones would pin the memory
-    for part in view.split(4096):
-        for some in near(part).split(1000): rate[at:(at := at + len(some))] = labelled[some].mean(1)
+    rate = gathered([labelled[some].mean(1)] for part in view.split(4096) for some in near(part).split(1000))[0]
     commonest = rate.max(0).values
     return (1 - rate / commonest.clamp_min(1e-9)) * (commonest > 0)
 
