@@ -1225,6 +1225,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/lmdisc', 'doc_host': '', '
             'lmdisc.speed': { 'lmdisc.speed.Feed': ('speed.html#feed', 'lmdisc/speed.py'),
                               'lmdisc.speed.Feed.__init__': ('speed.html#feed.__init__', 'lmdisc/speed.py'),
                               'lmdisc.speed.Feed.get_next': ('speed.html#feed.get_next', 'lmdisc/speed.py'),
+                              'lmdisc.speed.discovery_minutes': ('speed.html#discovery_minutes', 'lmdisc/speed.py'),
                               'lmdisc.speed.eight_bits': ('speed.html#eight_bits', 'lmdisc/speed.py'),
                               'lmdisc.speed.face_mesh_speed': ('speed.html#face_mesh_speed', 'lmdisc/speed.py'),
                               'lmdisc.speed.fed': ('speed.html#fed', 'lmdisc/speed.py'),

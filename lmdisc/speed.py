@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PHASES', 'MESH', 'timed', 'step_of', 'training_speed', 'matmul_speed', 'Feed', 'eight_bits', 'fed', 'session_of',
-           'rate', 'prediction_speed', 'face_mesh_speed']
+           'rate', 'prediction_speed', 'face_mesh_speed', 'discovery_minutes']
 
 # %% ../nbs/98_speed.ipynb #4d687e7d
 import os, subprocess, sys, time
@@ -184,3 +184,19 @@ def face_mesh_speed(
         said = subprocess.run(command, env=clean, capture_output=True, text=True, check=True)
     version, images_per_s, found = said.stdout.split()[-3:]
     return dict(version=version, images_per_s=float(images_per_s), found=float(found))
+
+# %% ../nbs/98_speed.ipynb #1122a08c
+def discovery_minutes(
+    pictures: list,                   # [uint8 (H, W, 3), ...]
+    profile: str = "cpu",             # of `lmdisc discover`
+) -> float:                           # minutes, the start of Python included
+    "How long `lmdisc discover` takes for a folder of these pictures; its progress is shown."
+    from PIL import Image
+    with TemporaryDirectory() as folder:
+        folder = Path(folder)
+        (folder/"pictures").mkdir()
+        for i, picture in enumerate(pictures): Image.fromarray(picture).save(folder/"pictures"/f"{i:06d}.png")
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "lmdisc", "discover", folder/"pictures", "--out", folder/"found", "--profile", profile],
+                       check=True, stdout=subprocess.DEVNULL)
+        return (time.perf_counter() - began) / 60
