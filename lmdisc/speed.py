@@ -198,5 +198,5 @@ def discovery_minutes(
         for i, picture in enumerate(pictures): Image.fromarray(picture).save(folder/"pictures"/f"{i:06d}.png")
         began = time.perf_counter()
         subprocess.run([sys.executable, "-m", "lmdisc", "discover", folder/"pictures", "--out", folder/"found", "--profile", profile],
-                       check=True, stdout=subprocess.DEVNULL)
+                       check=True, stdout=subprocess.DEVNULL, env=os.environ | {"TQDM_MININTERVAL": "10"})
         return (time.perf_counter() - began) / 60
