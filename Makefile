@@ -55,16 +55,14 @@ figures: $(READY) ## every committed figure and table again, from the committed 
 heads: $(READY)  ## the detector that comes with the package, from the run of the main job: 20 minutes without it, else one
 	$(RUN) python -c "from lmdisc.shipped import make_heads; make_heads('runs/cpu/kept')"
 
-# Experiments that ask for the same runs find them in LMDISC_RUNS, which begins empty: each is trained once. The 20 kills follow the notebooks,
-# since the two halves then take equally long.
+# Experiments that ask for the same runs find them in LMDISC_RUNS, which begins empty: each is trained once.
 test: $(READY)  ## every notebook's tests and, beside them, pytest: 20 minutes at most on 2 cores
 	@rm -rf runs/tests && mkdir -p runs
 	@echo "Notebooks and pytest run side by side, one core each; what pytest says comes at the end."
 	@export OMP_NUM_THREADS=1; $(RUN); export PATH; \
-	  (python -m pytest --ignore tests/test_kills.py > runs/pytest.log 2>&1; echo $$? > runs/pytest.rc) & \
+	  (python -m pytest > runs/pytest.log 2>&1; echo $$? > runs/pytest.rc) & \
 	  LMDISC_RUNS="$(CURDIR)/runs/tests" nbdev_test --n_workers 0; notebooks=$$?; \
-	  python -m pytest tests/test_kills.py > runs/kills.log 2>&1; kills=$$?; \
-	  wait; cat runs/kills.log runs/pytest.log; exit $$((notebooks + kills + $$(cat runs/pytest.rc)))
+	  wait; cat runs/pytest.log; exit $$((notebooks + $$(cat runs/pytest.rc)))
 
 soak: $(READY)   ## killed 200 times, at any moment; two processes; a disk that is full: half an hour
 	@export OMP_NUM_THREADS=1 LMDISC_KILLS=200; $(RUN) python -m pytest -q tests/test_kills.py tests/test_processes.py tests/test_resume.py
