@@ -21,7 +21,7 @@ from .correspondence import identities, step_loss
 from .landmarks import LandmarkDetector, landmark_loss
 from .discovery import Config
 from .scale import around
-from .export import needs
+from .export import needs, save_png
 from .portable import export_onnx
 
 # %% ../nbs/98_speed.ipynb #dee10070
@@ -191,11 +191,10 @@ def discovery_minutes(
     profile: str = "cpu",             # of `lmdisc discover`
 ) -> float:                           # minutes, the start of Python included
     "How long `lmdisc discover` takes for a folder of these pictures; its progress is shown."
-    from PIL import Image
     with TemporaryDirectory() as folder:
         folder = Path(folder)
         (folder/"pictures").mkdir()
-        for i, picture in enumerate(pictures): Image.fromarray(picture).save(folder/"pictures"/f"{i:06d}.png")
+        for i, picture in enumerate(pictures): save_png(folder/"pictures"/f"{i:06d}.png", picture)
         began = time.perf_counter()
         subprocess.run([sys.executable, "-m", "lmdisc", "discover", folder/"pictures", "--out", folder/"found", "--profile", profile],
                        check=True, stdout=subprocess.DEVNULL, env=os.environ | {"TQDM_MININTERVAL": "10"})
