@@ -67,11 +67,13 @@ test: $(READY)  ## every notebook's tests and, beside them, pytest: 20 minutes a
 soak: $(READY)   ## killed 200 times, at any moment; two processes; a disk that is full: half an hour
 	@export OMP_NUM_THREADS=1 LMDISC_KILLS=200; $(RUN) python -m pytest -q tests/test_kills.py tests/test_processes.py tests/test_resume.py
 
-readme: $(READY)  ## README.md from nbs/index.ipynb
-	$(RUN) jupyter nbconvert --to notebook --execute --inplace nbs/index.ipynb
+TO_MARKDOWN := jupyter nbconvert --to markdown --stdout --TagRemovePreprocessor.enabled=True --TagRemovePreprocessor.remove_input_tags remove-input
+readme: $(READY)  ## README.md and docs/pages/results.md, from nbs/index.ipynb and nbs/results.ipynb
+	$(RUN) jupyter nbconvert --to notebook --execute --inplace nbs/index.ipynb nbs/results.ipynb
 	$(RUN) nbdev_clean --fname nbs/index.ipynb
-	$(RUN) jupyter nbconvert --to markdown --output-dir . --output README \
-	  --TagRemovePreprocessor.enabled=True --TagRemovePreprocessor.remove_input_tags remove-input nbs/index.ipynb
+	$(RUN) nbdev_clean --fname nbs/results.ipynb
+	$(RUN) $(TO_MARKDOWN) nbs/index.ipynb | cat -s > README.md
+	$(RUN) $(TO_MARKDOWN) nbs/results.ipynb | cat -s > docs/pages/results.md
 
 docs: $(READY)  ## the documentation, _docs/site/index.html; every link in it is checked
 	@$(VENV)/bin/python -c 'import latex2mathml, material, mkdocs_jupyter' 2>/dev/null || $(VENV)/bin/pip install --quiet $(PIP_ARGS) --constraint constraints.txt --editable '.[docs]'

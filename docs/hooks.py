@@ -15,7 +15,7 @@ from mkdocs.utils import get_relative_url
 
 ROOT = Path(__file__).resolve().parents[1]
 COPIES = ROOT/"_docs"/"notebooks"                               # as the site shows them
-APART = {"index"}                                               # it is the README
+APART = {"index", "results"}                                    # `make readme` makes pages of them
 AS_THEY_ARE = "LICENSE", "CITATION.cff", "Snakefile", "sweep.yaml", "Makefile" # linked, not pages
 
 def notebooks():
@@ -103,14 +103,6 @@ def api():
 
 # pages from elsewhere
 
-def table_of(name):
-    "A table of figures/ in Markdown, numbers short."
-    import pandas as pd
-    frame = pd.read_csv(ROOT/"figures"/f"{name}.csv")
-    cell = lambda v: "–" if pd.isna(v) else f"{v:.3g}" if isinstance(v, float) else str(v).replace("|", "\\|")
-    lines = [list(frame.columns), ["---"] * frame.shape[1], *[[cell(v) for v in row] for row in frame.itertuples(index=False)]]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
 def page(name):
     "A Markdown file of the root, with links to folders led to the page about them."
     text = (ROOT/name).read_text(encoding="utf-8")
@@ -138,9 +130,8 @@ def on_files(files, config):
     return files
 
 def on_page_markdown(markdown, page, config, files):
-    "Tables where a page asks for them: `{table NAME}` and `{house}`."
-    if page.file.src_uri not in ("results.md", "method.md"): return markdown
-    return re.sub(r"^\{table (\w+)\}$", lambda m: table_of(m[1]), markdown, flags=re.M).replace("{house}", house())
+    "The house where a page asks for it with `{house}`; links out of docs/pages, which on the site is the root."
+    return re.sub(r"\]\((?:\.\./){2}", "](", markdown).replace("](figures)", "](results.md)").replace("{house}", house())
 
 # nbconvert would draw formulas and diagrams by scripts of another server; formulas are MathML by now, diagrams there are none
 FETCHED = re.compile(r'<!-- Load mathjax -->.*?<!-- End of mathjax configuration -->\s*(<script type="module">.*?</script>)?', re.S)
@@ -154,7 +145,7 @@ def on_page_content(html, page, config, files):
         to = urlsplit(m[2])
         if to.scheme or not to.path or to.path.startswith(("/", "data:")): return m[0]
         uri = posixpath.normpath(posixpath.join(here, unquote(to.path)))
-        uri = {"README.md": "index.md", "nbs/index.ipynb": "index.md", "figures": "results.md"}.get(uri, uri)
+        uri = {"README.md": "index.md", "nbs/index.ipynb": "index.md", "nbs/results.ipynb": "results.md", "figures": "results.md"}.get(uri, uri)
         file = files.get_file_from_path(uri)
         return f'{m[1]}="{get_relative_url(file.url, page.file.url)}{"#" + to.fragment if to.fragment else ""}"' if file else m[0]
     return re.sub(r'\b(href|src)="([^"]*)"', led, html)

@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT/"nbs").rglob("*.ipynb"))
 ROOMS = [p for p in NOTEBOOKS if p.parent.name != "nbs" or p.name[0].isdigit()]
-EXPERIMENTS = [p for p in NOTEBOOKS if p not in ROOMS and p.stem != "index"]
+EXPERIMENTS = [p for p in NOTEBOOKS if p not in ROOMS and p.stem not in ("index", "results")]
 MODULES = [p for p in sorted((ROOT/"lmdisc").rglob("*.py")) if p.name != "_modidx.py"]
 
 def code(notebook):

@@ -29,7 +29,7 @@ def snakemake(*args, cwd=ROOT):
 def test_the_plan_holds_every_experiment(profile, tmp_path):
     done = snakemake("-n", "-F", "all", "--config", f"profile={profile}", "-s", ROOT/"Snakefile")
     assert done.returncode == 0, done.stdout + done.stderr
-    for notebook in [p.stem for p in (ROOT/"nbs").glob("*.ipynb") if not p.stem[0].isdigit() and p.stem not in ("index", "explore")]:
+    for notebook in [p.stem for p in (ROOT/"nbs").glob("*.ipynb") if not p.stem[0].isdigit() and p.stem not in ("index", "results", "explore")]:
         assert f"nbs/{notebook}.ipynb" in done.stdout, notebook
 
 @pytest.mark.parametrize("executor", [("slurm",), ("cluster-generic", "--cluster-generic-submit-cmd", "sh")], ids=lambda e: e[0])
