@@ -62,7 +62,7 @@ SURFACE = {                           # what users call, by module
     "report": "report", "shipped": "folder_of make_heads", "video": "frames write_video smoothed track_video",
     "protocols": "sweep_profile pictures as_in_paper listed caption",
     "processes": "told spread share", "rows": "picked gathered", "datasets.recombined": "recombined",
-    "scale": "watch_discovery measured curve exponents", "speed": "training_speed matmul_speed prediction_speed eight_bits face_mesh_speed"}
+    "speed": "watch_discovery discovery_cost curve exponents training_speed matmul_speed prediction_speed eight_bits face_mesh_speed"}
 
 @pytest.mark.parametrize("module", SURFACE)
 def test_what_users_call_is_typed(module):
