@@ -90,10 +90,6 @@ def test_an_experiment_is_prose_arms_and_figures(notebook):
     cells = json.loads(notebook.read_text())["cells"]
     assert any("In plain words" in "".join(c["source"]) for c in cells)
 
-@pytest.mark.parametrize("notebook", [p for p in NOTEBOOKS if "import Experiment" in p.read_text()], ids=lambda p: p.stem)
-def test_an_experiment_asks_for_plain_bars_before_anything_binds_others(notebook):
-    assert re.search(r"^from lmdisc.* import", "\n".join(code(notebook)), re.M)[0] == "from lmdisc.experiment import"
-
 def test_one_cache_one_engine_one_ledger():
     text = {p: p.read_text() for p in MODULES}
     found = lambda pattern: sorted({p.stem for p, t in text.items() if re.search(pattern, t, re.M)})
