@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['METHODS', 'DISCOVERIES', 'TOLD_K', 'ENOUGH', 'LEARNT', 'PUBLISHED', 'ASKED', 'PROTOCOLS', 'EYES_68', 'FIVE_HERE',
-           'contestants', 'called', 'side_by_side', 'source_of', 'detector_of', 'predicted', 'points', 'config_of',
-           'errors', 'direct_error', 'scores_row', 'compared', 'mean_shape', 'true_landmarks', 'taught', 'gated',
-           'at_budget', 'by_method', 'pooled', 'by_picture', 'by_yaw', 'areas', 'yaw_of', 'turning_heads',
+           'contestants', 'called', 'side_by_side', 'source_of', 'detector_of', 'predicted', 'method_points',
+           'config_of', 'errors', 'direct_error', 'scores_row', 'compared', 'mean_shape', 'true_landmarks', 'taught',
+           'gated', 'at_budget', 'by_method', 'pooled', 'by_picture', 'by_yaw', 'areas', 'turning_heads',
            'on_turning_heads', 'the_turning_heads', 'at_yaws', 'on_yaws', 'the_yaws', 'percent', 'for_reading',
            'validation', 'beaten', 'five_groups', 'five_points', 'few_labels', 'by_labels']
 
@@ -15,7 +15,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 import numpy as np, pandas as pd, torch
 from . import baselines
-import lmdisc.baselines.imm, lmdisc.baselines.supervised, lmdisc.baselines.zhang # opened by name, and part of what makes a number
+import lmdisc.baselines.imm, lmdisc.baselines.supervised, lmdisc.baselines.zhang # part of what makes a number
 from .images import sha256
 from .evaluation import (annotated, area, ced, floor, forward_by_yaw, forward_errors, mean_auc, mean_shape_errors, nme,
                                point_errors, score)
@@ -84,25 +84,25 @@ def predicted(detector, crops):       # -> (N, K, 2) float32 tensor, crop px, Na
         placed = found
     return [torch.from_numpy(np.asarray(v, np.float32)) for v in (found, score, placed)]
 
-def points(
+def method_points(
     method, K, images, config, runs=None, lr=None, # see `detector_of`
     more={},                          # {name: `Crops`}: further pictures to look at
 ):                                    # `Run`: "train", "test" and each of `more`, each also with "_placed"; "test_score"
     "What a method finds in the pictures it learned from and in those held out."
     rate = lr or baselines.RATES.get(method)
     train, test = split_crops(images, config)
-    told = dict(method=method, K=K, rate=rate, config=config_of(method, config))
+    choices = dict(method=method, K=K, rate=rate, config=config_of(method, config))
     what, of = f"points_{method}", source_of(method)
     def make(folder):
         if more and runs:             # it learns once, whatever it looks at
-            points(method, K, images, config, runs, lr)
-            folder = Path(runs)/address(what, told | {"more": {}}, data_of(images), of)
+            method_points(method, K, images, config, runs, lr)
+            folder = Path(runs)/address(what, choices | {"more": {}}, data_of(images), of)
         detector = detector_of(method, K, images, config, runs, rate, folder)
         seen = {name: predicted(detector, crops) for name, crops in (dict(train=train, test=test) | more).items()}
         return [], ({name: xy for name, (xy, *_) in seen.items()} | {"test_score": seen["test"][1]}
                     | {f"{name}_placed": placed for name, (*_, placed) in seen.items()})
     looked = {"more": {name: c.data_hash for name, c in more.items()}}
-    return kept(make, runs, what, told | looked, images, of, config.learning1)
+    return kept(make, runs, what, choices | looked, images, of, config.learning1)
 
 def config_of(method, config):        # -> dict
     "What of a configuration a method depends on: all but how often checkpoints are written."
@@ -124,7 +124,7 @@ def scores_row(s):                    # `Scores` -> dict
 
 def compared(images, config, runs=None, method="ours", K=None, lr=None): # see `detector_of` -> rows, tensors
     "One run of one method: a row of a table, and the errors of every picture and landmark."
-    (train, test), run = split_crops(images, config), points(method, K, images, config, runs, lr)
+    (train, test), run = split_crops(images, config), method_points(method, K, images, config, runs, lr)
     found = [run.tensors[name].numpy() for name in ("train", "test")]
     s, placed = score(*found, train, test), score(*[run.tensors[f"{name}_placed"].numpy() for name in ("train", "test")], train, test)
     row = dict(scores_row(s), **placed_row(placed, test), moves=nme(mean_shape_errors(*found, test.normaliser)),
@@ -156,7 +156,7 @@ def taught(images, config, runs=None, drawn=10_000): # drawn: training pictures,
     "What labels teach a network of this configuration."
     steps = -(-drawn // config.stage2.batch)
     alone = change(config, {"stage1.warmup_steps": 0, "stage1.rounds": 0, "stage2.steps": steps})
-    test, run = split_crops(images, alone)[1], points("supervised", None, images, alone, runs)
+    test, run = split_crops(images, alone)[1], method_points("supervised", None, images, alone, runs)
     return [dict(direct=direct_error(run.tensors["test"].numpy(), test), mean_shape=mean_shape(images, alone)[0]["forward"])]
 
 def gated(table):                     # trunk, seed, pictures_drawn, direct, mean_shape -> and direct_twice, passes
@@ -206,42 +206,36 @@ def areas(pools, limit):              # from `pooled`, largest error -> DataFram
                          for name, each in pools.items()])
 
 # %% ../nbs/94_comparison.ipynb #ad70d619
-def yaw_of(crops, dataset):           # `Crops`, what to call them in an error -> (N,) degrees
-    "The yaw of every picture, or an error that says where it is known."
-    if "yaw" not in crops.fields: raise ValueError(f"the yaw of {dataset} is not known; use heads, bodies or faces_cfp")
-    return crops.fields["yaw"]
-
 def turning_heads(config, people):    # -> `Crops`
-    "The same people from profile to profile; they are in no training set."
+    "People in no training set, each from profile to profile."
     from lmdisc.datasets.heads import turning
     return turning(people, size=max(128, config.data.size)).crops(config.data.size, config.data.margin)
 
-def on_turning_heads(images, config, runs=None, method="ours", K=None, people=2): # see `points` -> rows, tensors
+def on_turning_heads(images, config, runs=None, method="ours", K=None, people=2): # see `method_points` -> rows, tensors
     "What a method finds while a head turns (Fig. 1)."
-    run = points(method, K, images, config, runs, more={"turning": turning_heads(config, people)})
+    run = method_points(method, K, images, config, runs, more={"turning": turning_heads(config, people)})
     return [{}], {"xy": run.tensors["turning"]}
 
 def the_turning_heads(images, config, runs=None, people=2): # -> rows, tensors
-    "Their pictures, yaw and identity."
+    "The pictures of these heads, with yaw and identity."
     crops = turning_heads(config, people)
-    fields = {k: torch.as_tensor(crops.fields[k]) for k in ("yaw", "identity")}
-    return [{}], {"pictures": torch.as_tensor(crops.pixels)} | fields
+    return [{}], {"pictures": torch.as_tensor(crops.pixels)} | {k: torch.as_tensor(crops.fields[k]) for k in ("yaw", "identity")}
 
-# %% ../nbs/94_comparison.ipynb #1be5bda7
-def at_yaws(test, columns, dataset):  # crops -> (columns,) int64
-    "Held-out pictures at yaws evenly over those there are."
-    yaw = yaw_of(test, dataset)
-    return nearest_to(yaw, np.linspace(yaw.min(), yaw.max(), columns), 1)[:, 0]
+def at_yaws(images, config, columns, dataset): # -> held-out `Crops`, (columns,) int64
+    "Held-out pictures at evenly spaced yaws."
+    test = split_crops(images, config)[1]
+    if "yaw" not in test.fields: raise ValueError(f"the yaw of {dataset} is not known; use heads, bodies or faces_cfp")
+    yaw = test.fields["yaw"]
+    return test, nearest_to(yaw, np.linspace(yaw.min(), yaw.max(), columns), 1)[:, 0]
 
-def on_yaws(images, config, runs=None, method="ours", K=None, columns=9, dataset="heads"): # see `points` -> rows, tensors
+def on_yaws(images, config, runs=None, method="ours", K=None, columns=9, dataset="heads"): # see `method_points` -> rows, tensors
     "What a method finds in held-out pictures, from one profile to the other (Fig. 3)."
-    chosen = at_yaws(split_crops(images, config)[1], columns, dataset)
-    return [{}], {"xy": points(method, K, images, config, runs).tensors["test"][chosen]}
+    chosen = at_yaws(images, config, columns, dataset)[1]
+    return [{}], {"xy": method_points(method, K, images, config, runs).tensors["test"][chosen]}
 
 def the_yaws(images, config, runs=None, columns=9, dataset="heads"): # -> rows, tensors
     "The pictures of these yaws."
-    test = split_crops(images, config)[1]
-    chosen = at_yaws(test, columns, dataset)
+    test, chosen = at_yaws(images, config, columns, dataset)
     return [{}], {"pictures": torch.as_tensor(test.pixels[chosen]), "yaw": torch.as_tensor(test.fields["yaw"][chosen])}
 
 # %% ../nbs/94_comparison.ipynb #6cffccf3
@@ -258,7 +252,7 @@ def for_reading(
     table,                            # a row for each method and seed: method, seed, K and errors; what else it holds is left out
     published=None,                   # such as `PUBLISHED`
 ):                                    # DataFrame of text: a row a method, errors in per cent, mean ± deviation over seeds
-    "A table as one reads it, ours and the published numbers apart."
+    "A table as text, published numbers in columns of their own."
     numbers = table.select_dtypes("number").dropna(axis=1, how="all").columns.drop(["seed", "K", "minutes", "pictures_drawn"], "ignore")
     rows = table.groupby("method", sort=False)
     out = pd.concat([rows.K.agg(lambda v: ", ".join(map(str, sorted(v)))), rows[numbers].agg(percent)], axis=1)
@@ -283,7 +277,7 @@ ASKED = {"forward_placed": "forward error from the likeliest places", "forward":
          "backward": "backward error"}
 
 def beaten(
-    table,                            # a row for each method and seed; which of `ASKED` it holds is told
+    table,                            # a row for each method and seed, with some columns of `ASKED`
     bound="supervised",               # not a rival
 ):                                    # [str, ...]
     "One sentence for every rival and error in which the mean of ours is not the lowest."
@@ -339,7 +333,7 @@ def by_labels(images, config, runs=None, method="ours", K=None, dataset="heads",
               most=20_000, counts=(1, 5, 10, 100, 1000), draws=10): # see `few_labels`; most: pictures that could be labelled -> rows
     "Forward error by the number of labelled pictures, under each of `PROTOCOLS`."
     labelled, test = split_crops(pictures(dataset, profile, root, most), change(config, {"data.n_images": 0}))
-    found, rows = points(method, K, images, config, runs, more={"labelled": labelled}).tensors, []
+    found, rows = method_points(method, K, images, config, runs, more={"labelled": labelled}).tensors, []
     for protocol, (five, lam) in PROTOCOLS.items():
         read = (lambda c: five_points(c, images.landmark_names)) if five else (lambda c: (c.landmarks, annotated(c)))
         (truth, _), (wanted, seen) = read(labelled), read(test)

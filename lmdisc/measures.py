@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['FORMS', 'described_by', 'start_row', 'rounds', 'as_placed', 'placed_row', 'landmark_row', 'landmarks', 'purity',
-           'both_features', 'descriptors', 'at_15', 'flat', 'descriptor_map', 'picked', 'different', 'to_look_at',
-           'to_follow', 'turned', 'errors_of', 'whole_way']
+           'both_features', 'descriptors', 'at_15', 'tsne_plane', 'descriptor_map', 'pictures_by_yaw', 'different',
+           'to_look_at', 'to_follow', 'turned', 'errors_of', 'whole_way']
 
 # %% ../nbs/93_measures.ipynb #14d17fd0
 import numpy as np, torch
@@ -25,13 +25,13 @@ def described_by(
     detector, crops,                  # name of a generic detector; pictures with landmarks
     runs=None,                        # folder of kept runs
 ):                                    # `Keypoints` with descriptors, (P,) int64: the landmark of each
-    "True landmarks in the words of a generic detector."
+    "Annotated landmarks with descriptors of a generic detector."
     def make(_):
         points, which = described(detector, crops)
         return [], tensors_of(points) | {"which": which}
-    told = dict(kept(make, runs, "described", detector, crops, ["lmdisc.evaluation"]).tensors)
-    which = told.pop("which")
-    return Keypoints(**told), which
+    tensors = dict(kept(make, runs, "described", detector, crops, ["lmdisc.evaluation"]).tensors)
+    which = tensors.pop("which")
+    return Keypoints(**tensors), which
 
 def start_row(start, config, runs=None): # `Prepared` -> dict
     "Round -1: agreement of the first clusters with landmarks, and the F-measure of the generic detector's points."
@@ -108,7 +108,7 @@ def at_15(images, found, runs=None):  # `ImageSet`, `Discovery` of it -> dict
                 nmi_15=cluster_scores(*after, stage1.centroids, test)["nmi"])
 
 # %% ../nbs/93_measures.ipynb #91b64d64
-def flat(descriptor, seed=0):         # (P, d) -> (P, 2) float32
+def tsne_plane(descriptor, seed=0):         # (P, d) -> (P, 2) float32
     "Descriptors as points in a plane that keeps neighbours together (t-SNE)."
     made = TSNE(metric="cosine", init="random", random_state=seed, perplexity=min(30, len(descriptor) // 4))
     return torch.from_numpy(made.fit_transform(of_length_one(descriptor)))
@@ -118,11 +118,11 @@ def descriptor_map(images, config, runs=None, most=1500, forms="ours"): # most: 
     features, _ = both_features(images, config, runs, forms)
     drawn = np.random.default_rng(0).permutation(len(features[0][2]))[:most]
     tensors = {f"{name}.{what}": v for name, points, which in features
-               for what, v in (("xy", flat(points.descriptor[drawn])), ("landmark", which[drawn]))}
+               for what, v in (("xy", tsne_plane(points.descriptor[drawn])), ("landmark", which[drawn]))}
     return [{"landmark_names": list(images.landmark_names or map(str, range(images.landmarks.shape[1])))}], tensors
 
 # %% ../nbs/93_measures.ipynb #3195a6cc
-def picked(crops, n):                 # -> (n,) int64
+def pictures_by_yaw(crops, n):                 # -> (n,) int64
     "Some pictures, from the left-most yaw to the right-most where it is known."
     yaw = crops.fields.get("yaw", np.arange(len(crops)))
     return np.argsort(yaw, kind="stable")[np.linspace(0, len(yaw) - 1, min(n, len(yaw))).astype(int)]
@@ -138,7 +138,7 @@ def different(crops, n):              # -> (n,) int64, fewer where there are not
 def to_look_at(found, n=6):           # `Discovery`; training pictures -> {name: tensor}
     "Training pictures, and what was found in them on the way."
     train, M = found.train, found.config.stage1.clusters
-    some = picked(train, n)
+    some = pictures_by_yaw(train, n)
     xy, there = padded(found.start.keypoints.xy, found.start.keypoints.offsets, torch.as_tensor(some))
     labels = {f"labels.{name}": places_of(found.correspondence.rounds[r], M)[some]
               for name, r in (("first", 1), ("last", -1))}
