@@ -51,7 +51,7 @@ class Perceptual(nn.Module):
 
 # %% ../../nbs/91_baselines/imm.ipynb #83d784fe
 class Imm(nn.Module):
-    "Points of one picture, and a painter that sees them and another picture."
+    "Points of one picture, and a decoder that gets them and another picture."
     def __init__(self,
         how,                          # `Comparator`
         sigma=0.1,                    # of the Gaussians, on a picture from -1 to 1
@@ -79,7 +79,7 @@ first, second = Bend(0, 0, 0, 0.0025, 10), Bend(5, 0.1, 0.1, 0.005, 10)    # the
 def imm_loss(
     crops, how,                       # pictures, `Comparator`
 ):                                    # (model, generator) -> {"paint": scalar}
-    "Paint a deformed picture from another deformation of it and K points."
+    "Reconstruction of a deformed picture from another deformation of it and K points."
     def loss(model, generator):
         device = next(model.parameters()).device
         pictures = drawn_pictures(crops, how, generator, device)

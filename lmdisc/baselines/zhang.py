@@ -33,7 +33,7 @@ def separation(
 
 # %% ../../nbs/91_baselines/zhang.ipynb #3907502f
 class Zhang(nn.Module):
-    "Points and descriptions of a picture, and a painter that sees nothing else."
+    "Autoencoder: points and descriptions of a picture, and a decoder that gets nothing else."
     def __init__(self,
         how,                          # `Comparator`
         described=8,                  # numbers a landmark
@@ -76,7 +76,7 @@ deformation = Bend(10, math.log(1.25), 0.09, 0.05, 7)    # theirs: 7 x 7 points 
 def zhang_loss(
     crops, how,                       # pictures, `Comparator`
 ):                                    # (model, generator) -> {name: scalar}
-    "Paint the picture again from landmarks that are narrow, apart, and move with it."
+    "Reconstruction from landmarks, with concentration, separation and equivariance."
     a, b, c, d = 100., 20., 1e4, 0.1  # weights of concentration, separation, equivariance, reconstruction
     def loss(model, generator):
         device = next(model.parameters()).device
