@@ -25,7 +25,7 @@ ALL_SEEDS = ",".join(map(str, SEEDS))
 PAGES = *config["pages"], "benchmarks", "claims"
 FIGURES = "figures" if PROFILE == "cpu" else f"{RUNS}/figures"
 
-def told(parameters):
+def papermill_arguments(parameters):
     "Parameters as papermill takes them."
     return " ".join(f"-p {name} {value}" for name, value in parameters.items())
 
@@ -67,7 +67,7 @@ def gate(w):
 def beside(w):
     "Parameters of a comparison; heads go without saying."
     own = {} if PROFILE == "smoke" else COMPARISONS[w.experiment][w.dataset]
-    return told(({} if w.dataset == "heads" else {"dataset": w.dataset}) | {"out_dir": FIGURES} | own)
+    return papermill_arguments(({} if w.dataset == "heads" else {"dataset": w.dataset}) | {"out_dir": FIGURES} | own)
 
 PAPERMILL = (f"OMP_NUM_THREADS={{threads}} papermill {{input.notebook}} {{output}} -p profile {PROFILE} -p runs {RUNS}/kept "
              "--no-progress-bar {params} ")
@@ -84,7 +84,7 @@ rule all:
 rule discover:
     input: notebook="nbs/discover.ipynb",
     output: RUNS + "/discover.ipynb",
-    params: told({"seed": config["seed"], "out_dir": FIGURES}),
+    params: papermill_arguments({"seed": config["seed"], "out_dir": FIGURES}),
     threads: 2
     priority: 1
     shell: PAPERMILL + "--stdout-file - --stderr-file -"
@@ -93,14 +93,14 @@ rule measure:
     input: notebook="nbs/{experiment}.ipynb", earlier=earlier,
     output: RUNS + "/{experiment}_{dataset}_{seed}.ipynb",
     wildcard_constraints: experiment="|".join(ABLATIONS)
-    params: lambda w: told({"dataset": w.dataset, "seeds": w.seed} | ABLATIONS[w.experiment][w.dataset]),
+    params: lambda w: papermill_arguments({"dataset": w.dataset, "seeds": w.seed} | ABLATIONS[w.experiment][w.dataset]),
     shell: PAPERMILL + QUIET
 
 rule draw:
     input: seeds=[RUNS + "/{experiment}_{dataset}_" + f"{seed}.ipynb" for seed in SEEDS], gate=gate, notebook="nbs/{experiment}.ipynb",
     output: RUNS + "/{experiment}_{dataset}.ipynb",
     wildcard_constraints: experiment="|".join(ABLATIONS)
-    params: lambda w: told({"dataset": w.dataset, "seeds": ALL_SEEDS, "out_dir": FIGURES} | ABLATIONS[w.experiment][w.dataset]),
+    params: lambda w: papermill_arguments({"dataset": w.dataset, "seeds": ALL_SEEDS, "out_dir": FIGURES} | ABLATIONS[w.experiment][w.dataset]),
     shell: PAPERMILL + QUIET
 
 rule compare:
@@ -114,18 +114,18 @@ rule page:
     input: notebook="nbs/{page}.ipynb",
     output: RUNS + "/{page}.ipynb",
     wildcard_constraints: page="|".join(config["pages"]),
-    params: lambda w: told({"out_dir": FIGURES} | ({} if PROFILE == "smoke" else config["pages"][w.page])),
+    params: lambda w: papermill_arguments({"out_dir": FIGURES} | ({} if PROFILE == "smoke" else config["pages"][w.page])),
     shell: PAPERMILL + QUIET
 
 rule benchmarks:
     input: notebook="nbs/benchmarks.ipynb",
     output: RUNS + "/benchmarks.ipynb",
-    params: told({"profile": "smoke" if PROFILE == "smoke" else "full", "out_dir": FIGURES}),
+    params: papermill_arguments({"profile": "smoke" if PROFILE == "smoke" else "full", "out_dir": FIGURES}),
     threads: 2
     shell: "papermill {input.notebook} {output} --no-progress-bar {params} " + QUIET
 
 rule claims:
     input: drawn(ABLATIONS), drawn(COMPARISONS), notebook="nbs/claims.ipynb",
     output: RUNS + "/claims.ipynb",
-    params: told({"results": FIGURES, "out_dir": FIGURES}),
+    params: papermill_arguments({"results": FIGURES, "out_dir": FIGURES}),
     shell: "papermill {input.notebook} {output} -p profile " + PROFILE + " --no-progress-bar {params} " + QUIET

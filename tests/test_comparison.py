@@ -29,7 +29,7 @@ def test_table_faces_on_every_published_layout(name, tmp_path):
 
 def test_a_comparison_goes_on_where_it_stopped(heads_set, tmp_path, monkeypatch):
     config = sweep_profile("smoke")
-    ask = lambda method, K: comparison.points(method, K, heads_set, config, tmp_path)
+    ask = lambda method, K: comparison.method_points(method, K, heads_set, config, tmp_path)
     first = [ask("zhang", 5), ask("supervised", None)]
     monkeypatch.setattr(comparison, "detector_of", lambda *a: pytest.fail("trained again"))
     again = [ask("zhang", 5), ask("supervised", None)]
@@ -37,7 +37,7 @@ def test_a_comparison_goes_on_where_it_stopped(heads_set, tmp_path, monkeypatch)
 
 def test_an_interrupted_training_gives_the_same_points(heads_set, tmp_path, monkeypatch):
     config, calls, one_step = sweep_profile("smoke"), [], common.Trainer.one_step
-    never_stopped = comparison.points("imm", 5, heads_set, config)
+    never_stopped = comparison.method_points("imm", 5, heads_set, config)
     def stop(self, *args):
         if len(calls) == 25: raise KeyboardInterrupt
         calls.append(1)
@@ -45,13 +45,13 @@ def test_an_interrupted_training_gives_the_same_points(heads_set, tmp_path, monk
     save_often = common.train.__defaults__
     monkeypatch.setattr(common.train, "__defaults__", (save_often[0], 10, save_often[2]))
     monkeypatch.setattr(common.Trainer, "one_step", stop)
-    with pytest.raises(KeyboardInterrupt): comparison.points("imm", 5, heads_set, config, tmp_path)
+    with pytest.raises(KeyboardInterrupt): comparison.method_points("imm", 5, heads_set, config, tmp_path)
     monkeypatch.setattr(common.Trainer, "one_step", one_step)
-    assert (comparison.points("imm", 5, heads_set, config, tmp_path).tensors["test"] == never_stopped.tensors["test"]).all()
+    assert (comparison.method_points("imm", 5, heads_set, config, tmp_path).tensors["test"] == never_stopped.tensors["test"]).all()
 
 def test_the_scores_of_test_pictures_are_kept(heads_set):
     config = sweep_profile("smoke")
-    run = comparison.points("supervised", None, heads_set, config)
+    run = comparison.method_points("supervised", None, heads_set, config)
     assert run.tensors["test_score"].shape == run.tensors["test"].shape[:2] and len(run.tensors["test_score"].unique()) > 1
     (row,), _ = comparison.compared(heads_set, config, method="zhang", K=5)
     assert row["visibility_auc"] == .5    # it gives every point the same score

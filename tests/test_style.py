@@ -62,7 +62,7 @@ SURFACE = {                           # what users call, by module
     "report": "report", "shipped": "folder_of make_heads", "video": "frames write_video smoothed track_video",
     "protocols": "sweep_profile pictures as_in_paper listed caption",
     "processes": "told spread share", "rows": "picked gathered", "datasets.recombined": "recombined",
-    "scale": "watch_discovery measured curve exponents", "speed": "training_speed matmul_speed prediction_speed eight_bits face_mesh_speed"}
+    "speed": "watch_discovery discovery_cost curve exponents training_speed matmul_speed prediction_speed eight_bits face_mesh_speed"}
 
 @pytest.mark.parametrize("module", SURFACE)
 def test_what_users_call_is_typed(module):
@@ -89,10 +89,6 @@ def test_an_experiment_is_prose_arms_and_figures(notebook):
     assert not [c for c in code(notebook) if re.search(r"^\s*(def|class) ", c, re.M)]
     cells = json.loads(notebook.read_text())["cells"]
     assert any("In plain words" in "".join(c["source"]) for c in cells)
-
-@pytest.mark.parametrize("notebook", [p for p in NOTEBOOKS if "import Experiment" in p.read_text()], ids=lambda p: p.stem)
-def test_an_experiment_asks_for_plain_bars_before_anything_binds_others(notebook):
-    assert re.search(r"^from lmdisc.* import", "\n".join(code(notebook)), re.M)[0] == "from lmdisc.experiment import"
 
 def test_one_cache_one_engine_one_ledger():
     text = {p: p.read_text() for p in MODULES}

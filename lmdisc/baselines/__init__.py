@@ -23,10 +23,9 @@ def learn(
     K: int = 10,                      # landmarks
     lr: float | None = None,          # learning rate; None: that of `RATES`
     checkpoint: Path | None = None,   # file to save to, and to go on from if it is there
-    **kwargs,                         # further arguments of that method's own function
 ) -> object:                          # a detector: `predict` gives (N, K, 2) and scores
     "Train a method by name, with the budget of a discovery."
     if name not in available():
         raise ValueError(f"no method {name!r} to compare with; there are {', '.join(available())}")
     how = import_module("lmdisc.baselines.common").like(config, K, lr or RATES[name])
-    return getattr(import_module(f"lmdisc.baselines.{name}"), name)(crops, how, checkpoint, config.data.margin, **kwargs)
+    return getattr(import_module(f"lmdisc.baselines.{name}"), name)(crops, how, checkpoint, config.data.margin)

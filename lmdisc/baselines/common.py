@@ -20,7 +20,7 @@ from ..training import Learning, Trainer, load_state, memory_format, save_state
 # %% ../../nbs/91_baselines/common.ipynb #809a1fb7
 @dataclass(frozen=True)
 class Comparator:
-    "What every method compared with is told."
+    "Settings of a method compared with."
     K: int = 10                       # landmarks
     steps: int = 1000
     batch: int = 32                   # pictures a step
@@ -47,7 +47,7 @@ def like(
 def mean_cell(
     share,                            # (B, K, H, W) float, each map sums to 1
 ):                                    # (B, K, 2) float32, map cells
-    "The mean place of each map, with a gradient."
+    "The mean position of each map, differentiable."
     x, y = (share.float().sum(d) @ torch.arange(share.shape[5 - d], dtype=torch.float32, device=share.device)
             for d in (2, 3))
     return torch.stack([x, y], -1)
@@ -64,7 +64,7 @@ def gaussians(
     shape,                            # (H, W) of the maps
     sigma,                            # standard deviation, cells
 ):                                    # (B, K, H, W) float32, 1 at the points
-    "Gaussians at points, with a gradient to the points: `lmdisc.heatmaps.draw_gaussians` has none."
+    "Gaussians at points, differentiable in the points, which `lmdisc.heatmaps.draw_gaussians` is not."
     away = lambda i, n: torch.arange(n, device=xy.device) - xy[..., i, None]
     h, w = (torch.exp(-0.5 * (away(i, n) / sigma) ** 2) for i, n in ((1, shape[0]), (0, shape[1])))
     return h[..., :, None] * w[..., None, :]
@@ -122,7 +122,7 @@ def layer(c_in, c_out, size=3, stride=1, norm="batch"):
                          nn.ReLU(inplace=True))
 
 class Painter(nn.Module):
-    "Feature maps to a picture: two layers at every size, the second of which halves the width before the map doubles."
+    "Decoder from feature maps to a picture: two layers at each size; the second halves the width."
     def __init__(self,
         c,                            # channels of the maps
         width,                        # channels of the last but one layer
@@ -188,7 +188,7 @@ class PointDetector:
         return (xy if crops is pictures else crops.to_image(xy, np.arange(len(crops)))), np.ones(xy.shape[:2], np.float32)
 
 class SoftPoints(nn.Module):
-    "The mean place of each heatmap of a network."
+    "The mean position of each heatmap of a network."
     def __init__(self, net):
         super().__init__()
         self.net = net

@@ -33,7 +33,7 @@ def separation(
 
 # %% ../../nbs/91_baselines/zhang.ipynb #3907502f
 class Zhang(nn.Module):
-    "Points and descriptions of a picture, and a painter that sees nothing else."
+    "Autoencoder: points and descriptions of a picture, and a decoder that gets nothing else."
     def __init__(self,
         how,                          # `Comparator`
         described=8,                  # numbers a landmark
@@ -58,9 +58,9 @@ class Zhang(nn.Module):
         spots = gaussians(xy, (side, side), self.sigma * side) / (2 * math.pi * self.sigma ** 2)    # densities; the background's is 1
         spots = torch.cat([spots, torch.ones_like(spots[:, :1])], 1)
         share = spots / spots.sum((2, 3), keepdim=True)
-        told = torch.einsum("bkhw,bchw->bkc", share, self.features(f).float())
+        features = torch.einsum("bkhw,bchw->bkc", share, self.features(f).float())
         whose = spots / spots.sum(1, keepdim=True)
-        carried = torch.einsum("bkhw,bkc->bchw", whose, F.leaky_relu(self.describe(told).float()))
+        carried = torch.einsum("bkhw,bkc->bchw", whose, F.leaky_relu(self.describe(features).float()))
         return self.paint(torch.cat([carried, whose], 1)) + 0.5, xy, variance
 
 class ZhangPoints(nn.Module):
@@ -75,10 +75,9 @@ deformation = Bend(10, math.log(1.25), 0.09, 0.05, 7)    # theirs: 7 x 7 points 
 
 def zhang_loss(
     crops, how,                       # pictures, `Comparator`
-    weights=(100., 20., 1e4, 0.1),    # concentration, separation, equivariance, reconstruction
 ):                                    # (model, generator) -> {name: scalar}
-    "Paint the picture again from landmarks that are narrow, apart, and move with it."
-    a, b, c, d = weights
+    "Reconstruction from landmarks, with concentration, separation and equivariance."
+    a, b, c, d = 100., 20., 1e4, 0.1  # weights of concentration, separation, equivariance, reconstruction
     def loss(model, generator):
         device = next(model.parameters()).device
         pictures = drawn_pictures(crops, how, generator, device)
@@ -99,9 +98,8 @@ def zhang(
     how,                              # `Comparator`
     checkpoint=None,                  # file to save to, and to go on from
     margin=0.15,                      # of the crops
-    **kwargs,                         # of `zhang_loss`: weights
 ):                                    # `PointDetector`
     "Landmarks by autoencoding under constraints (Zhang et al. 2018)."
     torch.manual_seed(how.seed)
-    model = train(Zhang(how), zhang_loss(crops, how, **kwargs), how, checkpoint, name="zhang")
+    model = train(Zhang(how), zhang_loss(crops, how), how, checkpoint, name="zhang")
     return PointDetector(ZhangPoints(model), crops.size, margin)
