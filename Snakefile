@@ -15,7 +15,7 @@
 
 configfile: "sweep.yaml"
 
-import os, sys
+import os, shlex, sys
 
 PROFILE, ABLATIONS = config["profile"], config["ablations"]
 COMPARISONS, AFTER = config.get("comparisons", {}), config.get("after", {})
@@ -27,7 +27,7 @@ FIGURES = "figures" if PROFILE == "cpu" else f"{RUNS}/figures"
 
 def papermill_arguments(parameters):
     "Parameters as papermill takes them."
-    return " ".join(f"-p {name} {value}" for name, value in parameters.items())
+    return " ".join(f"-p {name} {shlex.quote(str(value))}" for name, value in parameters.items())
 
 def superpoint():
     "Are SuperPoint's weights at hand? Looked for once, by the first process of a run; if not, that is said."

@@ -168,4 +168,4 @@ def test_crops_and_pictures_agree(found, heads_set):
     few = heads_set.take(range(24, 30))
     in_image, _ = found.detector.predict(few)
     in_crop, _ = found.detector.predict(few.crops(64, progress=False))
-    np.testing.assert_allclose(in_image, few.crops(64, progress=False).to_image(in_crop, np.arange(6)), atol=1e-4)
+    np.testing.assert_allclose(in_image, few.crops(64, progress=False).to_image(in_crop, np.arange(6)), atol=1e-2)

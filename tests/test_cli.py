@@ -55,7 +55,9 @@ def test_help_imports_nothing_heavy():
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 @pytest.mark.parametrize("args", [(), ("find",), ("discover",), ("discover", "x"), ("predict", "m", "--out", "o"), ("discover", "x", "--out", "o", "--seed", "one")])
-def test_wrong_usage_is_code_2(args): failed(lmdisc(*args), 2, "error:")
+def test_wrong_usage_is_code_2(args, capsys):
+    with pytest.raises(SystemExit) as stopped: main(list(args))
+    failed(SimpleNamespace(returncode=stopped.value.code, stderr=capsys.readouterr().err), 2, "error:")
 
 def test_discover_writes_all_it_promises(run, faces):
     done, out = run
@@ -103,9 +105,10 @@ def test_errors_are_one_line(run, faces, tmp_path, capsys):
     failed(lmdisc("predict", out/"detector", faces/"00.png", "--out", faces/"00.png"/"p.csv"), 1, "00.png")
     assert not (tmp_path/"p.csv").exists()
 
-def test_a_folder_that_is_there_wins_over_a_published_set(faces, tmp_path):
-    (tmp_path/"cats").symlink_to(faces)
-    done = lmdisc("discover", "cats", "--profile", "smoke", "--out", "found", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "cats: the pictures in this folder, not the data set of that name" in done.stdout
+def test_a_folder_that_is_there_wins_over_a_published_set(run, faces, tmp_path, monkeypatch, capsys):
+    "On the checkpoints of `run`, too."
+    monkeypatch.chdir(tmp_path)
+    Path("cats").symlink_to(faces); Path("found").symlink_to(run[1])
+    assert main(["discover", "cats", "--profile", "smoke", "--out", "found"]) == 0
+    assert "cats: the pictures in this folder, not the data set of that name" in capsys.readouterr().out
     assert len({row["picture"] for row in csv.DictReader(open(tmp_path/"found"/"landmarks.csv"))}) == 24

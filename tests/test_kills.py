@@ -3,12 +3,9 @@ import multiprocessing, os, subprocess, sys, time
 from pathlib import Path
 import numpy as np, pytest
 from lmdisc.training import load_state
-from conftest import assert_same, outcome, small_config, small_heads
+from conftest import BRIEF, assert_same, outcome, small_config, small_heads
 
-KILLS = int(os.environ.get("LMDISC_KILLS", 20))      # `make soak` asks for more
-
-SMALL = {"save_every": 1, "stage1.warmup_steps": 4, "stage1.round_steps": 2, "stage1.rounds": 2,
-         "stage2.steps": 8, "stage2.merge_from": 3, "stage2.merge_every": 2, "stage2.settled": 3}
+KILLS = int(os.environ.get("LMDISC_KILLS", 8))      # `make soak` asks for more
 
 def in_trouble(kind, nth):
     "From the `nth` file on: a checkpoint of which one half is written (and then nothing happens), or a disk that is full for three files."
@@ -32,7 +29,7 @@ def work(runs, out, kind=None, nth=0):
     sys.stderr = open(os.devnull, "w")
     if kind: in_trouble(kind, nth)
     images = small_heads().take([*range(12), *range(24, 30)])
-    save_state(Path(out), *outcome(discover(images, small_config(**SMALL), runs)))
+    save_state(Path(out), *outcome(discover(images, small_config(**BRIEF), runs)))
 
 @pytest.fixture(scope="module")
 def server():

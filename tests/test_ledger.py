@@ -50,11 +50,12 @@ def test_every_departure_of_a_profile_has_a_row():
     assert chosen == told | set(BUDGET)
 
 @pytest.fixture(scope="module")
-def start(heads_set):
-    "What one round makes of it, by choices; K-means and the margin, which the released code departs from."
+def start(heads_set, tmp_path_factory):
+    "What one round makes of it, by choices, keypoints being found once; K-means and the margin, which the released code departs from."
+    runs = tmp_path_factory.mktemp("ledger")
     def run(choices):
         config = change(small_config(), as_in_paper("stage1.grouping", "stage1.loss") | {"stage1.warmup_steps": 2, "stage1.round_steps": 3, "stage1.rounds": 1} | choices)
-        return find_correspondence(heads_set.split("train"), config)
+        return find_correspondence(heads_set.split("train"), config, runs)
     return run
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 import json, subprocess, sys
 from pathlib import Path
 import pytest
+from lmdisc.experiment import perform
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOK = "nbs/discover.ipynb"
@@ -18,19 +19,20 @@ def test_the_parameters_are_those_promised():
     for name in ("dataset", "profile", "detector", "n_images", "seed", "out_dir"): assert f"  {name}:" in done.stdout, done.stdout
 
 def test_discover_runs_from_the_root(tmp_path):
-    done = papermill(NOTEBOOK, tmp_path/"out.ipynb", "-p", "profile", "smoke", "-p", "out_dir", tmp_path/"figures", "--no-progress-bar")
+    done = papermill(NOTEBOOK, tmp_path/"out.ipynb", "-p", "profile", "smoke", "-y", "changes: {stage1.rounds: 1, stage2.overlap: 0.9}", "-p", "out_dir", tmp_path/"figures", "--no-progress-bar")
     assert done.returncode == 0, done.stderr[-3000:]
     told = json.loads((tmp_path/"figures"/"discover.json").read_text())
     assert KEYS <= told.keys() and told["profile"] == "smoke"
+    assert told["parameters"]["changes"] == {"stage1.rounds": 1, "stage2.overlap": 0.9} and len(told["nmi_by_round"]) == 2
     pictures = sorted((tmp_path/"figures").glob("*.png"))
     assert tmp_path/"figures"/"discover_yaw.png" in pictures
     for p in pictures: assert p.stat().st_size <= 800_000 and p.with_suffix(".json").exists(), p.name
     assert str(tmp_path) not in json.dumps(told)
 
-def test_discover_runs_from_nbs_and_with_nothing_seen(tmp_path):
+def test_discover_runs_from_nbs_and_with_nothing_seen(tmp_path, monkeypatch):
     "A threshold that no landmark reaches: coverage 0, and a forward error all the same."
-    done = papermill(Path(NOTEBOOK).name, tmp_path/"out.ipynb", "-y", "changes: {stage2.confident: 9.0, stage2.threshold: confident}", "-p", "out_dir", tmp_path, "--no-progress-bar", cwd=ROOT/"nbs")
-    assert done.returncode == 0, done.stderr[-3000:]
+    monkeypatch.chdir(ROOT/"nbs")
+    perform(ROOT/NOTEBOOK, dict(changes={"stage2.confident": 9.0, "stage2.threshold": "confident"}, out_dir=str(tmp_path)))
     told = json.loads((tmp_path/"discover.json").read_text())
     assert told["coverage"] == 0 and told["nme_backward"] is None and told["nme_forward"] > 0
     assert told["parameters"]["changes"] == {"stage2.confident": 9.0, "stage2.threshold": "confident"}

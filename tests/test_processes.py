@@ -12,7 +12,7 @@ WORK = """
 import sys
 sys.path.insert(0, sys.argv[1])
 import torch
-from conftest import outcome, small_config, small_heads
+from conftest import BRIEF, outcome, small_config, small_heads
 from lmdisc.clustering import places_of
 from lmdisc.correspondence import identities, next_labels, step_loss
 from lmdisc.discovery import discover, prepare
@@ -21,7 +21,7 @@ from lmdisc.networks import CorrespondenceNet, landmark_net
 from lmdisc.processes import by_first, state
 from lmdisc.training import Trainer, save_state
 
-config = small_config(**{"learning1.precision": "fp32", "learning2.precision": "fp32", "save_every": 1})
+config = small_config(**BRIEF, **{"learning1.precision": "fp32", "learning2.precision": "fp32"})
 images = small_heads()
 
 def gradients(net, loss):
@@ -33,7 +33,7 @@ def gradients(net, loss):
 
 def first_steps():
     "Gradients of a step of either stage."
-    start, n = prepare(images, config), config.stage1.clusters
+    start, n = prepare(images, config, sys.argv[2]), config.stage1.clusters
     torch.manual_seed(0)
     phi = CorrespondenceNet(config.net)
     psi = landmark_net(phi, n)
@@ -81,11 +81,11 @@ def test_gradients_agree(alone_and_together):
     for k in names: assert (one[k] - two[k]).norm() < 1e-3 * one[k].norm(), k
 
 def test_labels_of_one_network_are_the_same(alone_and_together):
-    "Keypoints, their clusters, and what a network detects and describes: to the bit."
+    "Keypoints, their clusters, and what a network detects: within 1e-2 px, since a batch of another size is summed in another order."
     (one, _), (two, _) = alone_and_together
     for name in ("labels.0", "harvest"):
         assert (~one[name].isnan()).any()
-        assert torch.equal(one[name].nan_to_num(), two[name].nan_to_num()), name
+        torch.testing.assert_close(one[name], two[name], rtol=0, atol=1e-2, equal_nan=True, msg=name)
 
 def same_points(a, b, near=1.5):
     "Clusters (P,) and (P,) of the points that two sets of labels (N, M, 2) have in common."
@@ -94,10 +94,10 @@ def same_points(a, b, near=1.5):
     return torch.arange(a.shape[1]).expand(common.shape)[common], apart.indices[common]
 
 def test_whole_runs_agree(alone_and_together):
-    "With every step training makes more of the order of sums; in a toy of 20 steps, points that both find are still grouped alike."
+    "With every step training makes more of the order of sums; in a toy of 8 steps, points that both find are still grouped alike."
     (one, first), (two, second) = alone_and_together
     assert first["K"] == second["K"]
-    for loss in ("contrast", "detector"): assert first["history"][0][loss] == pytest.approx(second["history"][0][loss], rel=1e-4)
+    for loss in ("contrast", "detector"): assert first["history"][0][loss] == pytest.approx(second["history"][0][loss], rel=1e-2)
     for r in range(1, len(first["history"]) + 1):
         assert normalized_mutual_info_score(*same_points(one[f"labels.{r}"], two[f"labels.{r}"])) > .7, r
 
@@ -109,7 +109,7 @@ def workers(parent):
 def test_one_dies_and_the_next_start_goes_on(alone_and_together, heads_set, tmp_path):
     runs, out = tmp_path/"runs", tmp_path/"out.safetensors"
     both = start(2, runs, out)
-    wait_for(both, runs, "stage1", 12)
+    wait_for(both, runs, "stage1", 5)
     os.kill(workers(both.pid)[1], signal.SIGKILL)
     assert both.wait(120) != 0 and not out.exists()
     again = start(2, runs, out)

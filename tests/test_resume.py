@@ -2,7 +2,7 @@
 import signal, subprocess, sys, time
 from pathlib import Path
 import numpy as np, pytest
-from lmdisc.discovery import discover, prepare
+from lmdisc.discovery import discover, find_correspondence, prepare
 from lmdisc.runs import kept
 from lmdisc.training import load_state
 from conftest import assert_same, outcome, small_config
@@ -52,7 +52,7 @@ def test_same_seed_twice(found, heads_set):
     assert_same(outcome(discover(heads_set, small_config())), outcome(found))
 
 def test_another_seed_is_another_run(found, heads_set):
-    assert not np.array_equal(discover(heads_set, small_config(1)).correspondence.centroids, found.correspondence.centroids)
+    assert not np.array_equal(find_correspondence(heads_set, small_config(1)).centroids, found.correspondence.centroids)
 
 def test_other_choices_and_other_pictures_are_other_runs(heads_set, tmp_path):
     configs = small_config(), small_config(**{"data.size": 96}), small_config(**{"stage2.overlap": .5})
