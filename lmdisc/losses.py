@@ -8,7 +8,7 @@ __all__ = ['heatmap_loss', 'where_loss', 'pairwise_distances', 'hinge', 'mean_wh
 
 # %% ../nbs/45_losses.ipynb #2ef5f6a0
 import torch
-from .processes import counted
+from .processes import count_per_process
 from .heatmaps import with_nowhere
 
 # %% ../nbs/45_losses.ipynb #88d7a2f7
@@ -21,7 +21,7 @@ def heatmap_loss(
     "Mean squared error of heatmaps (L_d of sections 3.2 and 3.3)."
     error = (1 + emphasis * target) * (predicted.float() - target) ** 2
     if used is None: return error.mean()
-    return (error.mean((2, 3)) * used).sum() / counted(used.sum())
+    return (error.mean((2, 3)) * used).sum() / count_per_process(used.sum())
 
 # %% ../nbs/45_losses.ipynb #39fb53d6
 def where_loss(
@@ -34,7 +34,7 @@ def where_loss(
     said, told = with_nowhere(maps).log_softmax(-1), target.float().flatten(2)
     told = told / told.sum(-1, keepdim=True).clamp_min(1e-9)
     each = -torch.where(there, (told * said[..., :-1]).sum(-1), absent * said[..., -1])
-    return each.sum() / counted(there.sum())
+    return each.sum() / count_per_process(there.sum())
 
 # %% ../nbs/45_losses.ipynb #a18f9fc1
 def pairwise_distances(a, b):                  # (B, P, d), (B, Q, d) -> (B, P, Q)
@@ -53,7 +53,7 @@ def hinge(
     return gap**2 if squared else gap
 
 # %% ../nbs/45_losses.ipynb #4cfe0872
-def mean_where(values, chosen): return (values * chosen).sum() / counted(chosen.sum())
+def mean_where(values, chosen): return (values * chosen).sum() / count_per_process(chosen.sum())
 
 # %% ../nbs/45_losses.ipynb #1ee771c3
 def contrastive_loss(
