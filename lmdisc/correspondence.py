@@ -170,7 +170,8 @@ def harvest(
         read = [sample(m, points.to(device)).cpu()[there] for m in (heat, maps)]
         return there.sum(1), to_pixels(points[there], STRIDE), read[0][:, 0], read[1]
     batches = torch.arange(len(crops)).split(batch)
-    counts, xy, score, descriptor = collect_rows(tqdm(map_batches(look, batches), desc="detect and describe", total=len(batches), leave=False))
+    found = tqdm(map_batches(look, batches), desc="detect and describe", total=len(batches), leave=False)
+    counts, xy, score, descriptor = collect_rows(found)
     return Keypoints(offsets_of(counts), xy, score, descriptor)
 
 # %% ../nbs/60_correspondence.ipynb #61f512c1

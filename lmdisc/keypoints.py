@@ -179,7 +179,8 @@ def detect_keypoints(
     boxes, batches = torch.as_tensor(crops.boxes, dtype=torch.float32), torch.arange(len(crops)).split(batch)
     find = lambda rows: [part.cpu() for part in detect_batch(
         detector, crops.batch(rows, device), boxes[rows].to(device), scales, threshold, nms, max_points, canvas, half_pixel)]
-    counts, xy, score, descriptor = collect_rows(tqdm(map_batches(find, batches), desc="keypoints", total=len(batches), disable=not progress))
+    found = tqdm(map_batches(find, batches), desc="keypoints", total=len(batches), disable=not progress)
+    counts, xy, score, descriptor = collect_rows(found)
     return Keypoints(offsets_of(counts), xy, score, descriptor)
 
 # %% ../nbs/20_keypoints.ipynb #1f9d8db6

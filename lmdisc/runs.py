@@ -4,12 +4,11 @@
 
 # %% auto #0
 __all__ = ['APART', 'FILE', 'module_file', 'parsed', 'syntax', 'imported', 'closure', 'source', 'Run', 'minutes_of', 'data_of',
-           'address', 'begin', 'circumstances', 'one_at_a_time', 'run_of', 'save_results', 'load_results', 'origins',
-           'outdated']
+           'address', 'circumstances', 'run_of', 'save_results', 'load_results', 'origins', 'outdated']
 
 # %% ../nbs/84_runs.ipynb #72cd26bc
 import ast, json, time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, is_dataclass
 from functools import cache
@@ -39,7 +38,6 @@ def parsed(name: str) -> ast.Module:
     tree.body = [s for s in tree.body if not (isinstance(s, ast.If) and ast.unparse(s.test) == "TYPE_CHECKING")]
     return tree
 
-# %% ../nbs/84_runs.ipynb #1d7516ed
 def _computes(statement):
     "False for imports, docstrings and `__all__`."
     if isinstance(statement, ast.Expr): return not isinstance(statement.value, ast.Constant)
@@ -48,10 +46,8 @@ def _computes(statement):
 
 _ANNOTATION = {ast.arg: "annotation", ast.FunctionDef: "returns"}
 
-def syntax(
-    node: ast.AST | list | object,    # a value of a field, too
-) -> list | str:
-    "What a syntax tree computes, as nested lists that are the same in every version of Python: empty fields are left out."
+def syntax(node: object) -> list | str:
+    "What a syntax tree, or a field of it, computes: nested lists, the same in every version of Python (empty fields are left out)."
     if isinstance(node, list): return [syntax(one) for one in node if _computes(one)]
     if not isinstance(node, ast.AST): return repr(node)
     if isinstance(node, ast.JoinedStr): node = ast.JoinedStr([v for v in node.values if getattr(v, "value", None) != ""]) # 3.12 adds ""
@@ -62,10 +58,8 @@ def syntax(
 APART = ("lmdisc.datasets", "lmdisc.provenance", "lmdisc.runs", "lmdisc.figures", # they make no result,
          "lmdisc.baselines.rates")                                                # or are part of its address
 
-def imported(
-    name: str,                        # of a module
-) -> set:                             # names of modules of this package that a result can depend on
-    "What a module imports."
+def imported(name: str) -> set:
+    "Names of the package's modules that a module imports, but for those `APART`."
     package = name if module_file(name).name == "__init__.py" else name.rpartition(".")[0]
     found = set()
     for node in ast.walk(parsed(name)):
@@ -114,35 +108,24 @@ def minutes_of(runs: list[Run]) -> float:
     "Minutes that these runs took together; a part that several of them rest on counts once."
     return round(sum({part: minutes for run in runs for part, minutes in run.about["parts"].items()}.values()), 2)
 
-# %% ../nbs/84_runs.ipynb #5ea28fcd
-def data_of(
-    pictures: "ImageSet | Crops",     # `ImageSet` or `Crops`
-) -> str:
+def data_of(pictures: "ImageSet | Crops") -> str:
     "The hash that stands for pictures in an address."
     if not pictures.data_hash:
-        raise ValueError(
-            "these pictures have no data_hash, so their runs cannot be told from those of others; give the set one, "
-            "or keep nothing (runs=None)")
+        raise ValueError("these pictures have no data_hash, so their runs cannot be told from those of others; "
+                         "give the set one, or keep nothing (runs=None)")
     return f"{pictures.data_hash}-{len(pictures)}"
 
-def address(
-    what: str,                        # kind of result
-    config: object,                   # dataclass, or anything JSON can hold
-    data: str,                        # from `data_of`
-    of: list,                         # modules that make it
-) -> str:
+def address(what: str, config: object, data: str, of: list) -> str: # as `run_of`; data from `data_of`
     "The name of a run's folder: kind, hash of configuration and data, hash of the source."
     config = asdict(config) if is_dataclass(config) else config
     asked = sha256(json.dumps([what, config, data], sort_keys=True, default=str).encode()).hexdigest()
     return f"{what}-{asked[:12]}-{source(*of)[:12]}"
 
 # %% ../nbs/84_runs.ipynb #52234d05
-FILE = "run.safetensors"              # of a run that is complete, in its folder
+FILE = "run.safetensors"              # in the folder of a run that is complete
 
-def begin(
-    folder: Path,                     # of a run
-) -> float:
-    "Record that an attempt begins; minutes that earlier attempts took until they were stopped."
+def _begin(folder):
+    "Record that an attempt begins; the minutes that earlier attempts took until they were stopped."
     note, before = folder/"begun.json", 0.0
     if note.exists():
         last = max(p.stat().st_mtime for p in folder.iterdir())
@@ -150,20 +133,13 @@ def begin(
     with whole_file(note) as part: part.write_text(json.dumps({"before": before}))
     return before
 
-def circumstances(
-    precision: str | None = None,     # "bf16" or "fp32"; None: no network is trained
-) -> dict:
+def circumstances(precision: str | None = None) -> dict: # None: no network is trained
     "What is not part of the address and may still matter: commit, versions, machine, precision."
     return {**commit(), "versions": versions_here(), "machine": machine(), **({"precision": precision} if precision else {})}
 
 @contextmanager
-def one_at_a_time(
-    folder: Path | None,              # of a run; None: no lock
-) -> Iterator[None]:
+def _locked(folder):
     "Hold the lock of a run; whoever comes second waits. The system frees the lock of a process that was killed."
-    if folder is None or not is_main():
-        yield
-        return
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder/"lock")
     try: lock.acquire(timeout=0)
@@ -173,7 +149,6 @@ def one_at_a_time(
     try: yield
     finally: lock.release()
 
-# %% ../nbs/84_runs.ipynb #58519399
 _MAKING = []                          # a dict for each run that is being made, the innermost last: minutes and parts of those it asks for
 
 def _note(run, minutes):
@@ -183,12 +158,10 @@ def _note(run, minutes):
         _MAKING[-1]["parts"] |= run.about["parts"]
 
 @contextmanager
-def _timed(
-    run: Run,                         # that is being made
-    name: str,                        # its address
-):
-    "Time what is done to make a run, without the time of other runs that it asks for."
-    before, began, others = broadcast(lambda: begin(run.folder)) if run.folder else 0.0, time.time(), dict(minutes=0.0, parts={})
+def _timed(run, name):
+    "Time what is done to make the run of this address, without the time of other runs that it asks for."
+    before = broadcast(lambda: _begin(run.folder)) if run.folder else 0.0
+    began, others = time.time(), dict(minutes=0.0, parts={})
     _MAKING.append(others)
     try: yield
     finally: _MAKING.pop()
@@ -202,7 +175,6 @@ def _save(run):
     for file in run.folder.glob("checkpoint*.safetensors"):
         with suppress(OSError): file.unlink()              # some systems keep a file that is mapped
 
-# %% ../nbs/84_runs.ipynb #1a1571a1
 @contextmanager
 def run_of(
     root: str | Path | None,          # folder of kept runs; None: nothing is kept
@@ -217,7 +189,7 @@ def run_of(
                  data=pictures.data_hash and data_of(pictures))
     name = f"{what}-{uuid4().hex}" if root is None else address(what, config, data_of(pictures), of)
     folder, began = None if root is None else Path(root)/name, time.time()
-    with one_at_a_time(folder):
+    with _locked(folder) if folder and is_main() else nullcontext():
         if folder and broadcast(lambda: (folder/FILE).exists()):
             tensors, record = load_state(folder/FILE)
             run = Run(record["rows"], tensors, record["about"], folder)
@@ -244,9 +216,7 @@ def save_results(
     listed = ",\n".join(json.dumps(plain(dict(label=label, about=run.about, rows=run.rows))) for label, run in runs)
     with whole_file(path) as part: part.write_text(f'{{"told": {json.dumps(plain(told))},\n"runs": [\n{listed}\n]}}\n')
 
-def load_results(
-    path: Path,                       # .json file
-) -> tuple[list, dict]:               # [(label, `Run`), ...], what else was given
+def load_results(path: Path) -> tuple[list, dict]: # [(label, `Run`), ...], what else was given
     "What `save_results` wrote."
     if not path.exists():
         raise FileNotFoundError(f"there is no {path}: nothing was measured that could be drawn; run the notebook without draw=True")
@@ -256,7 +226,6 @@ def load_results(
     def tensors_of_run(i): return {k.split(".", 1)[1]: v for k, v in tensors.items() if k.startswith(f"{i}.")}
     return [(r["label"], Run(r["rows"], tensors_of_run(i), r["about"])) for i, r in enumerate(record["runs"])], record["told"]
 
-# %% ../nbs/84_runs.ipynb #69286f4c
 def origins(runs: list[Run]) -> dict:
     "How runs were made, for the provenance of what is drawn from them."
     def each(key): return [json.loads(v) for v in sorted({json.dumps(run.about[key], sort_keys=True) for run in runs if key in run.about})]

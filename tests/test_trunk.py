@@ -1,4 +1,4 @@
-"A discovery on a trunk that already sees, and the paper's own form beside it."
+"A discovery on a pretrained trunk, and the paper's own form beside it."
 import numpy as np, pytest, torch
 from lmdisc.datasets.heads import heads
 from lmdisc.discovery import discover, profile
@@ -39,7 +39,7 @@ def test_the_profile_for_a_gpu_runs_without_one():
         discover(heads(24, 8, size=64), profile("gpu", few | {"stage1.threshold": 0.999}))
 
 @pytest.mark.parametrize("wrong, message", [
-    ({"net.trunk": "resnet"}, "there is no trunk 'resnet'"), ({"net.trunk": "hourglass"}, "keep needs a trunk that already sees"),
+    ({"net.trunk": "resnet"}, "there is no trunk 'resnet'"), ({"net.trunk": "hourglass"}, "keep needs a pretrained trunk"),
     ({"net.descriptor": 32}, "64 channels, not 32"), ({"stage1.grouping": "trees"}, "grouping is 'kmeans' or 'chains', not 'trees'"),
     ({"stage1.loss": "l1"}, "loss is 'margin' or 'softmax', not 'l1'"), ({"stage2.threshold": "half"}, "threshold is one of confident, groups")])
 def test_a_choice_that_is_none_is_named(wrong, message):
