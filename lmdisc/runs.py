@@ -167,7 +167,6 @@ def _timed(run, name):
     finally: _MAKING.pop()
     minutes = (time.time() - began) / 60
     run.about["parts"] = others["parts"] | {name: before + minutes - others["minutes"]}
-    _note(run, minutes)
 
 def _save(run):
     "Write a run, and delete its checkpoints."
@@ -193,7 +192,6 @@ def run_of(
         if folder and broadcast(lambda: (folder/FILE).exists()):
             tensors, record = load_state(folder/FILE)
             run = Run(record["rows"], tensors, record["about"], folder)
-            _note(run, (time.time() - began) / 60)
             yield run
         else:
             run = Run(None, {}, about, folder)
@@ -203,6 +201,7 @@ def run_of(
             run.rows, run.about = plain(run.rows), plain(about | circumstances(precision) | {"parts": parts})
             if folder and is_main(): _save(run)
             wait_for_everyone()
+        _note(run, (time.time() - began) / 60)
 
 # %% ../nbs/84_runs.ipynb #f19d5316
 def save_results(
