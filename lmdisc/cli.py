@@ -109,7 +109,7 @@ def run_discover(args):
     "`lmdisc discover`."
     from lmdisc.discovery import profile
     from lmdisc.finding import found_boxes
-    from lmdisc.processes import by_first
+    from lmdisc.processes import on_main
     from lmdisc.reliability import best_run
     started, out = time.time(), Path(args.out)
     chosen = {"initial.detector": args.detector, "data.n_images": args.n_images}
@@ -121,8 +121,8 @@ def run_discover(args):
     images, finder = found_boxes(images, None, out/"checkpoints") if args.find else (images, None)
     found, table, tried = best_run(images, config, out/"checkpoints", args.seeds, args.clusters)
     if runs > 1: print(tried.round(2).to_string(index=False))
-    with by_first() as me:
-        if me: write_discovery(args, started, found, table, images, unreadable, finder)
+    with on_main() as main:
+        if main: write_discovery(args, started, found, table, images, unreadable, finder)
 
 def write_discovery(args, started, found, table, images, unreadable, finder): # what `run_discover` found
     "All that `lmdisc discover` leaves in its folder, and what it says."

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import faiss, numpy as np, torch
 import torch.nn.functional as F
 from scipy.optimize import linear_sum_assignment
-from .rows import gathered
+from .rows import collect_rows
 from .keypoints import Keypoints
 
 # %% ../nbs/40_clustering.ipynb #73fee309
@@ -136,7 +136,7 @@ def label(
     "Assign keypoints to clusters (equation 1) and drop those that lie far from theirs."
     offsets, space = keypoints.offsets, keypoints.descriptor if space is None else space
     of = lambda a, b: nearest_of(space[offsets[a]:offsets[b]], offsets[a:b + 1] - offsets[a], centroids)
-    found, own, least, nearest = gathered(of(a, b) for a, b in blocks_of(offsets))
+    found, own, least, nearest = collect_rows(of(a, b) for a, b in blocks_of(offsets))
     labels = Labels(keypoints.offsets, keypoints.xy, keypoints.score, keypoints.descriptor, found, own)
     return labels.select((found >= 0) & (own <= limits_of(least, nearest, len(centroids), tolerance, first)[found]))
 

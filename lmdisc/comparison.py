@@ -20,7 +20,8 @@ from .images import sha256
 from .evaluation import (annotated, area, ced, floor, forward_by_yaw, forward_errors, mean_auc, mean_shape_errors, nme,
                                point_errors, score)
 from .figures import nearest_to
-from .runs import address, data_of, kept
+from .runs import address, data_of, run_of
+from .training import precision_of
 from .discovery import change, discover, split_crops
 from .measures import as_placed, placed_row
 from .baselines.common import n_drawn
@@ -93,16 +94,18 @@ def method_points(
     train, test = split_crops(images, config)
     choices = dict(method=method, K=K, rate=rate, config=config_of(method, config))
     what, of = f"points_{method}", source_of(method)
-    def make(folder):
-        if more and runs:             # it learns once, whatever it looks at
-            method_points(method, K, images, config, runs, lr)
-            folder = Path(runs)/address(what, choices | {"more": {}}, data_of(images), of)
-        detector = detector_of(method, K, images, config, runs, rate, folder)
-        seen = {name: predicted(detector, crops) for name, crops in (dict(train=train, test=test) | more).items()}
-        return [], ({name: xy for name, (xy, *_) in seen.items()} | {"test_score": seen["test"][1]}
-                    | {f"{name}_placed": placed for name, (*_, placed) in seen.items()})
     looked = {"more": {name: c.data_hash for name, c in more.items()}}
-    return kept(make, runs, what, choices | looked, images, of, config.learning1)
+    with run_of(runs, what, choices | looked, images, of, precision_of(config.learning1)) as run:
+        if run.missing:
+            folder = run.folder
+            if more and runs:         # it learns once, whatever it looks at
+                method_points(method, K, images, config, runs, lr)
+                folder = Path(runs)/address(what, choices | {"more": {}}, data_of(images), of)
+            detector = detector_of(method, K, images, config, runs, rate, folder)
+            seen = {name: predicted(detector, crops) for name, crops in (dict(train=train, test=test) | more).items()}
+            run.fill([], {name: xy for name, (xy, *_) in seen.items()} | {"test_score": seen["test"][1]}
+                         | {f"{name}_placed": placed for name, (*_, placed) in seen.items()})
+    return run
 
 def config_of(method, config):        # -> dict
     "What of a configuration a method depends on: all but how often checkpoints are written."

@@ -14,9 +14,9 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from tqdm.auto import tqdm
-from .processes import all_here, first, share, spread, told
+from .processes import broadcast, is_main, local_rows, map_batches, wait_for_everyone
 from .images import Crops, to_cells, to_pixels
-from .rows import gathered, picked
+from .rows import collect_rows, select_rows
 from .keypoints import Keypoints, offsets_of, padded
 from .heatmaps import draw_gaussians, peaks, sample
 from .released import Released
@@ -104,7 +104,7 @@ def fetch(
     generator, device,
 ):                                    # pictures (B, 3, S, S), xy (B, P, 2) cells, there (B, P) bool, identity (B, P) int64
     "Augmented pictures of a step, their points in map cells; where several processes share it, this one's."
-    (rows, mine), of = share(len(index), 2), len(index)
+    (rows, mine), of = local_rows(len(index), 2), len(index)
     index = index[rows]
     xy, there = padded(labels.xy, labels.offsets, index)
     who, _ = padded(identity, labels.offsets, index)
@@ -170,7 +170,8 @@ def harvest(
         read = [sample(m, points.to(device)).cpu()[there] for m in (heat, maps)]
         return there.sum(1), to_pixels(points[there], STRIDE), read[0][:, 0], read[1]
     batches = torch.arange(len(crops)).split(batch)
-    counts, xy, score, descriptor = gathered(tqdm(spread(look, batches), desc="detect and describe", total=len(batches), leave=False))
+    found = tqdm(map_batches(look, batches), desc="detect and describe", total=len(batches), leave=False)
+    counts, xy, score, descriptor = collect_rows(found)
     return Keypoints(offsets_of(counts), xy, score, descriptor)
 
 # %% ../nbs/60_correspondence.ipynb #61f512c1
@@ -195,7 +196,7 @@ def carried_over(
     size = torch.bincount(old.cluster, minlength=n_clusters)
     if (size == 0).any(): return None
     place = torch.arange(len(points)) - points.offsets[points.image]
-    return mean_descriptors(picked(points.descriptor, place < old.counts[points.image]), old.cluster, n_clusters)
+    return mean_descriptors(select_rows(points.descriptor, place < old.counts[points.image]), old.cluster, n_clusters)
 
 # %% ../nbs/60_correspondence.ipynb #2651d4b3
 def clustered(
@@ -228,15 +229,15 @@ def next_labels(
         init = carried_over(points, old, stage.clusters) if not released.cold_centroids else None
         found, centroids = clustered(points, stage, crops.size, seed, init, released)
         return replace(labels if alone else found, descriptor=None), centroids
-    return told(decide)
+    return broadcast(decide)
 
 # %% ../nbs/60_correspondence.ipynb #3f08c2da
 def laid_down(labels, checkpoint, r): # `Labels`, Path or None, round -> `Labels`
     "The labels that round `r` begins with, on disk where there is a checkpoint."
     if not checkpoint: return labels
     path = checkpoint.with_name(f"{checkpoint.stem}-labels-{r}.safetensors")
-    if labels is not None and first(): save_state(path, {k: v for k, v in vars(labels).items() if v is not None}, {})
-    all_here()
+    if labels is not None and is_main(): save_state(path, {k: v for k, v in vars(labels).items() if v is not None}, {})
+    wait_for_everyone()
     return Labels(**load_state(path)[0])
 
 def pack(centroids, history, trainer):
@@ -273,13 +274,13 @@ def recover_correspondence(
     "Stage 1 (section 3.2): warm-up and self-training rounds."
     ends = round_ends(stage)
     trainer = Trainer(net, learning, ends[-1], seed)
-    if told(lambda: bool(checkpoint) and checkpoint.exists()): rounds, centroids, history = unpack(checkpoint, trainer)
+    if broadcast(lambda: bool(checkpoint) and checkpoint.exists()): rounds, centroids, history = unpack(checkpoint, trainer)
     else:
         begin = replace(labels, score=torch.ones(len(labels)), descriptor=None)
         rounds, centroids, history = [laid_down(begin, checkpoint, 0)], None, []
     def save():
         state = pack(centroids, history, trainer)
-        if checkpoint and first(): save_state(checkpoint, *state)
+        if checkpoint and is_main(): save_state(checkpoint, *state)
     for r in range(len(history), len(ends)):
         labels, pairs, trust = rounds[-1], stage.pairs if r else stage.warmup_pairs, stage.trust if r else 1.0
         if stage.pairs == "augmented": pairs = "augmented"

@@ -13,18 +13,18 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 import numpy as np, torch
 from accelerate import Accelerator
-from .processes import told
+from .processes import broadcast
 from .images import Crops, ImageSet, OneLine
 from .keypoints import Keypoints, describe_keypoints, detect_keypoints, evenly, mixture, remove_outliers
 from .released import Released
 from .augment import Augment
 from .clustering import Labels, label, places_of
 from .networks import CorrespondenceNet, LandmarkNet, NetConfig
-from .training import Learning
+from .training import Learning, precision_of
 from .correspondence import Stage1, clustered, recover_correspondence
 from .landmarks import LandmarkDetector, Stage2, learn_landmarks
 from .evaluation import Scores, annotated, correspondence_scores, mean_shape_errors, score
-from .runs import Run, kept
+from .runs import Run, run_of
 
 # %% ../nbs/90_discovery.ipynb #96e743a9
 @dataclass(frozen=True)
@@ -137,13 +137,14 @@ def generic_keypoints(
 ) -> Keypoints:
     "What the generic detector finds (section 4), or the mixture that `share_real` asks for."
     one, off = config.initial, config.released.half_pixel
-    if one.share_real is None:
-        make = lambda _: ([], tensors_of(detect_keypoints(crops, one.detector, threshold=one.least_score or None, half_pixel=off)))
-        choices, of = (one.detector, one.least_score, off), ["lmdisc.keypoints"]
-    else:
-        make = lambda _: ([], tensors_of(mixed_keypoints(crops, one, config.seed)))
-        choices, of = (one.detector, one.share_real, one.n_points, config.seed), ["lmdisc.discovery"]
-    return Keypoints(**kept(make, runs, "keypoints", choices, crops, of).tensors)
+    if one.share_real is None: choices, of = (one.detector, one.least_score, off), ["lmdisc.keypoints"]
+    else: choices, of = (one.detector, one.share_real, one.n_points, config.seed), ["lmdisc.discovery"]
+    with run_of(runs, "keypoints", choices, crops, of) as run:
+        if run.missing:
+            found = (mixed_keypoints(crops, one, config.seed) if one.share_real is not None else
+                     detect_keypoints(crops, one.detector, threshold=one.least_score or None, half_pixel=off))
+            run.fill([], tensors_of(found))
+    return Keypoints(**run.tensors)
 
 # %% ../nbs/90_discovery.ipynb #eaeb785f
 def enough(keypoints, config):
@@ -186,7 +187,7 @@ def prepare(images, config, runs=None): # `ImageSet`, `Config`, folder of kept r
     "Crops, initial keypoints and their clusters."
     train, test = split_crops(images, config)
     keypoints = remove_outliers(generic_keypoints(train, config, runs), config.initial.outliers)
-    return Prepared(train, test, keypoints, *told(lambda: initial_clusters(keypoints, config, train.size)))
+    return Prepared(train, test, keypoints, *broadcast(lambda: initial_clusters(keypoints, config, train.size)))
 
 # %% ../nbs/90_discovery.ipynb #df52ed4b
 def stage1_alone(config):             # `Config`
@@ -233,8 +234,8 @@ def train_correspondence(start, config, folder): # `Prepared`, `Config`, for che
 
 def find_correspondence(images, config, runs=None, start=None): # `Prepared`; None: from scratch -> `Correspondence`
     "Stage 1 (section 3.2), read if it was run before."
-    make = lambda folder: train_correspondence(start or prepare(images, config, runs), config, folder)
-    run = kept(make, runs, "stage1", stage1_alone(config), images, ["lmdisc.discovery"], config.learning1)
+    with run_of(runs, "stage1", stage1_alone(config), images, ["lmdisc.discovery"], precision_of(config.learning1)) as run:
+        if run.missing: run.fill(*train_correspondence(start or prepare(images, config, runs), config, run.folder))
     parts, net = grouped(run.tensors), CorrespondenceNet(config.net)
     net.load_state_dict(parts.pop("net"))
     centroids = parts.pop("centroids")["all"]
@@ -253,8 +254,9 @@ def train_landmarks(start, found, config, folder): # `Prepared`, `Correspondence
 
 def find_landmarks(images, config, runs, start, found): # -> `LandmarkDetector`, history
     "Stage 2 (section 3.3), read if it was run before."
-    make = lambda folder: train_landmarks(start, found, config, folder)
-    run = kept(make, runs, "stage2", replace(config, save_every=0), images, ["lmdisc.discovery"], config.learning2)
+    choices = replace(config, save_every=0)
+    with run_of(runs, "stage2", choices, images, ["lmdisc.discovery"], precision_of(config.learning2)) as run:
+        if run.missing: run.fill(*train_landmarks(start, found, config, run.folder))
     psi = LandmarkNet(run.rows[-1]["landmarks"], config.net)
     psi.load_state_dict(run.tensors)
     size, margin = config.data.size, config.data.margin

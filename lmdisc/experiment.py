@@ -16,7 +16,8 @@ from types import SimpleNamespace
 import matplotlib.pyplot as plt, pandas as pd
 from tqdm import tqdm
 from .provenance import checkout, output_folder, save_record, save_table, version_of
-from .runs import Run, circumstances, kept, load_results, minutes_of, origins, outdated, save_results, source
+from .runs import Run, circumstances, load_results, minutes_of, origins, outdated, run_of, save_results, source
+from .training import precision_of
 from .figures import save_figure, set_style
 from .discovery import change, restored
 from .protocols import Arm, budget, caption, listed, of_set, pictures, sweep_profile
@@ -35,7 +36,11 @@ def measured(measure, images, config, runs, given): # -> `Run`
     "One run: measured once under its source, configuration and data."
     name, of, choices = measure.__name__, [measure.__module__], {"config": asdict(config) | {"save_every": 0}, "given": given}
     try:
-        return kept(lambda _: measure(images, config, runs, **given), runs, name, choices, images, of, config.learning1)
+        with run_of(runs, name, choices, images, of, precision_of(config.learning1)) as run:
+            if run.missing:
+                result = measure(images, config, runs, **given)
+                run.fill(*(result if isinstance(result, tuple) else [result]))
+        return run
     except STOPS as e:
         return Run([{"stopped": str(e)}], {}, {"of": of, "source": source(*of), "parts": {}, **circumstances()})
 

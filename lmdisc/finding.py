@@ -22,7 +22,7 @@ from .detectors import open_detector
 from .training import load_state, save_state
 from .landmarks import LandmarkDetector
 from .evaluation import nme, score
-from .runs import kept
+from .runs import run_of
 from .discovery import Config, discover
 
 # %% ../nbs/94_finding.ipynb #58171b64
@@ -448,11 +448,14 @@ def found_boxes(
 ) -> tuple[ImageSet, Finder]:         # the same pictures with boxes, the unsure ones in a split "unsure"; and what finds boxes in others
     "Pictures without boxes, and where their object is."
     train = images.split("train") if "train" in images.fields.get("split", ()) else images
-    make = lambda _: ([], learn_finder(train, how, progress).tensors)
-    finder = Finder(kept(make, runs, "finder", how, train, ["lmdisc.finding"]).tensors, how)
-    look = lambda _: ([], dict(zip(("boxes", "score"), map(torch.from_numpy, finder.scored_boxes(images, progress)))))
-    seen = kept(look, runs, "found", how, images, ["lmdisc.finding"]).tensors
-    found = sure_alone(boxed(images, seen["boxes"].numpy()), seen["score"].numpy(), how.learned)
+    with run_of(runs, "finder", how, train, ["lmdisc.finding"]) as learnt:
+        if learnt.missing: learnt.fill([], learn_finder(train, how, progress).tensors)
+    finder = Finder(learnt.tensors, how)
+    with run_of(runs, "found", how, images, ["lmdisc.finding"]) as run:
+        if run.missing:
+            boxes, score = finder.scored_boxes(images, progress)
+            run.fill([], dict(boxes=torch.from_numpy(boxes), score=torch.from_numpy(score)))
+    found = sure_alone(boxed(images, run.tensors["boxes"].numpy()), run.tensors["score"].numpy(), how.learned)
     return (found, finder) if config is None else better_boxes(images, found, finder, config, runs)
 
 def sure_alone(images, score, share): # (N,), 0...1 -> `ImageSet`; of the pictures to learn from, the unsure are of the split "unsure"

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np, torch, torch.nn.functional as F, faiss
 from tqdm.auto import tqdm
 from .images import Crops, OneLine
-from .rows import gathered, picked
-from .processes import spread
+from .rows import collect_rows, select_rows
+from .processes import map_batches
 from .detectors import Detector, open_detector
 
 # %% ../nbs/20_keypoints.ipynb #f1afda36
@@ -49,7 +49,7 @@ class Keypoints(OneLine):
         "The points where `keep` (P,) bool holds; pictures stay, even empty ones."
         counts = torch.bincount(self.image[keep], minlength=self.n_images)
         rows = [f.name for f in fields(self) if f.name != "offsets" and getattr(self, f.name) is not None]
-        return replace(self, offsets=offsets_of(counts), **{name: picked(getattr(self, name), keep) for name in rows})
+        return replace(self, offsets=offsets_of(counts), **{name: select_rows(getattr(self, name), keep) for name in rows})
 
 # %% ../nbs/20_keypoints.ipynb #d5cf1631
 def padded(
@@ -179,7 +179,8 @@ def detect_keypoints(
     boxes, batches = torch.as_tensor(crops.boxes, dtype=torch.float32), torch.arange(len(crops)).split(batch)
     find = lambda rows: [part.cpu() for part in detect_batch(
         detector, crops.batch(rows, device), boxes[rows].to(device), scales, threshold, nms, max_points, canvas, half_pixel)]
-    counts, xy, score, descriptor = gathered(tqdm(spread(find, batches), desc="keypoints", total=len(batches), disable=not progress))
+    found = tqdm(map_batches(find, batches), desc="keypoints", total=len(batches), disable=not progress)
+    counts, xy, score, descriptor = collect_rows(found)
     return Keypoints(offsets_of(counts), xy, score, descriptor)
 
 # %% ../nbs/20_keypoints.ipynb #1f9d8db6
@@ -201,8 +202,8 @@ def describe_keypoints(
         xy, there = padded(keypoints.xy, keypoints.offsets, rows)
         _, maps = detector(zoom(crops.batch(rows, device), 1, canvas).contiguous(memory_format=torch.channels_last))
         return [detector.describe(maps, (xy.to(device) + 0.5) * (canvas / crops.size) - 0.5).cpu()[there]]
-    found = tqdm(spread(describe, batches), desc="descriptors", total=len(batches), disable=not progress)
-    return replace(keypoints, descriptor=gathered(found)[0])
+    found = tqdm(map_batches(describe, batches), desc="descriptors", total=len(batches), disable=not progress)
+    return replace(keypoints, descriptor=collect_rows(found)[0])
 
 # %% ../nbs/20_keypoints.ipynb #32c3a06b
 def index_of(

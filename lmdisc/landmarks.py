@@ -13,9 +13,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 import faiss, numpy as np, torch
 from tqdm.auto import tqdm
-from .processes import bare, first, share, spread, told
+from .processes import broadcast, is_main, local_rows, map_batches, unwrapped
 from .images import Crops, ImageSet, crops_of, to_cells, to_pixels, whole_file
-from .rows import gathered
+from .rows import collect_rows
 from .heatmaps import decode, draw_channels
 from .released import Released
 from .augment import Augment
@@ -73,7 +73,7 @@ def absence(
     labelled, index = (~places[asked].isnan().any(-1)).float(), faiss.IndexFlatL2(view.shape[1])
     index.add(view[asked].numpy())
     near = lambda some: torch.from_numpy(index.search(some.numpy(), min(200, max(1, round(share * len(asked)))))[1])
-    rate = gathered([labelled[some].mean(1)] for part in view.split(4096) for some in near(part).split(1000))[0]
+    rate = collect_rows([labelled[some].mean(1)] for part in view.split(4096) for some in near(part).split(1000))[0]
     commonest = rate.max(0).values
     return (1 - rate / commonest.clamp_min(1e-9)) * (commonest > 0)
 
@@ -93,7 +93,7 @@ def landmark_loss(
     def loss(model, generator):
         index, device = rich[torch.randint(len(rich), (stage.batch,),
                                            generator=generator)], next(model.parameters()).device
-        rows, mine = share(stage.batch)
+        rows, mine = local_rows(stage.batch)
         index = index[rows]
         xy = places[index].to(device)
         pictures, xy, there = (v[mine] for v in augment(crops.raw(index, device), xy.nan_to_num(), ~xy.isnan().any(-1), generator,
@@ -102,7 +102,7 @@ def landmark_loss(
         seen = to_cells(xy, STRIDE).where(there[..., None], torch.nan)
         target = draw_channels(seen, maps.shape[-2:], **style)
         absent = empty[index][mine].to(device)
-        if bare(model).config.maps == "where": return {"detector": where_loss(maps, target, there, absent)}
+        if unwrapped(model).config.maps == "where": return {"detector": where_loss(maps, target, there, absent)}
         return {"detector": heatmap_loss(maps, target, torch.where(there, 1., absent), stage.emphasis)}
     return loss
 
@@ -119,7 +119,8 @@ def detect(
     def look(index):
         with torch.no_grad(): maps = model.eval().heat(crops.batch(index, device))
         return [v.cpu() for v in decode(maps, -torch.inf, not released.whole_cells, released.wrap)]
-    cells, score = gathered(tqdm(spread(look, batches), desc="detect landmarks", total=len(batches), leave=False))
+    found = tqdm(map_batches(look, batches), desc="detect landmarks", total=len(batches), leave=False)
+    cells, score = collect_rows(found)
     seen = score >= torch.as_tensor(threshold)
     return to_pixels(cells.where(seen[..., None], torch.nan), STRIDE), score
 
@@ -155,7 +156,7 @@ def merge(stage, model, crops, places, released=Released()):
     "Who fires with whom, who keeps whom (section 3.3)."
     (xy, score), population = finds(model, crops, places, released), (~places.isnan().any(-1)).sum(0)
     together = lambda: overlaps(to_cells(xy, STRIDE), score, stage.radius, stage.confident)
-    return absorb(places, told(lambda: absorbers(together(), population, stage.overlap)))
+    return absorb(places, broadcast(lambda: absorbers(together(), population, stage.overlap)))
 
 def renew(stage, model, crops, places, released=Released()):
     "Labels that Ψ is sure of, where they are asked for."
@@ -210,13 +211,13 @@ def learn_landmarks(
     trainer, ends = Trainer(landmark_net(phi, n_clusters), learning, stage.steps, seed), [*merge_steps(stage), stage.steps]
     alive = lambda: (~places.isnan().any(-1)).any(0)
     history = [{"step": 0, "landmarks": int(alive().sum())}]
-    if told(lambda: bool(checkpoint) and checkpoint.exists()):
+    if broadcast(lambda: bool(checkpoint) and checkpoint.exists()):
         tensors, record = load_state(checkpoint)
         trainer.restore(tensors, record)
         places, history = tensors["places"], record["history"]
     def save():
         tensors, record = trainer.state()
-        if checkpoint and first(): save_state(checkpoint, tensors | {"places": places}, record | {"history": history})
+        if checkpoint and is_main(): save_state(checkpoint, tensors | {"places": places}, record | {"history": history})
     for i in range(len(history) - 1, len(ends)):
         start = ends[i - 1] if i else 0
         settled = 0 < stage.settled <= start

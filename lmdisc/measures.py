@@ -17,7 +17,7 @@ from .evaluation import (annotated, cluster_scores, described, detection_scores,
 from .figures import nearest_to
 from .quality import best_landmarks, repeatability
 from .discovery import change, discover, find_correspondence, generic_keypoints, prepare, split_crops, tensors_of
-from .runs import kept
+from .runs import run_of
 from .protocols import PAPER_FORM, as_in_paper
 
 # %% ../nbs/93_measures.ipynb #17bd74bf
@@ -26,10 +26,11 @@ def described_by(
     runs=None,                        # folder of kept runs
 ):                                    # `Keypoints` with descriptors, (P,) int64: the landmark of each
     "Annotated landmarks with descriptors of a generic detector."
-    def make(_):
-        points, which = described(detector, crops)
-        return [], tensors_of(points) | {"which": which}
-    tensors = dict(kept(make, runs, "described", detector, crops, ["lmdisc.evaluation"]).tensors)
+    with run_of(runs, "described", detector, crops, ["lmdisc.evaluation"]) as run:
+        if run.missing:
+            points, which = described(detector, crops)
+            run.fill([], tensors_of(points) | {"which": which})
+    tensors = dict(run.tensors)
     which = tensors.pop("which")
     return Keypoints(**tensors), which
 

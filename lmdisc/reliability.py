@@ -17,7 +17,6 @@ from .heatmaps import sample
 from .landmarks import LandmarkDetector
 from .quality import repeatability
 from .chosen import ChosenLandmarks
-from .runs import kept
 from .discovery import Config, Discovery, change, discover
 
 # %% ../nbs/94_reliability.ipynb #21482883

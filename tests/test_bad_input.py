@@ -154,7 +154,7 @@ def test_to_crop_and_back(xy, i, margin, size, side):
 def test_mapped_crops_equal_those_in_memory(tmp_path, monkeypatch):
     in_memory = noise_set().crops(16, progress=False)
     monkeypatch.setenv("LMDISC_CACHE", str(tmp_path))
-    monkeypatch.setattr(images, "IN_MEMORY", 1000)
+    monkeypatch.setattr(images, "CROPS_IN_MEMORY", 1000)
     mapped = noise_set().crops(16, progress=False)
     assert isinstance(mapped.pixels, np.memmap) and not mapped.pixels.flags.writeable
     assert (mapped.pixels == in_memory.pixels).all()

@@ -18,7 +18,7 @@ from lmdisc.correspondence import identities, next_labels, step_loss
 from lmdisc.discovery import discover, prepare
 from lmdisc.landmarks import landmark_loss
 from lmdisc.networks import CorrespondenceNet, landmark_net
-from lmdisc.processes import by_first, state
+from lmdisc.processes import on_main, state
 from lmdisc.training import Trainer, save_state
 
 config = small_config(**BRIEF, **{"learning1.precision": "fp32", "learning2.precision": "fp32"})
@@ -49,8 +49,8 @@ tensors = first_steps() if "gradients" in sys.argv else {}
 found = discover(images, config, sys.argv[2])
 more, record = outcome(found)
 labels = {f"labels.{r}": places_of(one, config.stage1.clusters) for r, one in enumerate(found.correspondence.rounds)}
-with by_first() as me:
-    if me: save_state(sys.argv[3], tensors | more | labels, record | {"processes": state().num_processes})
+with on_main() as main:
+    if main: save_state(sys.argv[3], tensors | more | labels, record | {"processes": state().num_processes})
 """
 
 def start(processes, runs, out, *more):

@@ -3,7 +3,7 @@ import signal, subprocess, sys, time
 from pathlib import Path
 import numpy as np, pytest
 from lmdisc.discovery import discover, find_correspondence, prepare
-from lmdisc.runs import kept
+from lmdisc.runs import run_of
 from lmdisc.training import load_state
 from conftest import assert_same, outcome, small_config
 
@@ -57,7 +57,8 @@ def test_another_seed_is_another_run(found, heads_set):
 def test_other_choices_and_other_pictures_are_other_runs(heads_set, tmp_path):
     configs = small_config(), small_config(**{"data.size": 96}), small_config(**{"stage2.overlap": .5})
     for images in (heads_set, heads_set.take(range(30))):
-        for config in configs: kept(lambda _: [], tmp_path, "x", config, images, ["lmdisc.losses"])
+        for config in configs:
+            with run_of(tmp_path, "x", config, images, ["lmdisc.losses"]) as run: run.fill([])
     assert len(list(tmp_path.iterdir())) == 6
 
 def test_minutes_are_those_of_training(heads_set, tmp_path):
@@ -69,7 +70,10 @@ def test_minutes_are_those_of_training(heads_set, tmp_path):
             (folder/f"attempt{len(attempts)}").touch()
             raise KeyboardInterrupt
         return [{}]
-    once = lambda: kept(slow, tmp_path, "slow", {}, heads_set, ["lmdisc.losses"])
+    def once():
+        with run_of(tmp_path, "slow", {}, heads_set, ["lmdisc.losses"]) as run:
+            if run.missing: run.fill(slow(run.folder))
+        return run
     with pytest.raises(KeyboardInterrupt): once()
     first, again = once(), once()
     assert first.minutes == again.minutes and .9 / 60 < first.minutes < 2 / 60

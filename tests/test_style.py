@@ -45,7 +45,7 @@ SURFACE = {                           # what users call, by module
     "clustering": "kmeans mean_descriptors squared_distances assign limits label cluster places_of",
     "chains": "similar_pictures links chain",
     "losses": "heatmap_loss hinge contrastive_loss softmax_loss", "networks": "landmark_net keep_channels",
-    "training": "save_state load_state rate", "correspondence": "trusted identities harvest clustered next_labels recover_correspondence",
+    "training": "save_state load_state learning_rate", "correspondence": "trusted identities harvest clustered next_labels recover_correspondence",
     "merging": "overlaps absorbers", "landmarks": "detect absorb landmark_loss learn_landmarks LandmarkDetector.predict",
     "quality": "repeatability best_landmarks",
     "completion": "complete",
@@ -53,7 +53,7 @@ SURFACE = {                           # what users call, by module
                   "cumulative_landmark_error neighbour_purity silhouette described cluster_scores correspondence_scores",
     "chosen": "rename keep drop same learned_points left_out_errors load ChosenLandmarks.predict",
     "reliability": "off_the_others cycle reliability best_run correlations",
-    "provenance": "provenance save_table save_record", "runs": "kept", "figures": "show_points plot_yaw_strip plot_followed save_figure",
+    "provenance": "provenance save_table save_record", "runs": "run_of", "figures": "show_points plot_yaw_strip plot_followed save_figure",
     "display": "thumbnail sheet", "estimator": "LandmarkDiscovery.fit LandmarkDiscovery.predict LandmarkDiscovery.transform",
     "export": "needs export_csv export_coco export_dlc export_sleap", "portable": "export_onnx",
     "finding": "scenes boxed learn_finder found_boxes agreed inside clipped Finder.boxes Finder.candidates",
@@ -61,7 +61,7 @@ SURFACE = {                           # what users call, by module
     "exploration": "gathered explored", "explorer": "Controls Explorer",
     "report": "report", "shipped": "folder_of make_heads", "video": "frames write_video smoothed track_video",
     "protocols": "sweep_profile pictures as_in_paper listed caption",
-    "processes": "told spread share", "rows": "picked gathered", "datasets.recombined": "recombined",
+    "processes": "broadcast map_batches local_rows", "rows": "collect_rows select_rows", "datasets.recombined": "recombined",
     "speed": "watch_discovery discovery_cost curve exponents training_speed matmul_speed prediction_speed eight_bits face_mesh_speed"}
 
 @pytest.mark.parametrize("module", SURFACE)
@@ -93,7 +93,7 @@ def test_an_experiment_is_prose_arms_and_figures(notebook):
 def test_one_cache_one_engine_one_ledger():
     text = {p: p.read_text() for p in MODULES}
     found = lambda pattern: sorted({p.stem for p, t in text.items() if re.search(pattern, t, re.M)})
-    assert found(r"^def kept\(") == ["runs"]
+    assert found(r"^def run_of\(") == ["runs"]
     assert found(r"^class Experiment") == ["experiment"]
     assert found(r"^RELEASED_CODE = ") == ["released"]
     assert [p.stem for p in NOTEBOOKS if "deviations" in p.stem] == ["deviations"]

@@ -1,4 +1,4 @@
-"A discovery on a trunk that already sees, and the paper's own form beside it."
+"A discovery on a pretrained backbone, and the paper's own form beside it."
 import pytest, torch
 from lmdisc.discovery import discover, find_correspondence, profile
 from lmdisc.measures import FORMS
@@ -29,7 +29,7 @@ def test_a_network_that_finds_nothing_says_so(heads_set):
         find_correspondence(heads_set, small_config(**{"stage1.threshold": 0.999}))
 
 @pytest.mark.parametrize("wrong, message", [
-    ({"net.trunk": "resnet"}, "there is no trunk 'resnet'"), ({"net.trunk": "hourglass"}, "keep needs a trunk that already sees"),
+    ({"net.trunk": "resnet"}, "there is no trunk 'resnet'"), ({"net.trunk": "hourglass"}, "keep needs a pretrained trunk"),
     ({"net.descriptor": 32}, "64 channels, not 32"), ({"stage1.grouping": "trees"}, "grouping is 'kmeans' or 'chains', not 'trees'"),
     ({"stage1.loss": "l1"}, "loss is 'margin' or 'softmax', not 'l1'"), ({"stage2.threshold": "half"}, "threshold is one of confident, groups")])
 def test_a_choice_that_is_none_is_named(heads_set, wrong, message):
