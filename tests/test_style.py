@@ -51,7 +51,7 @@ SURFACE = {                           # what users call, by module
     "completion": "complete",
     "evaluation": "forward_errors backward_errors mean_shape_errors evaluate score nearest_annotated visibility_auc ced area agreement detection_scores "
                   "cumulative_landmark_error neighbour_purity silhouette described cluster_scores correspondence_scores",
-    "chosen": "rename keep drop same learned_points left_out_errors load ChosenLandmarks.predict",
+    "chosen": "rename keep drop same learned_points load ChosenLandmarks.predict",
     "reliability": "off_the_others cycle reliability best_run correlations",
     "provenance": "provenance save_table save_record", "runs": "kept", "figures": "show_points plot_yaw_strip plot_followed save_figure",
     "display": "thumbnail sheet", "estimator": "LandmarkDiscovery.fit LandmarkDiscovery.predict LandmarkDiscovery.transform",
