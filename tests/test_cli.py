@@ -1,4 +1,4 @@
-"The `lmdisc` command as a user meets it: in its own process, on picture files."
+"The `lmdisc` command in its own process, on picture files."
 import csv, json, re, subprocess, sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,7 +19,7 @@ def failed(done, code, *said):
     assert all(s in last for s in said), last
 
 def draw(path, seed, size=96):
-    "A face of sorts: oval, eyes, nose and mouth, all a little elsewhere each time."
+    "A drawn face: oval, eyes, nose and mouth, each at a slightly random place."
     rng = np.random.default_rng(seed)
     picture = Image.fromarray(rng.integers(60, 120, (size, size, 3), np.uint8)); pen = ImageDraw.Draw(picture)
     def oval(x, y, w, h, colour): pen.ellipse((x - w, y - h, x + w, y + h), fill=colour)
@@ -56,14 +56,14 @@ def test_help_imports_nothing_heavy():
 @pytest.mark.parametrize("args", [(), ("find",), ("discover",), ("discover", "x"), ("predict", "m", "--out", "o"), ("discover", "x", "--out", "o", "--seed", "one")])
 def test_wrong_usage_is_code_2(args): failed(lmdisc(*args), 2, "error:")
 
-def test_discover_writes_all_it_promises(run, faces):
+def test_discover_writes_its_files(run, faces):
     done, out = run
     K = json.loads((out/"detector"/"detector.json").read_text())["K"]
     assert f"{K} landmarks found" in done.stdout
     rows = list(csv.DictReader(open(out/"landmarks.csv")))
     assert len(rows) == 24 * K and (not rows or set(rows[0]) == {"picture", "landmark", "x", "y", "score"})
-    told = json.loads((out/"landmarks_seen.json").read_text())
-    assert told["parameters"]["profile"] == "smoke" and told["parameters"]["pictures"] == faces.name
+    record = json.loads((out/"landmarks_seen.json").read_text())
+    assert record["parameters"]["profile"] == "smoke" and record["parameters"]["pictures"] == faces.name
     assert Image.open(out/"landmarks_seen.png").size[0] > 100
 
 def test_predict_agrees_with_discover(run, faces, tmp_path):
@@ -100,7 +100,7 @@ def test_errors_are_one_line(run, faces, tmp_path, capsys):
     failed(lmdisc("predict", out/"detector", faces/"00.png", "--out", faces/"00.png"/"p.csv"), 1, "00.png")
     assert not (tmp_path/"p.csv").exists()
 
-def test_a_folder_that_is_there_wins_over_a_published_set(faces, tmp_path):
+def test_an_existing_folder_wins_over_a_published_set(faces, tmp_path):
     (tmp_path/"cats").symlink_to(faces)
     done = lmdisc("discover", "cats", "--profile", "smoke", "--out", "found", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
