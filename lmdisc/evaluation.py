@@ -60,7 +60,8 @@ def normal_equations(
     X,                                # (..., n, d) float64, complete
     Y,                                # (..., n, e) float64
     seen,                             # (..., n) bool: rows to learn from
-    lam=.01,                          # penalty over max(XᵀX)
+    lam=.01,                          # penalty
+    relative=True,                    # the penalty is a share of max(XᵀX)
 ):                                    # (..., d, d) XᵀX with penalty, (..., d, e) XᵀY, (..., 1, d) and (..., 1, e) means, NaN: no row
     "What ridge regression solves, centred: the same penalty for all columns."
     w = seen[..., None]
@@ -69,15 +70,14 @@ def normal_equations(
     Xc, Yc = (np.nan_to_num(np.where(w, A - mean, 0)) for A, mean in ((X, mean_x), (Y, mean_y)))
     Xt = np.swapaxes(Xc, -1, -2)
     C = Xt @ Xc
-    penalty = lam * (C.max((-1, -2), initial=0, keepdims=True) + 1e-12)
+    penalty = lam * (C.max((-1, -2), initial=0, keepdims=True) + 1e-12) if relative else lam
     return C + penalty * np.eye(C.shape[-1]), Xt @ Yc, mean_x, mean_y
 
-def ridge(X, Y, seen, lam=.01):       # see `normal_equations` -> (..., d, e) weights, (..., 1, e) bias; NaN bias where no row is seen
+def ridge(X, Y, seen, lam=.01, relative=True): # see `normal_equations` -> (..., d, e) weights, (..., 1, e) bias; NaN bias where no row is seen
     "Linear map from X to Y."
-    C, XtY, mean_x, mean_y = normal_equations(X, Y, seen, lam)
+    C, XtY, mean_x, mean_y = normal_equations(X, Y, seen, lam, relative)
     weights = np.linalg.solve(C, XtY)
     return weights, mean_y - mean_x @ weights
-
 
 # %% ../nbs/80_evaluation.ipynb #7eaad285
 def ridge_where(

@@ -27,7 +27,7 @@ from .figures import landmark_colours, points_by_picture
 from .discovery import Discovery, change, discover, grouped, profile, restored, split_crops
 from .datasets.given import given
 from .datasets.heads import heads
-from .reliability import LOW, reliability
+from .reliability import LOW, Reliability, reliability
 
 # %% ../nbs/96_exploration.ipynb #8d70714e
 LOOK = 480                            # px: side of a crop to be looked at, at most
@@ -203,7 +203,7 @@ class Exploration(OneLine):
     looks: list                       # n JPEGs: the same, to be looked at
     titles: list                      # n names of pictures
     now: Decisions                    # what is decided
-    quality: pd.DataFrame             # a row for each of the detector's K landmarks: `quality` 0...1, and what it is made of
+    quality: Reliability              # of the detector's K landmarks; 0 pictures: read from a file
     rounds: dict = field(default_factory=dict) # {round: n pairs of points (P, 2) crop px and their clusters (P,)}
     folder: Path = None               # where decisions are saved
     past: list = field(default_factory=list)   # earlier decisions
@@ -230,9 +230,9 @@ def quality_of(
     detector,                         # `LandmarkDetector`
     crops,                            # `Crops`
     table=None,                       # quality.csv of a run, if there is one
-):                                    # DataFrame, K rows
+):                                    # `Reliability`, K rows
     "Quality of each landmark, as the run wrote it down, or from the pictures at hand."
-    if table and Path(table).exists() and len(rows := pd.read_csv(table)) == detector.K: return rows
+    if table and Path(table).exists() and len(rows := pd.read_csv(table)) == detector.K: return Reliability(rows, 0)
     return reliability(detector, crops)
 
 # %% ../nbs/96_exploration.ipynb #e023d82f
@@ -412,7 +412,7 @@ def worth(self: Exploration, name):   # {quality: 0...1 or None, low: bool, text
         error = choice.errors[j - G]
         text = "learned" if error is None or math.isnan(error) else f"± {100 * error:.1f} %"
         return dict(quality=None, low=False, text=text, told="learned from labels; error at a label that was left out, share of the side")
-    rows = self.quality.iloc[list(choice.groups[j])]
+    rows = self.quality.table.iloc[list(choice.groups[j])]
     best = rows.iloc[rows.quality.fillna(-1).argmax()]
     flag = best.get("flagged")
     told = ", ".join([f"{k} {v:.2f}" for k, v in best.items() if isinstance(v, float)] + [flag] * (isinstance(flag, str) and bool(flag)))

@@ -112,7 +112,7 @@ class Explorer(w.VBox):
         super().__init__([self.controls.above(), self.said, both])
         self.watch()
         self.show()
-        self.say(self.e.quality.attrs.get("said", "Click a landmark to see it in 30 pictures."))
+        self.say(self.e.quality.verdict if self.e.quality.pictures else "Click a landmark to see it in 30 pictures.")
     @property
     def points(self) -> ChosenLandmarks: return self.e.now.points
 

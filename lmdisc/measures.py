@@ -15,7 +15,7 @@ from .clustering import places_of
 from .evaluation import (annotated, cluster_scores, described, detection_scores, floor, forward_by_yaw, mean_auc,
                                neighbour_purity, nme, of_length_one, score, silhouette)
 from .figures import nearest_to
-from .quality import best_landmarks, repeatability
+from .reliability import best_landmarks, repeatability
 from .discovery import change, discover, find_correspondence, generic_keypoints, prepare, split_crops, tensors_of
 from .runs import run_of
 from .protocols import PAPER_FORM, as_in_paper

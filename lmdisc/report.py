@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SIGNS', 'STEPS', 'LIMIT', 'data_uri', 'as_jpeg', 'spread', 'held_out', 'examples', 'hexed', 'numbered', 'close_ups',
-           'reasons', 'whole_table', 'works', 'whole_pictures', 'tries', 'asked_for', 'next_steps', 'drawn', 'curves',
+           'reasons', 'judged', 'works', 'whole_pictures', 'tries', 'asked_for', 'next_steps', 'drawn', 'curves',
            'flat', 'record_of', 'template', 'number', 'landmark_line', 'scores_in_words', 'headline', 'fitted',
            'shown_best', 'pictured', 'report']
 
@@ -16,11 +16,10 @@ import jinja2, matplotlib.pyplot as plt, numpy as np, pandas as pd
 from PIL import Image
 import lmdisc
 from .images import Crops, ImageSet, whole_file
-from .quality import best_landmarks
 from .provenance import commit, machine, plain, versions_here
 from .figures import colours_around, plot_merging, plot_rounds, png_bytes, set_style
 from .discovery import Discovery
-from .reliability import LOW, alike, verdict
+from .reliability import LOW, Reliability, alike, best_landmarks
 
 # %% ../nbs/96_report.ipynb #96000005
 def data_uri(
@@ -113,17 +112,14 @@ def reasons(
     return row["flagged"] and row["flagged"] + moves
 
 # %% ../nbs/96_report.ipynb #96000015
-def whole_table(table, found):               # of `reliability`, or read from its CSV; `Discovery` -> the same, whole
-    "The table with the run's number and sentence."
+def judged(table, found):             # DataFrame of `reliability`, or read from its CSV; `Discovery` -> `Reliability`
+    "The table with the run's quality and verdict."
     full = table.assign(flagged=table.flagged.fillna("").astype(str), quality=table.quality.astype(float))
-    mean = 0. if full.quality.isna().all() else float(full.quality.mean())
-    full.attrs = {"quality": mean, "pictures": len(found.train)} | table.attrs
-    full.attrs = {"said": verdict(full, alike(found.train))} | full.attrs
-    return full
+    return Reliability(full, len(found.train), alike(found.train))
 
-def works(table, found):              # -> bool
+def works(quality):                   # `Reliability` -> bool
     "Is there something to use?"
-    return bool(len(table) and (table.flagged != "").mean() <= .5 and table.attrs["quality"] >= LOW and not alike(found.train))
+    return bool(len(quality.table) and (quality.table.flagged != "").mean() <= .5 and quality.quality >= LOW and not quality.alike)
 
 def whole_pictures(images, look=3):            # `ImageSet` or None; pictures looked at -> bool
     "Are its boxes as large as its pictures?"
@@ -243,15 +239,15 @@ def scores_in_words(scores):          # `Scores` or None -> str
     return (f"Forward error {share(scores.nme_forward)}, from seen landmarks alone {share(scores.nme_forward_seen)}, "
             f"backward {share(scores.nme_backward)}; seen are {share(scores.coverage)} of the landmarks.")
 
-def headline(found, table, minutes):  # -> dict; list of (name, value)
+def headline(found, quality, minutes): # -> dict; list of (name, value)
     "The first sentence, and the numbers under it."
-    K, n, fine = len(table), len(found.train), works(table, found)
+    K, n, fine = len(quality.table), len(found.train), works(quality)
     title = f"{K} landmarks found in {n} pictures" if fine else "This run did not work" + ("" if K else ": no landmark was found")
-    facts = [("landmarks", str(K)), ("of them flagged", str(int((table.flagged != "").sum()))),
-             ("quality of the run, 0 to 1", number(table.attrs["quality"], ".2f")), ("pictures learned from", str(n)),
+    facts = [("landmarks", str(K)), ("of them flagged", str(len(quality.flagged))),
+             ("quality of the run, 0 to 1", number(quality.quality, ".2f")), ("pictures learned from", str(n)),
              ("pictures held out", str(0 if found.test is None else len(found.test)))]
     if minutes is not None: facts.append(("minutes", f"{minutes:.0f}" if minutes >= 1 else "less than 1"))
-    return dict(works=fine, title=title, words=table.attrs["said"]), facts
+    return dict(works=fine, title=title, words=quality.verdict), facts
 
 # %% ../nbs/96_report.ipynb #96000024
 def fitted(
@@ -291,7 +287,7 @@ def pictured(found, table, images, few): # -> what the page says of pictures, as
 def report(
     path: str | Path,                 # the HTML file to write; the detector lies in `detector` beside it
     found: Discovery,
-    table: pd.DataFrame,              # of `lmdisc.reliability`: a row a landmark of `found.detector`, in its order
+    table: pd.DataFrame,              # of `Reliability`: a row a landmark of `found.detector`, in its order
     images: ImageSet | None = None,   # what it was learned from: sharper pictures, and their names
     command: str = "",                # that made the run
     minutes: float | None = None,     # it took
@@ -301,8 +297,9 @@ def report(
     "One HTML file that says whether a run worked, which landmarks are good, and what to do next."
     K = found.detector.K
     if len(table) != K: raise ValueError(f"the table has {len(table)} rows for {K} landmarks; give this detector's, in its order")
-    table = whole_table(table, found)
-    verdict, facts = headline(found, table, minutes)
+    quality = judged(table, found)
+    table = quality.table
+    verdict, facts = headline(found, quality, minutes)
     about, pictures, pixels = pictured(found, table, images, few)
     content = about | dict(
         verdict=verdict | {"tries": [] if verdict["works"] else tries(found, images)}, facts=facts, low=LOW,

@@ -1,4 +1,4 @@
-"The `lmdisc` command as a user meets it: in its own process, on picture files."
+"The `lmdisc` command in its own process, on picture files."
 import csv, json, re, subprocess, sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,7 +20,7 @@ def failed(done, code, *said):
     assert all(s in last for s in said), last
 
 def draw(path, seed, size=96):
-    "A face of sorts: oval, eyes, nose and mouth, all a little elsewhere each time."
+    "A drawn face: oval, eyes, nose and mouth, each at a slightly random place."
     rng = np.random.default_rng(seed)
     picture = Image.fromarray(rng.integers(60, 120, (size, size, 3), np.uint8)); pen = ImageDraw.Draw(picture)
     def oval(x, y, w, h, colour): pen.ellipse((x - w, y - h, x + w, y + h), fill=colour)
@@ -59,14 +59,14 @@ def test_wrong_usage_is_code_2(args, capsys):
     with pytest.raises(SystemExit) as stopped: main(list(args))
     failed(SimpleNamespace(returncode=stopped.value.code, stderr=capsys.readouterr().err), 2, "error:")
 
-def test_discover_writes_all_it_promises(run, faces):
+def test_discover_writes_its_files(run, faces):
     done, out = run
     K = json.loads((out/"detector"/"detector.json").read_text())["K"]
     assert f"{K} landmarks found" in done.stdout
     rows = list(csv.DictReader(open(out/"landmarks.csv")))
     assert len(rows) == 24 * K and (not rows or set(rows[0]) == {"picture", "landmark", "x", "y", "score"})
-    told = json.loads((out/"landmarks_seen.json").read_text())
-    assert told["parameters"]["profile"] == "smoke" and told["parameters"]["pictures"] == faces.name
+    record = json.loads((out/"landmarks_seen.json").read_text())
+    assert record["parameters"]["profile"] == "smoke" and record["parameters"]["pictures"] == faces.name
     assert Image.open(out/"landmarks_seen.png").size[0] > 100
 
 def test_predict_agrees_with_discover(run, faces, tmp_path):
