@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING: from lmdisc.images import ImageSet
 
 # %% ../../nbs/15_datasets/open.ipynb #d88f0fd7
-MODULES = {name: f"lmdisc.datasets.{wing}{name}" for wing, names in (
-    ("", "folder packed"), ("", "heads bodies recombined"), ("", "aflw bbcpose cats celeba human36m ls3d")) for name in names.split()}
+_WINGS = ("", "folder packed"), ("", "heads bodies recombined"), ("", "aflw bbcpose cats celeba human36m ls3d")
+MODULES = {name: f"lmdisc.datasets.{wing}{name}" for wing, names in _WINGS for name in names.split()}
 
 def available() -> list[str]:
     "The names of the data sets that `open` knows, sorted."

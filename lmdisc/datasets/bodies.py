@@ -152,11 +152,10 @@ def _radius(model, v):
     return np.array([np.average(np.linalg.norm(v - joint, axis=1), weights=w)
                      for joint, w in zip(landmarks_of(v), around.T)])
 
-def dressed(
-    model: BodyModel,
-    seed: list,  # ints that name the person: same ints, same person
-) -> dict:       # `vertices` (P, 3) metres at rest, `radius` (L,) metres, colours, styles and clothes
-    "A person in clothes."
+def dressed(model: BodyModel, seed: list) -> dict:
+    """A person in clothes: `vertices` (P, 3) metres at rest, `radius` (L,) metres, colours, styles and clothes.
+
+    The ints `seed` name the person: same ints, same person."""
     person = identity(model, seed) | clothes(np.random.default_rng([*seed, 0]))
     v, worn, head = person["vertices"], garment(person, model.rest), model.rest[:, 2] > 0.62
     off = np.select([worn == 1, worn == 2, head],
@@ -164,10 +163,11 @@ def dressed(
                      person["volume"] * np.clip(in_hair(person, model.rest) / 0.045, 0, 1)])
     off[np.unique(model.faces[model.part == 3])] = 0.01
     off[-len(bones) - 1:] = 0
-    return person | dict(vertices=v + normals(v, model.faces) * off[:, None].astype(np.float32), radius=_radius(model, v))
+    clothed = v + normals(v, model.faces) * off[:, None].astype(np.float32)
+    return person | dict(vertices=clothed, radius=_radius(model, v))
 
 # %% ../../nbs/15_datasets/bodies.ipynb #39034bab
-arm_habits = dict(                    # degrees: raised from hanging, towards where, elbow bent, and which way; see above
+arm_habits = dict(                    # degrees: raised, towards where, elbow bent, and which way; see above
     hang=((8, 24), (-20, 40), (5, 40), (-10, 50)), forth=((15, 50), (60, 110), (10, 60), (0, 30)),
     back=((12, 40), (-100, -60), (5, 40), (0, 30)), hip=((40, 55), (-35, -10), (88, 112), (70, 90)),
     up=((110, 165), (-10, 60), (0, 70), (-60, 0)), side=((55, 100), (-15, 50), (0, 90), (-90, 20)),
@@ -199,10 +199,10 @@ def _leg(rng, habit, side):
     back = np.array([0, -thigh[2], thigh[1]]) / np.hypot(thigh[1], thigh[2])
     return thigh * [side, 1, 1], (np.cos(bend) * thigh + np.sin(bend) * back) * [side, 1, 1]
 
-def draw_pose(
-    rng: np.random.Generator,
-) -> tuple:  # degrees each bone turns (forwards, to the left, twist), and the direction each limb bone aims at
-    "A pose a person can hold: stand, walk, step, sit, now and then bow; each arm has a habit of its own."
+def draw_pose(rng: np.random.Generator) -> tuple[dict, dict]:
+    """A pose a person can hold: stand, walk, step, sit, now and then bow; each arm has a habit of its own.
+
+    The degrees each bone turns (forwards, to the left, twist), and the unit direction each limb bone aims at."""
     stance = rng.choice(list(stances), p=[0.4, 0.3, 0.12, 0.18])
     bow = rng.uniform(25, 65) if rng.random() < 0.12 else rng.normal(4, 6)
     spine, neck = np.array([bow, rng.normal(0, 7), rng.normal(0, 10)]) / 3, rng.normal(0, [10, 7, 18]) / 2
@@ -246,12 +246,8 @@ def _cloth(fabric, xyz):
               blocks=(x > 0) ^ (z > 0.33))[fabric["pattern"]]
     return mix(np.broadcast_to(fabric["ink"], xyz.shape), fabric["other"], on)
 
-def body_colour(
-    person: dict,      # from `dressed`
-    xyz: np.ndarray,   # (n, 3) metres, rest positions
-    part: np.ndarray,  # (n,) index into `parts`
-) -> np.ndarray:       # (n, 3) linear light
-    "Colour of skin, face, eyes, hair and clothes."
+def body_colour(person: dict, xyz: np.ndarray, part: np.ndarray) -> np.ndarray:
+    "Linear colour (n, 3) of skin, face, eyes, hair and clothes: `part` (n,) of `parts` at rest positions `xyz` (n, 3)."
     fine, coarse = wobble(person["noise"], xyz, 300), wobble(person["noise"], xyz, 40)
     c, worn = bare_skin(person, xyz, fine, coarse), garment(person, xyz)
     head, eye, locks = (part == 1) & (xyz[:, 2] > 0.6), part == 2, part == 3
@@ -264,29 +260,22 @@ def body_colour(
 
 # %% ../../nbs/15_datasets/bodies.ipynb #cc12d1b7
 def shade_body(model, person, scene, v, faces, part, light, tri, bary, hits):
-    "Linear colour (n, 3) of the hits (n, 3) on triangles `tri` of `faces`, which belong to `part`, of a body with points `v`."
+    "Linear colour (n, 3) of the hits (n, 3) on triangles `tri` of `faces` (F, 3), of the parts `part` (F,)."
     xyz, n = interpolate(faces, tri, bary, hits, model.rest, normals(v, model.faces))
     return body_colour(person, xyz, part[tri]) * illuminate(scene, hits, n, light, 4e-3)[0]
 
 # %% ../../nbs/15_datasets/bodies.ipynb #69430d55
-def seen(
-    scene,               # Embree scene of the body
-    joints: np.ndarray,  # (L, 3) metres, from the camera
-    radius: np.ndarray,  # (L,) metres, of the limb around each joint
-) -> np.ndarray:         # (L,) bool
-    "Whether the first surface on the way to a joint is the limb around it."
+def seen(scene, joints: np.ndarray, radius: np.ndarray) -> np.ndarray:
+    "Whether (L,) the first surface before each of `joints` (L, 3) is its limb, of `radius` (L,), metres."
     ahead = (1 - cast(scene, joints)[1]) * np.linalg.norm(joints, axis=1)
     return ahead < 2 * radius
 
 # %% ../../nbs/15_datasets/bodies.ipynb #647ac661
-def render_body(
-    model: BodyModel,
-    person: dict,              # from `dressed`
-    seed: list,                # ints that name the picture
-    size: int,                 # pixels
-    view: tuple | None = None, # yaw, pitch, roll in degrees; drawn from the seed where None
-) -> dict:     # pixels (size, size, 3) uint8, landmarks (L, 2) px, visible (L,), box (4,) px, torso px, view (3,) degrees
-    "One picture of a person: pose, view, camera, light and background drawn from `seed`."
+def render_body(model: BodyModel, person: dict, seed: list, size: int, view: tuple | None = None) -> dict:
+    """One picture of a person: pose, view, camera, light and background drawn from the ints `seed`.
+
+    pixels (size, size, 3) uint8, landmarks (L, 2) px, visible (L,), box (4,) px, length of the torso in px,
+    and view (3,): yaw, pitch, roll, degrees."""
     rng = np.random.default_rng(seed)
     drawn = np.array([rng.uniform(-180, 180), *rng.normal(0, [6, 4]).clip(-15, 15)])
     yaw, pitch, roll = view = drawn if view is None else np.asarray(view, float)

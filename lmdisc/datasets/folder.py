@@ -18,11 +18,8 @@ from ..images import ImageSet, opened, read_picture, sha256, to_rgb
 # %% ../../nbs/15_datasets/folder.ipynb #5de15f9e
 EXTENSIONS = set(".jpg .jpeg .png .webp .bmp .tif .tiff .gif .ppm .pgm .jp2 .avif".split())
 
-def pictures_in(
-    root: str | Path,                 # folder
-    pattern: str = "**/*",            # which files, as `Path.glob` reads it
-) -> list[Path]:                      # sorted
-    "The picture files of a folder, by their extensions; hidden ones are left out."
+def pictures_in(root: str | Path, pattern: str = "**/*") -> list[Path]:
+    "The picture files, by their extensions, that match `pattern` in a folder, sorted; hidden ones are left out."
     if not Path(root).is_dir(): raise FileNotFoundError(f"{root}: no such folder")
     found = sorted(p for p in Path(root).glob(pattern) if p.suffix.lower() in EXTENSIONS and not p.name.startswith(".")
                    and p.is_file())

