@@ -1,10 +1,10 @@
 "Rendered bodies: the same pictures whatever the workers, joints where the body is, left and right, and what hides what."
 import numpy as np, pytest
 from lmdisc import datasets
-from lmdisc.datasets.bodies import body_model, draw_pose, dressed, landmark_names, landmarks_of, posed, render
+from lmdisc.datasets.bodies import body_landmarks, body_model, draw_pose, dressed, landmarks_of, posed, render_body
 
-LEFT, RIGHT = ([i for i, n in enumerate(landmark_names) if n.startswith(side)] for side in ("left", "right"))
-FAR = [i for i, n in enumerate(landmark_names) if n.endswith(("shoulder", "hip", "elbow"))]
+LEFT, RIGHT = ([i for i, n in enumerate(body_landmarks) if n.startswith(side)] for side in ("left", "right"))
+FAR = [i for i, n in enumerate(body_landmarks) if n.endswith(("shoulder", "hip", "elbow"))]
 
 
 @pytest.fixture(scope="module")
@@ -13,7 +13,7 @@ def model(): return body_model()
 @pytest.fixture(scope="module")
 def people(model): return [dressed(model, [5, 0, k]) for k in range(6)]
 
-def shots(model, people, yaw): return [render(model, p, [5, 0, k, 1], 16, view=(yaw, 0, 0)) for k, p in enumerate(people)]
+def shots(model, people, yaw): return [render_body(model, p, [5, 0, k, 1], 16, view=(yaw, 0, 0)) for k, p in enumerate(people)]
 
 
 def test_same_pictures_whatever_the_workers(tmp_path):
@@ -41,7 +41,7 @@ def test_joints_lie_in_the_box_and_the_box_in_the_picture(model, people):
 
 
 def test_left_and_right_swap_from_behind(model, people):
-    hips = [landmark_names.index(f"{side}_hip") for side in ("left", "right")]
+    hips = [body_landmarks.index(f"{side}_hip") for side in ("left", "right")]
     for front, back in zip(shots(model, people, 0), shots(model, people, 180)):
         assert np.subtract(*front["landmarks"][hips, 0]) > 0 > np.subtract(*back["landmarks"][hips, 0])
 
@@ -60,11 +60,11 @@ def test_from_front_and_behind_most_joints_show(model, people):
 
 def test_poses_keep_people_whole(model, people):
     "Bones keep their lengths, shoulders stay above hips, and no foot rises above the head."
-    bone = lambda joints, a, b: np.linalg.norm(joints[landmark_names.index(a)] - joints[landmark_names.index(b)])
+    bone = lambda joints, a, b: np.linalg.norm(joints[body_landmarks.index(a)] - joints[body_landmarks.index(b)])
     for k in range(40):
         v = people[k % 6]["vertices"]
         before, after = landmarks_of(v), landmarks_of(posed(model, v, *draw_pose(np.random.default_rng(k))))
         for a, b in (("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee"), ("knee", "ankle")):
             for side in ("left_", "right_"): assert bone(after, side + a, side + b) == pytest.approx(bone(before, side + a, side + b), rel=1e-3)
-        z = dict(zip(landmark_names, after[:, 2]))
+        z = dict(zip(body_landmarks, after[:, 2]))
         assert z["neck"] > max(z["left_hip"], z["right_hip"]) and z["head_top"] > max(z["left_ankle"], z["right_ankle"])
