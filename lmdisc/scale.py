@@ -46,11 +46,12 @@ class Watch:
 # %% ../nbs/94_scale.ipynb #46e96ae7
 STEPS = {                             # where each step is called: what it is called here
     "lmdisc.images.cut_all": "cut crops", "lmdisc.discovery.detect_keypoints": "detect generic keypoints",
-    "lmdisc.discovery.clustered": "cluster generic keypoints", "lmdisc.correspondence.harvest": "detect and describe",
-    "lmdisc.correspondence.clustered": "cluster", "lmdisc.chains.chained": "link at most 4,000 pictures",
-    "lmdisc.chains.label": "assign and filter",
-    "lmdisc.landmarks.detect": "detect landmarks", "lmdisc.landmarks.overlaps": "merge", "lmdisc.landmarks.views": "compare views",
-    "lmdisc.landmarks.absence": "tell what is out of sight", "lmdisc.landmarks.between_groups": "set thresholds",
+    "lmdisc.discovery.cluster_keypoints": "cluster generic keypoints", "lmdisc.correspondence.detect_and_describe": "detect and describe",
+    "lmdisc.correspondence.cluster_keypoints": "cluster", "lmdisc.chains.cluster_linked": "link at most 4,000 pictures",
+    "lmdisc.chains.label_keypoints": "assign and filter",
+    "lmdisc.landmarks.detect": "detect landmarks", "lmdisc.landmarks.overlaps": "merge",
+    "lmdisc.landmarks.viewpoint_embedding": "compare views",
+    "lmdisc.landmarks.occlusion_estimate": "tell what is out of sight", "lmdisc.landmarks.otsu_thresholds": "set thresholds",
     "lmdisc.discovery.score": "evaluate"}
 
 def at(where):                        # "package.module.function" or "package.module.Class.method" -> that function
