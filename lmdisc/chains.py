@@ -22,7 +22,7 @@ class Chains:
     least: float = 0.5                # least cosine of two linked points
     bend: float = 0.05                # scale of the residual from the affine map of two pictures, share of the side
     share: float = 0.05               # of the pictures: smaller connected components are dropped
-    most: int = 4000                  # pictures that are linked, drawn at random; points of others join the nearest cluster
+    most: int = 4000                  # pictures that are linked, drawn at random; other points join the nearest cluster
 
 # %% ../nbs/42_chains.ipynb #1be7c84c
 def similar_pictures(
@@ -53,7 +53,8 @@ def affine_inliers(
 ) -> torch.Tensor:                    # (B, P, Q) bool
     "The matches that agree with one affine map."
     there, y = match.any(2).float(), b.gather(1, match.float().argmax(2)[..., None].expand(-1, -1, 2))
-    h, identity, prior = F.pad(a, (0, 1), value=1.), torch.eye(3)[:, :2].to(a), torch.diag(torch.tensor([.08, .08, .5])).to(a)
+    h, identity = F.pad(a, (0, 1), value=1.), torch.eye(3)[:, :2].to(a)
+    prior = torch.diag(torch.tensor([.08, .08, .5])).to(a)
     weight = there
     for _ in range(6):
         G = (h * weight[..., None]).mT
@@ -98,7 +99,7 @@ def spectral_embedding(
     W = _graph(u, v, ((cosine.double() - 1) / .1).exp(), n)
     D = sparse.diags(np.asarray(W.sum(1)).ravel() ** -.5)
     start = np.random.default_rng(seed).standard_normal((n, max(1, min(dim, n // 5))))
-    with warnings.catch_warnings():   # lobpcg warns where 40 iterations do not reach the tolerance; K-means needs no more
+    with warnings.catch_warnings():   # lobpcg warns where 40 iterations do not reach the tolerance
         warnings.simplefilter("ignore", UserWarning)
         vectors = lobpcg(D @ W @ D, start, largest=True, tol=1e-3, maxiter=40)[1]
     return F.normalize(torch.from_numpy(vectors).float(), dim=1)
@@ -123,8 +124,10 @@ def cluster_linked(points: Keypoints, n_clusters: int, size: int, how: Chains, t
                       f"{n_clusters} clusters asked for: K-means groups them instead; use more pictures, or fewer clusters")
         return label_keypoints(points, kmeans(points.descriptor, n_clusters, None, seed), tolerance)
     number, inside = linked.cumsum(0) - 1, linked[u]
-    space = spectral_embedding(number[u[inside]], number[v[inside]], cosine[inside], int(linked.sum()), n_clusters, seed)
-    return label_keypoints(points.select(linked), kmeans(space, n_clusters, None, seed, redo=10), tolerance, space=space)
+    links_inside = number[u[inside]], number[v[inside]], cosine[inside]
+    space = spectral_embedding(*links_inside, int(linked.sum()), n_clusters, seed)
+    centroids = kmeans(space, n_clusters, None, seed, redo=10)
+    return label_keypoints(points.select(linked), centroids, tolerance, space=space)
 
 def chain(
     points: Keypoints,                # with descriptors

@@ -32,11 +32,13 @@ def kmeans(
 ) -> torch.Tensor:                    # (M, d) float32 centroids
     "Centroids of the descriptors, by faiss K-means on unit vectors."
     if len(descriptors) < n_clusters:
-        raise ValueError(f"{len(descriptors)} keypoints cannot make {n_clusters} clusters; use fewer clusters or more pictures")
+        raise ValueError(f"{len(descriptors)} keypoints cannot make {n_clusters} clusters; "
+                         "use fewer clusters or more pictures")
     if len(descriptors) > many:
         descriptors = descriptors[np.sort(np.random.default_rng(seed).permutation(len(descriptors))[:256 * n_clusters])]
     x = F.normalize(descriptors.float(), dim=1).cpu().contiguous().numpy()
-    means = faiss.Kmeans(x.shape[1], n_clusters, niter=100, seed=seed, nredo=redo if init is None else 1, min_points_per_centroid=1)
+    means = faiss.Kmeans(x.shape[1], n_clusters, niter=100, seed=seed, nredo=redo if init is None else 1,
+                         min_points_per_centroid=1)
     means.train(x, init_centroids=None if init is None else init.cpu().contiguous().numpy())
     return torch.from_numpy(means.centroids.reshape(n_clusters, -1).copy())
 

@@ -79,7 +79,8 @@ def restored(
 ) -> object:                          # of the class of `config`
     "A configuration from its record."
     known = {f.name: getattr(config, f.name) for f in fields(config) if f.name in record}
-    return replace(config, **{name: restored(record[name], now) if is_dataclass(now) else record[name] for name, now in known.items()})
+    return replace(config, **{name: restored(record[name], now) if is_dataclass(now) else record[name]
+                              for name, now in known.items()})
 
 # %% ../nbs/90_discovery.ipynb #214a59da
 SHORT = {                             # changes for schedules of minutes rather than days; measured in deviations.ipynb
@@ -125,7 +126,8 @@ def tensors_of(points: Keypoints) -> dict: # or `Labels`
 def mixed_keypoints(crops: Crops, initial: Initial, seed: int) -> Keypoints:
     "Annotated landmarks among random points (Fig. 2d), with the generic detector's descriptors."
     chosen = evenly(crops.landmarks.shape[1], initial.n_points)
-    points = mixture(crops.landmarks, crops.visible, crops.size, initial.share_real, initial.n_points, chosen, crops.boxes, seed)
+    points = mixture(crops.landmarks, crops.visible, crops.size, initial.share_real, initial.n_points, chosen,
+                     crops.boxes, seed)
     return describe_keypoints(crops, points, initial.detector)
 
 # %% ../nbs/90_discovery.ipynb #e083d7ac
@@ -144,7 +146,7 @@ def generic_keypoints(
     return Keypoints(**kept(make, runs, "keypoints", choices, crops, of).tensors)
 
 # %% ../nbs/90_discovery.ipynb #eaeb785f
-def initial_clusters(keypoints: Keypoints, config: Config, size: int) -> tuple: # size: of the crops, px -> `Labels`, (M, d) centroids
+def initial_clusters(keypoints: Keypoints, config: Config, size: int) -> tuple: # crops' px; `Labels`, (M, d) centroids
     "First clustering of the generic descriptors (section 4); the equivariance arm has no distance filter."
     stage = config.stage1
     if len(keypoints) < stage.clusters:
@@ -172,7 +174,8 @@ class Prepared(OneLine):
     labels: Labels                    # their clusters
     centroids: torch.Tensor           # (M, d) of these clusters
 
-    def summary(self) -> str: return f"{len(self.train)} pictures, {len(self.keypoints)} keypoints, {len(self.centroids)} clusters"
+    def summary(self) -> str:
+        return f"{len(self.train)} pictures, {len(self.keypoints)} keypoints, {len(self.centroids)} clusters"
 
 def prepare(images: ImageSet, config: Config, runs: str | Path | None = None) -> Prepared: # runs: folder of kept runs
     "Crops, initial keypoints and their clusters."
@@ -210,7 +213,7 @@ def ungrouped(groups: dict) -> dict:  # {"a": {"x": tensor}, ...} -> {"a.x": ten
     return {f"{group}.{name}": v for group, tensors in groups.items() for name, v in tensors.items()}
 
 # %% ../nbs/90_discovery.ipynb #ac92ae77
-def train_correspondence(start: Prepared, config: Config, folder: Path | None) -> tuple[list, dict]: # folder: for checkpoints
+def train_correspondence(start: Prepared, config: Config, folder: Path | None) -> tuple[list, dict]:
     "Stage 1 with its scores after every round: history and tensors."
     torch.manual_seed(config.seed)
     net, test = CorrespondenceNet(config.net), start.test
@@ -218,8 +221,8 @@ def train_correspondence(start: Prepared, config: Config, folder: Path | None) -
     def measure(model, centroids):
         return correspondence_scores(model, centroids, test, config.stage1.threshold) if known else {}
     rounds, centroids, history = recover_correspondence(
-        start.train, start.labels, net, config.stage1, config.learning1, config.seed, folder and folder/"checkpoint.safetensors",
-        config.save_every, measure, config.augment, config.released)
+        start.train, start.labels, net, config.stage1, config.learning1, config.seed,
+        folder and folder/"checkpoint.safetensors", config.save_every, measure, config.augment, config.released)
     labels = {str(r): tensors_of(one) for r, one in enumerate(rounds)}
     return history, ungrouped({"net": net.state_dict(), "centroids": {"all": centroids}} | labels)
 
@@ -230,29 +233,31 @@ def find_correspondence(images: ImageSet, config: Config, runs=None, start: Prep
     parts, net = grouped(run.tensors), CorrespondenceNet(config.net)
     net.load_state_dict(parts.pop("net"))
     centroids = parts.pop("centroids")["all"]
-    return Correspondence(net.to(Accelerator().device), [Labels(**parts[str(r)]) for r in range(len(parts))], centroids, run.rows)
+    rounds = [Labels(**parts[str(r)]) for r in range(len(parts))]
+    return Correspondence(net.to(Accelerator().device), rounds, centroids, run.rows)
 
 # %% ../nbs/90_discovery.ipynb #123ebd09
 def train_landmarks(start: Prepared, found: Correspondence, config: Config, folder: Path | None) -> tuple[list, dict]:
     "Stage 2, a detector for every cluster with merging: history and tensors."
     torch.manual_seed(config.seed)
-    for _ in range(2): CorrespondenceNet(config.net)       # advances the random state as stage 1 would, whether it ran or was read
+    for _ in range(2): CorrespondenceNet(config.net)       # advances the random state as stage 1 would
     psi, merging = learn_landmarks(
         start.train, found.rounds[-1], found.net, config.stage1.clusters, config.stage2, config.learning2, config.seed,
         folder and folder/"checkpoint.safetensors", config.save_every, config.augment, config.released)
     return merging, psi.state_dict()
 
-def find_landmarks(images: ImageSet, config: Config, runs, start: Prepared, found: Correspondence) -> tuple[LandmarkDetector, list]:
+def find_landmarks(images: ImageSet, config: Config, runs, start: Prepared, found: Correspondence) -> tuple:
     "Stage 2 (section 3.3), read if it was run before: detector and history."
     make = lambda folder: train_landmarks(start, found, config, folder)
     run = kept(make, runs, "stage2", replace(config, save_every=0), images, ["lmdisc.discovery"], config.learning2)
     psi = LandmarkNet(run.rows[-1]["landmarks"], config.net)
     psi.load_state_dict(run.tensors)
     size, margin = config.data.size, config.data.margin
-    return LandmarkDetector(psi.to(Accelerator().device), size, margin, run.rows[-1]["threshold"], released=config.released), run.rows
+    threshold, psi = run.rows[-1]["threshold"], psi.to(Accelerator().device)
+    return LandmarkDetector(psi, size, margin, threshold, released=config.released), run.rows
 
 # %% ../nbs/90_discovery.ipynb #08026b42
-def initial_landmarks(start: Prepared, config: Config, runs=None) -> list[np.ndarray]: # (N, M, 2) of train, (Nt, M, 2) of test
+def initial_landmarks(start: Prepared, config: Config, runs=None) -> list: # (N, M, 2) of train, (Nt, M, 2) of test
     "Initial clusters as landmarks, NaN where a picture has no point of a cluster; no outliers are removed."
     points = [generic_keypoints(crops, config, runs) for crops in (start.train, start.test)]
     labels = [label_keypoints(p, start.centroids, config.stage1.tolerance, config.released.first_points) for p in points]

@@ -112,8 +112,8 @@ def suppress(
         open_ &= ~won & ~(rival & won[:, None]).any(-1)
     return kept
 
-def strongest(xy: torch.Tensor, value: torch.Tensor, most: int) -> tuple: # (B, P, 2), (B, P) with -inf where there is no point
-    "The `most` highest points of each picture, highest first: (B, Q, 2), (B, Q), Q no more than the fullest picture has."
+def strongest(xy, value, most):       # (B, P, 2), (B, P) with -inf where there is no point, int -> (B, Q, 2), (B, Q)
+    "The `most` highest points of each picture, highest first; Q is no more than the fullest picture has."
     value, order = value.topk(min(most, max(1, int(value.isfinite().sum(1).max()))))
     return xy.gather(1, order[..., None].expand(-1, -1, 2)), value
 
@@ -164,8 +164,8 @@ def detect_keypoints(
     nms = crops.size * 12 / 256 if nms is None else nms
     boxes, batches = torch.as_tensor(crops.boxes, dtype=torch.float32), torch.arange(len(crops)).split(batch)
     def find(rows):
-        found = detect_batch(detector, crops.batch(rows, device), boxes[rows].to(device), scales, threshold, nms, max_points, canvas,
-                             half_pixel)
+        found = detect_batch(detector, crops.batch(rows, device), boxes[rows].to(device), scales, threshold, nms, max_points,
+                             canvas, half_pixel)
         return [part.cpu() for part in found]
     parts = tqdm(spread(find, batches), desc="keypoints", total=len(batches), disable=not progress)
     counts, xy, score, descriptor = gathered(parts)
@@ -251,7 +251,7 @@ def mixture(
     boxes: np.ndarray | None = None,  # (N, 4) float, crop px: where noise may fall; None: the whole crop
     seed: int = 0,                    # same seed, same points
 ) -> Keypoints:                       # N * n_points points with score 1 and no descriptor
-    "A mixture of annotated landmarks, drawn without replacement, and uniform noise (paper 4.1); noise replaces hidden ones."
+    "Annotated landmarks drawn without replacement, and uniform noise (paper 4.1); noise replaces hidden landmarks."
     if not 0 <= share_real <= 1:
         raise ValueError(f"share_real is {share_real}; it is a share, so give a number from 0 to 1")
     rng, landmarks = np.random.default_rng(seed), np.asarray(landmarks, np.float32)
