@@ -24,14 +24,14 @@ from .detectors import DETECTORS, XFeat
 from .keypoints import Keypoints, detect_keypoints, remove_outliers
 from .heatmaps import draw_channels, draw_gaussians, sample
 from .augment import Augment
-from .clustering import Labels, cluster, label, places_of
-from .chains import chained
+from .clustering import Labels, cluster, label_keypoints, places_of
+from .chains import cluster_linked
 from .losses import heatmap_loss, where_loss
 from .networks import CorrespondenceNet, LandmarkNet, landmark_net
-from .training import Trainer, has_bf16, precision_of
-from .correspondence import clustered, descriptor_loss, draw_pairs, harvest, identities, step_loss
+from .training import Trainer, precision_of
+from .correspondence import cluster_keypoints, descriptor_loss, draw_pairs, detect_and_describe, identities, step_loss
 from .merging import overlaps
-from .landmarks import LandmarkDetector, absence, between_groups, detect, landmark_loss, views
+from .landmarks import LandmarkDetector, occlusion_estimate, otsu_thresholds, detect, landmark_loss, viewpoint_embedding
 from .evaluation import score
 from .provenance import commit, provenance
 from .discovery import Config, change, discover, profile
@@ -240,10 +240,10 @@ class Watch:
 
 # %% ../nbs/98_speed.ipynb #46e96ae7
 DISCOVERY_STEPS = {                   # function: step of a discovery
-    cut_all: "cut crops", detect_keypoints: "detect generic keypoints", harvest: "detect and describe",
-    clustered: "cluster, at the start and in every round", chained: "link at most 4,000 pictures", label: "assign and filter",
-    detect: "detect landmarks", overlaps: "merge", views: "compare views", absence: "tell what is out of sight",
-    between_groups: "set thresholds", score: "evaluate"}
+    cut_all: "cut crops", detect_keypoints: "detect generic keypoints", detect_and_describe: "detect and describe",
+    cluster_keypoints: "cluster, at the start and in every round", cluster_linked: "link at most 4,000 pictures", label_keypoints: "assign and filter",
+    detect: "detect landmarks", overlaps: "merge", viewpoint_embedding: "compare views", occlusion_estimate: "tell what is out of sight",
+    otsu_thresholds: "set thresholds", score: "evaluate"}
 
 @contextmanager
 def watched(

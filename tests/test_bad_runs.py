@@ -5,9 +5,9 @@ import numpy as np, pytest, torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 from lmdisc import training
-from lmdisc.clustering import Labels, kmeans, label
+from lmdisc.clustering import Labels, kmeans, label_keypoints
 from lmdisc.completion import complete
-from lmdisc.correspondence import harvest
+from lmdisc.correspondence import detect_and_describe
 from lmdisc.discovery import change, discover
 from lmdisc.evaluation import correspondence_scores, score
 from lmdisc.images import ImageSet
@@ -47,12 +47,12 @@ def test_grey_pictures_go_along(heads_set):
 def test_more_keypoints_than_clusters():
     g = torch.Generator().manual_seed(0)
     points = Keypoints(torch.tensor([0, 20, 20, 40]), torch.rand(40, 2, generator=g), torch.ones(40), torch.randn(40, 8, generator=g))
-    labels = label(points, kmeans(points.descriptor, 5), tolerance=torch.inf)
+    labels = label_keypoints(points, kmeans(points.descriptor, 5), tolerance=torch.inf)
     assert labels.counts.tolist() == [5, 0, 5]
     assert sorted(labels.cluster[:5].tolist()) == [0, 1, 2, 3, 4]
 
 def test_harvest_of_pictures_without_a_point(found):
-    points = harvest(found_phi(found), found.train, None, torch.inf)
+    points = detect_and_describe(found_phi(found), found.train, None, torch.inf)
     assert len(points) == 0 and points.n_images == 24 and points.descriptor.shape[1] == found.config.net.descriptor
 
 def found_phi(found):
@@ -88,7 +88,7 @@ def test_no_landmark_at_all(found):
     none = [detector.predict(c)[0] for c in (found.train, found.test)]
     assert none[0].shape == (24, 0, 2)
     scores = score(*none, found.train, found.test)
-    assert scores.n_landmarks == 0 and scores.nme_forward > 0 and scores.row()["nme_backward"] is None
+    assert scores.n_landmarks == 0 and scores.nme_forward > 0 and np.isnan(scores.row()["backward"])
 
 def test_landmarks_that_are_never_seen(found):
     nothing = [np.full((n, 3, 2), np.nan, np.float32) for n in (24, 12)]

@@ -2,7 +2,7 @@
 import numpy as np, pytest, torch
 import torch.nn.functional as F
 from hypothesis import given, settings, strategies as st
-from lmdisc.chains import Chains, agreeing, chain, links, similar_pictures, some_pictures
+from lmdisc.chains import Chains, affine_inliers, chain, links, similar_pictures, sample_pictures
 from lmdisc.keypoints import Keypoints, offsets_of
 
 def ragged(counts, d=8, seed=0):
@@ -27,7 +27,7 @@ def test_a_small_affine_change_agrees_with_itself(n, seed):
     a = torch.rand(1, n, 2, generator=g) - .5
     b = a @ (torch.eye(2) + .05 * torch.randn(2, 2, generator=g)) + .02 * torch.randn(2, generator=g)
     match = torch.eye(n, dtype=torch.bool)[None]
-    assert (agreeing(a, b, match, .05) == match).all()
+    assert (affine_inliers(a, b, match, .05) == match).all()
 
 def test_labels_are_one_a_picture_and_the_same_again():
     truth, g = F.normalize(torch.randn(6, 8, generator=torch.Generator().manual_seed(1)), dim=1), torch.Generator().manual_seed(0)
@@ -45,10 +45,10 @@ def test_labels_are_one_a_picture_and_the_same_again():
 def test_pictures_beyond_the_limit_are_gone_not_empty():
     "What is kept for the graph does not grow with the set, and a share of the pictures is one of those that are linked."
     points = ragged([2, 0, 3, 4, 1, 5])
-    some = some_pictures(points, 4, 0)
+    some = sample_pictures(points, 4, 0)
     assert some.n_images == 4 and len(some) == some.counts.sum()
     assert all(any(torch.equal(some.xy[a:b], points.xy[c:d]) for c, d in zip(points.offsets, points.offsets[1:])) for a, b in zip(some.offsets, some.offsets[1:]))
-    assert torch.equal(some_pictures(points, 4, 0).xy, some.xy)
+    assert torch.equal(sample_pictures(points, 4, 0).xy, some.xy)
 
 def test_without_partners_k_means_groups_and_says_so():
     with pytest.warns(UserWarning, match="fewer than the 5 clusters asked for: K-means groups them instead"):

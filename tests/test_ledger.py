@@ -69,7 +69,7 @@ def test_the_switch_changes_stage_1(name, start):
 
 def test_the_distance_filter_reads_the_first_points_only():
     distances = torch.rand(12_000, 3, generator=torch.Generator().manual_seed(0))
-    assert not torch.equal(limits(distances), limits(distances, first=by_name["distance filter"]["switch"]["released.first_points"]))
+    assert not torch.equal(limits(*distances.min(1), 3), limits(*distances.min(1), 3, first=by_name["distance filter"]["switch"]["released.first_points"]))
 
 def test_the_filter_option_reaches_the_filter(start, plain):
     assert len(start({"released.first_points": 40}).rounds[-1]) != len(plain.rounds[-1])

@@ -42,13 +42,13 @@ SURFACE = {                           # what users call, by module
     "datasets.bodies": "bodies", "datasets.folder": "folder", "datasets.given": "given", "detectors": "open_detector",
     "keypoints": "detect_keypoints describe_keypoints remove_outliers mixture",
     "heatmaps": "draw_gaussians draw_channels peaks decode sample",
-    "clustering": "kmeans mean_descriptors squared_distances assign limits label cluster places_of",
+    "clustering": "kmeans mean_descriptors squared_distances assign limits label_keypoints cluster places_of",
     "chains": "similar_pictures links chain",
     "losses": "heatmap_loss hinge contrastive_loss softmax_loss", "networks": "landmark_net keep_channels",
-    "training": "save_state load_state learning_rate", "correspondence": "trusted identities harvest clustered next_labels recover_correspondence",
+    "training": "save_state load_state learning_rate", "correspondence": "trusted identities detect_and_describe cluster_keypoints next_labels recover_correspondence",
     "merging": "overlaps absorbers", "landmarks": "detect absorb landmark_loss learn_landmarks LandmarkDetector.predict",
     "completion": "complete",
-    "evaluation": "forward_errors backward_errors mean_shape_errors evaluate score nearest_annotated visibility_auc ced area agreement detection_scores "
+    "evaluation": "forward_errors backward_errors mean_shape_errors evaluate score nearest_annotated visibility_auc ced area cluster_agreement detection_scores "
                   "cumulative_landmark_error neighbour_purity silhouette described cluster_scores correspondence_scores",
     "chosen": "rename keep drop same learned_points load ChosenLandmarks.predict",
     "reliability": "off_the_others repeatability best_landmarks cycle reliability best_run correlations",
