@@ -16,7 +16,6 @@ from sklearn.utils.validation import check_is_fitted
 from .images import crops_of
 from .datasets.given import given
 from .chosen import as_inputs
-from . import display
 from .discovery import discover, profile
 from .finding import boxed, found_boxes, inside, sizes_of
 from .reliability import reliability

@@ -58,7 +58,7 @@ SURFACE = {                           # what users call, by module
     "export": "needs export_csv export_coco export_dlc export_sleap", "portable": "export_onnx",
     "finding": "scenes boxed learn_finder found_boxes agreed inside clipped Finder.boxes Finder.candidates",
     "discovery": "change restored profile generic_keypoints discover scored", "baselines": "learn",
-    "exploration": "gathered explored", "explorer": "Controls Explorer",
+    "exploration": "explored_parts explored", "explorer": "Controls Explorer",
     "report": "report", "shipped": "folder_of make_heads", "video": "frames write_video smoothed track_video",
     "protocols": "sweep_profile pictures as_in_paper listed caption",
     "processes": "told spread share", "rows": "picked gathered", "datasets.recombined": "recombined",
