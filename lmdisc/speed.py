@@ -21,7 +21,7 @@ from .correspondence import identities, step_loss
 from .landmarks import LandmarkDetector, landmark_loss
 from .discovery import Config
 from .scale import around
-from .export import needs, save_png
+from .export import optional_package, save_png
 from .portable import export_onnx
 
 # %% ../nbs/98_speed.ipynb #dee10070
@@ -105,7 +105,7 @@ def eight_bits(
     pictures: list,                   # [uint8 (H, W, 3), ...] to find the scales on
 ) -> Path:                            # of the file beside it whose convolutions work with 8 bits
     "The same detector, with convolutions of whole numbers."
-    needs("onnxruntime", "export", "8 bits")
+    optional_package("onnxruntime", "export", "8 bits")
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
     out, ready = Path(path).with_suffix(".int8.onnx"), Path(path).with_suffix(".ready.onnx")

@@ -55,7 +55,7 @@ SURFACE = {                           # what users call, by module
     "reliability": "off_the_others cycle reliability best_run correlations",
     "provenance": "provenance save_table save_record", "runs": "kept", "figures": "show_points plot_yaw_strip plot_followed save_figure",
     "display": "thumbnail sheet", "estimator": "LandmarkDiscovery.fit LandmarkDiscovery.predict LandmarkDiscovery.transform",
-    "export": "needs export_csv export_coco export_dlc export_sleap", "portable": "export_onnx",
+    "export": "optional_package export_csv export_coco export_dlc export_sleap", "portable": "export_onnx",
     "finding": "scenes boxed learn_finder found_boxes agreed inside clipped Finder.boxes Finder.candidates",
     "discovery": "change restored profile generic_keypoints discover scored", "baselines": "learn",
     "exploration": "explored_parts explored", "explorer": "Controls Explorer",
