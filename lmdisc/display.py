@@ -34,8 +34,8 @@ def thumbnail(
     return paint_discs(out, (np.asarray(xy) + .5) * scale - .5, landmark_colours(len(xy)), radius, numbers)
 
 # %% ../nbs/86_display.ipynb #0291507c
-FIGURE = ('<figure style="margin:0;width:{side}px"><img src="{src}" alt="{name}"><figcaption style="font-size:10px;overflow:hidden;'
-          'text-overflow:ellipsis;white-space:nowrap">{name}</figcaption></figure>')
+FIGURE = ('<figure style="margin:0;width:{side}px"><img src="{src}" alt="{name}">'
+          '<figcaption style="font-size:10px;overflow:hidden;text-overflow:ellipsis;white-space:nowrap">{name}</figcaption></figure>')
 
 def sheet(
     pictures: list,                   # uint8 pictures
@@ -46,8 +46,8 @@ def sheet(
 ) -> str:                             # HTML
     "Thumbnails side by side."
     xy, names = [np.zeros((0, 2))] * len(pictures) if xy is None else xy, names or [""] * len(pictures)
-    small = [data_uri(encoded(thumbnail(p, k, side, numbers), "jpeg", quality=80), "jpeg") for p, k in zip(pictures, xy)]
-    shown = [FIGURE.format(side=side, src=src, name=escape(str(n))) for src, n in zip(small, names)]
+    small = [encoded(thumbnail(p, k, side, numbers), "jpeg", quality=80) for p, k in zip(pictures, xy)]
+    shown = [FIGURE.format(side=side, src=data_uri(jpeg, "jpeg"), name=escape(str(n))) for jpeg, n in zip(small, names)]
     return f'<div style="display:flex;flex-wrap:wrap;gap:6px;align-items:flex-end">{"".join(shown)}</div>'
 
 # %% ../nbs/86_display.ipynb #d0f03a04
@@ -68,7 +68,8 @@ def html_of_detector(o: LandmarkDetector | ChosenLandmarks) -> str:
     rows = {"name": o.names}
     if isinstance(o, ChosenLandmarks):
         groups = o.choice.groups
-        rows["what"] = ["landmark " + " or ".join(map(str, g)) for g in groups] + ["learned from labels"] * (o.K - len(groups))
+        discovered = ["landmark " + " or ".join(map(str, g)) for g in groups]
+        rows["what"] = discovered + ["learned from labels"] * (o.K - len(groups))
     else: rows["seen from a score of"] = o.threshold.round(2)
     squares = [f'<span style="color:{to_hex(colour)}">&#9632;</span>' for colour in landmark_colours(o.K)]
     table = pd.DataFrame(rows).map(lambda v: escape(str(v)))

@@ -22,7 +22,7 @@ from .landmarks import LandmarkDetector
 from .chosen import ChosenLandmarks, chosen, drop, learned_points, load, promise, rename, same
 from .runs import data_of
 from .figures import encoded, landmark_colours, points_by_picture
-from .discovery import Discovery, change, discover, grouped, profile, restored, split_crops
+from .discovery import Discovery, discover, grouped, profile, restored, split_crops
 from .datasets.given import given
 from .datasets.heads import heads
 from .reliability import LOW, reliability
@@ -79,7 +79,7 @@ def rounds_kept(folder: str | Path, images: ImageSet, seed: int | None = None) -
 
 # %% ../nbs/96_exploration.ipynb #92cd7797
 def trial(folder: str | Path | None = None) -> tuple[Path, ImageSet]:
-    "A run to try the explorer on, in `folder` (None: in the cache) as `lmdisc discover` leaves it, without decisions; and its pictures."
+    "A run to try the explorer on, as `lmdisc discover` leaves it in `folder` (None: in the cache), and its pictures."
     folder, images = Path(folder or cache_dir()/"trial"), heads(24, 12, size=64)
     found = discover(images, profile("smoke", {"data.n_images": 24}), folder/"checkpoints")
     found.detector.save(folder/"detector")
@@ -185,7 +185,9 @@ class Exploration(OneLine):
 
     def __post_init__(self): self.placed, self.score = map(torch.as_tensor, self.now.points.detector.placed(self.crops))
     def __len__(self): return len(self.looks)
-    def summary(self): return f"{len(self)} pictures, {self.now.points.K} points" + f", {len(self.rounds)} rounds" * bool(self.rounds)
+    def summary(self):
+        rounds = f", {len(self.rounds)} rounds" * bool(self.rounds)
+        return f"{len(self)} pictures, {self.now.points.K} points{rounds}"
     @property
     def yaw(self): return self.crops.fields.get("yaw")
 
@@ -201,7 +203,7 @@ class Exploration(OneLine):
         self.now = self.past.pop()
 
     def found(self) -> tuple:
-        "Every point of `now` in every picture: (n, J, 2) crop px, scores, seen (n, J); one still to be learned is not seen."
+        "Every point of `now` in every picture: (n, J, 2) crop px, scores and seen (n, J); none where not learned yet."
         xy, score, seen = (v.numpy() for v in self.now.points.head()(self.placed, self.score))
         new, n = len(self.now.names) - xy.shape[1], len(self)
         def grown(v, fill): return np.concatenate([v, np.full((n, new, *v.shape[2:]), fill, v.dtype)], 1)
@@ -250,7 +252,7 @@ class Exploration(OneLine):
                 for (x, y), c in zip(map(self.share, xy), cluster.tolist())]
 
     def places(self, name: str) -> tuple:
-        "Where one point is seen, or labelled if it is still to be learned: (m,) pictures, highest score first; (m, 2) crop px."
+        "Where one point is seen, or labelled if not learned yet: (m,) pictures, highest score first; (m, 2) crop px."
         j = self.now.names.index(self.now.known(name))
         if name not in self.now.points.names:
             there = {i: xy for i, xy in self.now.labels.get(name, {}).items() if math.isfinite(xy[0])}
@@ -286,8 +288,8 @@ class Exploration(OneLine):
             return dict(quality=None, low=False, text=text, told=told)
         rows = self.quality.iloc[list(choice.groups[j])]
         best = rows.iloc[rows.quality.fillna(-1).argmax()]
-        flag = best.get("flagged")
-        told = ", ".join([f"{k} {v:.2f}" for k, v in best.items() if isinstance(v, float)] + [flag] * (isinstance(flag, str) and bool(flag)))
+        flags = [best.flagged] if isinstance(best.get("flagged"), str) and best.flagged else []
+        told = ", ".join([f"{k} {v:.2f}" for k, v in best.items() if isinstance(v, float)] + flags)
         if math.isnan(best.quality): return dict(quality=None, low=True, text="–", told=told)
         return dict(quality=float(best.quality), low=bool(best.quality < LOW), text=f"{best.quality:.2f}", told=told)
 
@@ -295,7 +297,8 @@ class Exploration(OneLine):
         "A row for each point, sorted by a key of `SORTS`: dicts of name, number, colour, seen, and what `worth` says."
         if sort not in SORTS: raise ValueError(f"sort by one of {', '.join(SORTS)}, not {sort!r}")
         seen, colour, numbers = self.found()[2].mean(0), self.colours(), self.now.numbers
-        rows = [dict(name=n, number=numbers[n], colour=colour[n], seen=float(s)) | self.worth(n) for n, s in zip(self.now.names, seen)]
+        rows = [dict(name=n, number=numbers[n], colour=colour[n], seen=float(s)) | self.worth(n)
+                for n, s in zip(self.now.names, seen)]
         return sorted(rows, key=SORTS[sort])
 
     def confirm(self, picture: int, hidden: list = ()):
@@ -371,7 +374,8 @@ def explored(
     "A run, a detector, or the result of `discover`, ready to be looked at."
     if isinstance(run, Discovery) and pictures is None:
         labels = run.correspondence.rounds
-        return explored_parts(run.detector, run.train, np.arange(len(run.train)), dict(zip(round_names(len(labels)), labels)), most)
+        rounds = dict(zip(round_names(len(labels)), labels))
+        return explored_parts(run.detector, run.train, np.arange(len(run.train)), rounds, most)
     if isinstance(run, Discovery): run = run.detector
     if not isinstance(run, str | Path):
         images = given(pictures, boxes)

@@ -53,10 +53,11 @@ def checked(
     return np.where(np.isnan(xy).any(-1, keepdims=True), np.nan, xy), score, names
 
 def in_turn(images: ImageSet, work: Callable, progress: bool = True) -> Iterator:
-    "What `work(i, picture)` returns for each picture, in order; every picture is read once, and few are held at a time."
+    "What `work(i, picture)` returns for each picture, in order; each picture is read once, and few are held at a time."
     some = 2 * min(8, os.cpu_count() or 1)
     def one(i): return work(i, images[i])
-    with ThreadPoolExecutor(some // 2) as pool, tqdm(total=len(images), desc="pictures", unit="picture", disable=not progress) as bar:
+    bar = tqdm(total=len(images), desc="pictures", unit="picture", disable=not progress)
+    with ThreadPoolExecutor(some // 2) as pool, bar:
         for start in range(0, len(images), some):
             for made in pool.map(one, range(start, min(start + some, len(images)))):
                 yield made
@@ -65,10 +66,7 @@ def in_turn(images: ImageSet, work: Callable, progress: bool = True) -> Iterator
 # %% ../nbs/97_export.ipynb #05818dec
 def export_csv(
     path: str | Path,                 # file to write
-    images: ImageSet,                 # N pictures
-    xy: np.ndarray,                   # (N, K, 2) image px, NaN where not seen
-    score: np.ndarray,                # (N, K)
-    names: list,                      # K names
+    images: ImageSet, xy: np.ndarray, score: np.ndarray, names: list, # as in `checked`
 ) -> Path:                            # of the file
     "One row for each picture and landmark: picture,landmark,name,x,y,score; an unseen one has no x and y."
     xy, score, names = checked(images, xy, score, names)
@@ -90,10 +88,7 @@ def coco_annotation(i: int, box: np.ndarray, xy: np.ndarray, score: np.ndarray) 
 
 def export_coco(
     path: str | Path,                 # JSON file to write
-    images: ImageSet,                 # N pictures
-    xy: np.ndarray,                   # (N, K, 2) image px, NaN where not seen
-    score: np.ndarray,                # (N, K)
-    names: list,                      # K names
+    images: ImageSet, xy: np.ndarray, score: np.ndarray, names: list, # as in `checked`
     category: str = "object",         # what the pictures show
     progress: bool = True,            # show a bar
 ) -> Path:                            # of the file
@@ -143,7 +138,7 @@ def whole_folder(folder: str | Path) -> Iterator[Path]:
 
 # %% ../nbs/97_export.ipynb #8303b2c4
 def file_names(names: list) -> list:
-    "Different flat .png names for N pictures, folders parted by /; folders are added, and numbers in the end, until all differ."
+    "Different flat .png names for N pictures; folders are added, and numbers in the end, until all differ."
     parts = [[p for p in PurePosixPath(str(n).replace("\\", "/")).with_suffix("").parts if p.strip("/.:")] or ["picture"] for n in names]
     stems, last = ["_".join(p) for p in parts], [p[-1] for p in parts]
     often = Counter(s.casefold() for s in last)
@@ -185,10 +180,7 @@ def save_png(path: str | Path, picture: np.ndarray) -> tuple:
 
 def export_dlc(
     folder: str | Path,               # of the project, made; refused where it holds anything that is not ours
-    images: ImageSet,                 # N pictures
-    xy: np.ndarray,                   # (N, K, 2) image px, NaN where not seen
-    score: np.ndarray,                # (N, K); checked, but DeepLabCut's labels have none
-    names: list,                      # K names, the body parts
+    images: ImageSet, xy: np.ndarray, score: np.ndarray, names: list, # as in `checked`; names of body parts
     scorer: str = "lmdisc",           # who labelled
     progress: bool = True,            # show a bar
 ) -> Path:                            # of the project
@@ -245,10 +237,7 @@ def rename_sources(sleap: ModuleType, path: str, to: str, sources: list):
 
 def export_sleap(
     path: str | Path,                 # file to write: NAME.pkg.slp, or NAME.slp
-    images: ImageSet,                 # N pictures
-    xy: np.ndarray,                   # (N, K, 2) image px, NaN where not seen
-    score: np.ndarray,                # (N, K)
-    names: list,                      # K names, the nodes
+    images: ImageSet, xy: np.ndarray, score: np.ndarray, names: list, # as in `checked`; names of nodes
     category: str = "object",         # name of the skeleton
     labels: bool = False,             # True: instances to train on, without scores; False: predicted ones, to be corrected
     progress: bool = True,            # show a bar

@@ -40,7 +40,7 @@ def landmark_colours(n: int) -> np.ndarray:
 
 # %% ../nbs/85_figures.ipynb #be103f56
 def points_by_picture(
-    points: np.ndarray | torch.Tensor | Keypoints, # landmarks (N, K, 2), NaN where unseen; or `Keypoints`, or `Labels` with `.cluster`
+    points: np.ndarray | torch.Tensor | Keypoints, # landmarks (N, K, 2), NaN where unseen; `Keypoints` or `Labels`
 ) -> list:                            # N pairs: xy (P, 2) float, class (P,) int
     "The points of each picture with the class that colours them."
     if hasattr(points, "offsets"):
@@ -58,8 +58,8 @@ def channels_last(picture: np.ndarray | torch.Tensor) -> np.ndarray:
     return np.moveaxis(a, 0, -1) if a.ndim == 3 and a.shape[0] == 3 and a.shape[-1] != 3 else a
 
 # %% ../nbs/85_figures.ipynb #48d38622
-def draw_points(ax, picture, xy, classes, colours, size=14, title=None): # xy (P, 2) px; classes (P,) rows of colours (C, 3); points squared
-    "One picture with its points on the axes `ax`."
+def draw_points(ax, picture, xy, classes, colours, size=14, title=None): # px (P, 2), rows (P,) of colours (C, 3)
+    "One picture with its points, `size` points squared, on the axes `ax`."
     ax.imshow(channels_last(picture), cmap="gray")
     ax.scatter(*xy.T, c=colours[classes], s=size, edgecolors="white", linewidths=.5)
     ax.set(xticks=[], yticks=[])
@@ -67,8 +67,8 @@ def draw_points(ax, picture, xy, classes, colours, size=14, title=None): # xy (P
     sns.despine(ax=ax, left=True, bottom=True)
 
 def show_points(
-    pictures: np.ndarray | list,      # N pictures, channels first or last: `crops.pixels`, or a list; None leaves a place empty
-    points: np.ndarray | torch.Tensor | Keypoints, # landmarks (N, K, 2), `Keypoints` or `Labels`, in the pixels of `pictures`
+    pictures: np.ndarray | list,      # N pictures, channels first or last; None leaves a place empty
+    points: np.ndarray | torch.Tensor | Keypoints, # px; landmarks (N, K, 2), `Keypoints` or `Labels`
     titles: list | None = None,       # N strings
     columns: int = 6,                 # pictures in a row
     size: float = 14,                 # area of a point, in points squared
@@ -97,7 +97,7 @@ def strip(
     yaw: np.ndarray,                  # (N,) degrees
     wanted: np.ndarray,               # (C,) degrees
     rows: int,                        # pictures a column, at most
-) -> tuple[np.ndarray, np.ndarray]:   # the D columns of `wanted` that have pictures; pictures (D, R) int64, nearest first, -1: none
+) -> tuple[np.ndarray, np.ndarray]:   # D columns that have pictures; pictures (D, R), nearest first, -1: none
     "Which pictures stand in which column; each stands in one at most."
     away = np.abs(np.asarray(yaw)[None] - np.asarray(wanted)[:, None])
     away = np.where(away.argmin(0) == np.arange(len(wanted))[:, None], away, np.inf)
@@ -123,7 +123,7 @@ def plot_yaw_strip(
 
 # %% ../nbs/85_figures.ipynb #f0110002
 def clockwise(landmarks: np.ndarray) -> np.ndarray:
-    "Order (K,) of landmarks (N, K, 2), px, clockwise around the middle of the mean shape from the top; those never seen come last."
+    "Order (K,) of landmarks (N, K, 2) clockwise around their mean shape from the top; those never seen come last."
     seen = ~np.isnan(landmarks).any(-1)
     mean = np.where(seen[..., None], landmarks, 0).sum(0) / seen.sum(0)[:, None].clip(1)
     away = mean - mean[seen.any(0)].mean(0) if seen.any() else mean
@@ -157,12 +157,13 @@ def paint_discs(
         if numbers: pen.text((x, y), str(k), fill=ink_on(colours[k]), font=font, anchor="mm")
     return picture
 
-def draw_discs(ax, picture, xy, classes, colours, title=None): # xy (P, 2) px; classes (P,) rows of colours (C, 3)
+def draw_discs(ax, picture, xy, classes, colours, title=None): # as in `draw_points`
     "One picture with its points as numbered discs on the axes `ax`; numbers count from 1."
     draw_points(ax, picture, xy[:0], classes[:0], colours, title=title)
     for (x, y), k in zip(xy, classes):
         disc = dict(boxstyle="circle,pad=.12", fc=colours[k], ec="white", lw=.8)
-        ax.text(x, y, k + 1, size=9, weight="bold", color=ink_on(colours[k]), ha="center", va="center", clip_on=True, bbox=disc)
+        centred = dict(ha="center", va="center", clip_on=True)
+        ax.text(x, y, k + 1, size=9, weight="bold", color=ink_on(colours[k]), bbox=disc, **centred)
 
 def even_rows(n: int, columns: int) -> list:
     "(start, end) of rows of equal length, or nearly, for n pictures, at most `columns` in each."
@@ -223,7 +224,7 @@ def plot_merging(step: list, K: list) -> Figure:
 
 # %% ../nbs/85_figures.ipynb #b017fe2c
 def plot_ced(
-    errors: dict,                     # {name: (N,) error of each picture, share of the normaliser, NaN where it has none}
+    errors: dict,                     # {name: (N,) error of each picture, NaN where it has none}
     landmark_errors: dict | None = None, # {name: (L,) error of each landmark}, for a second panel
     limit: float = .2,                # the largest error shown in the first
 ) -> Figure:
@@ -250,7 +251,7 @@ def legend_beside(ax: plt.Axes):
     ax.legend(bbox_to_anchor=(1.02, 1), loc="upper left", fontsize=6, borderaxespad=0)
 
 def plot_ceds(
-    errors: dict,                     # {name: {"image_forward", "landmark_forward", "image_backward", "landmark_backward": (n,) errors}}
+    errors: dict,                     # {name: {"image_forward", "landmark_forward", and both _backward: (n,) errors}}
     limit: float = .2,                # the largest error shown
     note: str = "",                   # what was run, for small print below
 ) -> Figure:
@@ -272,7 +273,7 @@ def plot_methods(
     titles: list | None = None,       # C strings
     note: str = "",                   # what was run, for small print below
 ) -> Figure:
-    "The same pictures in every row, with the points of one method in `colours_around` its mean shape (figures 1 and 3 of the paper)."
+    "The same pictures in every row, each with the points of one method (figures 1 and 3 of the paper)."
     width, C = 8.2, len(pictures)     # inches
     side = (width - .4) / C
     fig, axes = plt.subplots(len(points), C, figsize=(width, len(points) * side + .35), squeeze=False)
@@ -329,7 +330,8 @@ def plot_metric(
     "Mean and standard deviation over the seeds of each number against one choice."
     fig, axes = plt.subplots(1, len(metrics), figsize=(PAGE if len(metrics) > 1 else COLUMN, 2.2), squeeze=False)
     for ax, (column, name) in zip(axes.flat, metrics.items()):
-        options = dict(x=x, y=column, hue=hue, errorbar="sd", ax=ax, legend="full" if hue and ax is axes.flat[-1] else False)
+        legend = "full" if hue and ax is axes.flat[-1] else False
+        options = dict(x=x, y=column, hue=hue, errorbar="sd", ax=ax, legend=legend)
         if kind == "bar":
             sns.barplot(table, **options, capsize=.2, err_kws=dict(linewidth=.8), color=None if hue else "C0")
         else:
@@ -354,7 +356,8 @@ def plot_effects(
     note: str = "",                   # what was run, for small print below
 ) -> Figure:
     "What switching one choice at a time does to some numbers: mean and standard deviation over the seeds."
-    fig, axes = plt.subplots(1, len(metrics), figsize=(PAGE, .7 + .22 * effects[choice].nunique()), sharey=True, squeeze=False)
+    height = .7 + .22 * effects[choice].nunique()
+    fig, axes = plt.subplots(1, len(metrics), figsize=(PAGE, height), sharey=True, squeeze=False)
     for ax, (column, name) in zip(axes.flat, metrics.items()):
         ax.axvline(0, color="0.6", lw=.8, ls=":")
         sns.pointplot(effects, y=choice, x=column, errorbar="sd", linestyle="none", markersize=3, capsize=.3,
@@ -374,7 +377,8 @@ def plot_agreement(rows: pd.DataFrame) -> Figure:
     fig, axes = plt.subplots(1, len(sets), figsize=(COLUMN * len(sets), 2.4), squeeze=False, sharey=True)
     for ax, name in zip(axes.flat, sets):
         of = rows[rows.dataset == name]
-        sns.scatterplot(of, x="quality", y="backward", hue="run", palette="viridis", s=10, linewidth=0, alpha=.7, legend=False, ax=ax)
+        sns.scatterplot(of, x="quality", y="backward", hue="run", palette="viridis", s=10, linewidth=0, alpha=.7,
+                        legend=False, ax=ax)
         ax.set(title=f"{name}, {of.run.nunique()} runs", xlabel="Quality, from pictures alone", ylabel="Backward error",
                xlim=(0, 1.02), ylim=(0, None))
     sns.despine(fig)
@@ -398,8 +402,9 @@ def plot_planes(
     fig, axes = plt.subplots(1, len(planes), figsize=(PAGE, 3), squeeze=False)
     for ax, (title, (xy, which)) in zip(axes.flat, planes.items()):
         there = pd.DataFrame(dict(x=np.asarray(xy)[:, 0], y=np.asarray(xy)[:, 1], landmark=[names[i] for i in which]))
-        sns.scatterplot(there, x="x", y="y", hue="landmark", hue_order=order, palette=list(landmark_colours(len(order))),
-                        s=6, linewidth=0, ax=ax, legend=ax is axes.flat[-1])
+        colours = list(landmark_colours(len(order)))
+        sns.scatterplot(there, x="x", y="y", hue="landmark", hue_order=order, palette=colours, s=6, linewidth=0,
+                        ax=ax, legend=ax is axes.flat[-1])
         ax.set(title=title, xticks=[], yticks=[], xlabel="", ylabel="")
     sns.move_legend(axes.flat[-1], "upper left", bbox_to_anchor=(1.02, 1), fontsize=6, title="", markerscale=1.5)
     note_below(fig, note)
@@ -445,6 +450,7 @@ def save_figure(
 ) -> Path:                            # of the picture
     "`fig` as `name.png`, and `name.json` beside it that says how it was made."
     out = Path(out_dir)
-    also = {out/f"{name}.pdf": figure_bytes(fig, "pdf", metadata={"CreationDate": None})} if vector else {} # no date: the same bytes each time
-    write_together({out/f"{name}.png": png_bytes(fig), out/f"{name}.json": as_json(provenance)} | also)
+    files = {out/f"{name}.png": png_bytes(fig), out/f"{name}.json": as_json(provenance)}
+    if vector: files[out/f"{name}.pdf"] = figure_bytes(fig, "pdf", metadata={"CreationDate": None}) # no date: the same bytes
+    write_together(files)
     return out/f"{name}.png"

@@ -140,10 +140,11 @@ def quiet():
     finally: logger.setLevel(level)
 
 def metadata(detector: LandmarkDetector | ChosenLandmarks) -> dict:
-    "What the file says of itself, as text: names of what comes out, size and margin, thresholds of the detector's own landmarks."
+    "What the file records, as text: names of its landmarks, size and margin, thresholds of the detector's own landmarks."
     values = dict(names=list(detector.names), size=int(detector.size), margin=float(detector.margin),
                   threshold=np.asarray(getattr(detector, "detector", detector).threshold, float).tolist())
-    return {"what": "lmdisc landmark detector", "lmdisc": __version__} | {k: json.dumps(v, ensure_ascii=False) for k, v in values.items()}
+    text = {k: json.dumps(v, ensure_ascii=False) for k, v in values.items()}
+    return {"what": "lmdisc landmark detector", "lmdisc": __version__} | text
 
 def export_onnx(
     path: str | Path,                 # file to write; its folder is made

@@ -64,8 +64,8 @@ def disc_rows(
 ) -> list:                            # of dicts, one for each landmark that is seen
     "The discs of one picture."
     rows = np.arange(len(xy)) if only is None else only
-    return [dict(x=round(float(xy[k, 0]), 1), y=round(float(xy[k, 1]), 1), fill=to_hex(colours[k]), ink=ink_on(colours[k]),
-                 number=int(table.landmark.iloc[k]), name=str(table.name.iloc[k]))
+    return [dict(x=round(float(xy[k, 0]), 1), y=round(float(xy[k, 1]), 1), fill=to_hex(colours[k]),
+                 ink=ink_on(colours[k]), number=int(table.landmark.iloc[k]), name=str(table.name.iloc[k]))
             for k in rows if np.isfinite(xy[k]).all()]
 
 def close_ups(
@@ -79,7 +79,8 @@ def close_ups(
     cut, middle = .28 * side, xy[:, k].clip(0, side - 1)
     corner = (middle - cut / 2).clip(-.5, side - .5 - cut)
     return [dict(row=int(i), x=round(float(corner[i, 0]), 1), y=round(float(corner[i, 1]), 1), side=round(cut, 1),
-                 cx=round(float(middle[i, 0]), 1), cy=round(float(middle[i, 1]), 1)) for i in rows[evenly(len(rows), n)]]
+                 cx=round(float(middle[i, 0]), 1), cy=round(float(middle[i, 1]), 1))
+            for i in rows[evenly(len(rows), n)]]
 
 # %% ../nbs/96_report.ipynb #96000012
 def reasons(row: dict) -> str:
@@ -98,7 +99,8 @@ def with_summary(table: pd.DataFrame, found: Discovery) -> pd.DataFrame:
 
 def works(table: pd.DataFrame, found: Discovery) -> bool:
     "Is there something to use?"
-    return bool(len(table) and (table.flagged != "").mean() <= .5 and table.attrs["quality"] >= LOW and not alike(found.train))
+    if not len(table) or (table.flagged != "").mean() > .5: return False
+    return bool(table.attrs["quality"] >= LOW and not alike(found.train))
 
 def has_no_boxes(images: ImageSet | None) -> bool:
     "Are the boxes of the first pictures as large as the pictures?"
@@ -169,7 +171,8 @@ def curves(found: Discovery) -> list:
     def change(column): return f"from {rounds[column].iloc[0]:.2f} to {rounds[column].iloc[-1]:.2f}"
     points = f", points a picture {change('points')}" if "points" in rounds else ""
     losses = f"Rounds of self-training; round 0 is the warm-up. Loss {change('loss')}{points}."
-    merged = f"{M} clusters became {left[-1]} landmarks: rare ones are dropped, those that keep firing on one spot are merged."
+    merged = (f"{M} clusters became {left[-1]} landmarks: rare ones are dropped, "
+              "those that keep firing on one spot are merged.")
     return [figure_entry(plot_rounds(rounds), losses), figure_entry(plot_merging((0, *steps), (M, *left)), merged)]
 
 # %% ../nbs/96_report.ipynb #9600001f
@@ -205,12 +208,14 @@ def scores_in_words(scores) -> str:   # `Scores` or None
     if scores is None: return ""
     forward, seen, backward, coverage = (number(getattr(scores, name), ".1%")
                                          for name in ("nme_forward", "nme_forward_seen", "nme_backward", "coverage"))
-    return f"Forward error {forward}, from seen landmarks alone {seen}, backward {backward}; seen are {coverage} of the landmarks."
+    return (f"Forward error {forward}, from seen landmarks alone {seen}, backward {backward}; "
+            f"seen are {coverage} of the landmarks.")
 
 def headline(found: Discovery, table: pd.DataFrame, minutes: float | None) -> tuple[dict, list]:
     "The first sentence, and the (name, value) lines under it."
     K, n, fine = len(table), len(found.train), works(table, found)
-    title = f"{K} landmarks found in {n} pictures" if fine else "This run did not work" + ("" if K else ": no landmark was found")
+    failed = "This run did not work" + ("" if K else ": no landmark was found")
+    title = f"{K} landmarks found in {n} pictures" if fine else failed
     facts = [("landmarks", str(K)), ("of them flagged", str(int((table.flagged != "").sum()))),
              ("quality of the run, 0 to 1", number(table.attrs["quality"], ".2f")), ("pictures learned from", str(n)),
              ("pictures held out", str(0 if found.test is None else len(found.test)))]
@@ -225,8 +230,9 @@ def rendered_page(
     limit: int = 3_000_000,           # bytes of the page, at most
 ) -> str:
     "The page, with the best JPEG quality that fits into it."
-    assets = jinja2.FileSystemLoader(Path(lmdisc.__file__).parent/"assets")
-    page = jinja2.Environment(loader=assets, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True).get_template("report.html")
+    options = dict(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    loader = jinja2.FileSystemLoader(Path(lmdisc.__file__).parent/"assets")
+    page = jinja2.Environment(loader=loader, **options).get_template("report.html")
     for quality in (85, 70, 50, 30):
         uris = [data_uri(encoded(one, "jpeg", quality=quality, optimize=True), "jpeg") for one in pixels]
         html = page.render(content | {"pictures": [p | {"uri": uri} for p, uri in zip(pictures, uris)]})
@@ -234,7 +240,7 @@ def rendered_page(
     raise ValueError(f"the report has {len(html.encode()):,} bytes, more than {limit:,}; show fewer pictures (`few`)")
 
 def shown_best(table: pd.DataFrame, xy: np.ndarray, side: int) -> np.ndarray:
-    "Rows of at most 9 landmarks to follow by eye, from those not flagged if there are any; xy (n, K, 2) px of pictures of that side."
+    "Rows of at most 9 landmarks to follow by eye, those not flagged if there are any; xy (n, K, 2) px of `side`."
     good = np.flatnonzero(table.flagged == "")
     pool = good if len(good) else np.arange(len(table))
     return pool[best_landmarks(table.quality.fillna(0).to_numpy()[pool], xy[:, pool], side)]
@@ -251,7 +257,8 @@ def picture_entries(
     rows = np.r_[first, np.setdiff1d(np.arange(len(crops)), first)]
     xy, names, colours = xy[rows], [names[i] for i in rows], colours_around(found.found[0])
     shown, blank = shown_best(table, xy, crops.size), disc_rows(np.zeros((len(table), 2)), table, colours)
-    lines = [landmark_line(row, blank[k], close_ups(xy, k, crops.size), names) for k, row in enumerate(table.to_dict("records"))]
+    windows = [close_ups(xy, k, crops.size) for k in range(len(table))]
+    lines = [landmark_line(*parts, names) for parts in zip(table.to_dict("records"), blank, windows)]
     about = dict(side=crops.size, shown=list(shown), few=few, landmarks=sorted(lines, key=lambda l: -(l["quality"] or -1)),
                  held_out=found.test is not None and (images is None or has_held_out(images)))
     pictures = [dict(row=i, name=names[i], best=disc_rows(one, table, colours, shown), points=disc_rows(one, table, colours))
