@@ -141,7 +141,8 @@ class Explorer(w.VBox):
         b.closeups = e.closeups(b.selected) if b.selected else []
         n = len(e.places(b.selected)[0]) if b.selected else 0
         where = f"in {len(b.closeups)} of the {n} pictures, of {len(e)}, in which it is seen"
-        b.heading = f"{b.selected} {where}; surest first. Click one to go there." if b.selected else "Click a landmark to see it in 30 pictures."
+        b.heading = "Click a landmark to see it in 30 pictures."
+        if b.selected: b.heading = f"{b.selected} {where}; surest first. Click one to go there."
 
     def attempt(self, action, *how):
         "Do something and show the result; an error becomes a message."

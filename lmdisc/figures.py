@@ -450,7 +450,8 @@ def save_figure(
 ) -> Path:                            # of the picture
     "`fig` as `name.png`, and `name.json` beside it that says how it was made."
     out = Path(out_dir)
-    files = {out/f"{name}.png": png_bytes(fig), out/f"{name}.json": as_json(provenance)}
-    if vector: files[out/f"{name}.pdf"] = figure_bytes(fig, "pdf", metadata={"CreationDate": None}) # no date: the same bytes
+    files = {}                        # the PDF comes first: saving a figure moves its layout a little
+    if vector: files[out/f"{name}.pdf"] = figure_bytes(fig, "pdf", metadata={"CreationDate": None})
+    files |= {out/f"{name}.png": png_bytes(fig), out/f"{name}.json": as_json(provenance)}
     write_together(files)
     return out/f"{name}.png"
