@@ -20,7 +20,7 @@ from .runs import Run, circumstances, load_results, minutes_of, origins, outdate
 from .training import precision_of
 from .figures import save_figure, set_style
 from .discovery import change, restored
-from .protocols import Arm, budget, caption, listed, of_set, pictures, sweep_profile
+from .protocols import budget, caption, listed, of_set, pictures, sweep_profile
 from .comparison import at_budget
 from .baselines.common import n_drawn
 

@@ -48,6 +48,14 @@ class Keypoints(OneLine):
         rows = [f.name for f in fields(self) if f.name != "offsets" and getattr(self, f.name) is not None]
         return replace(self, offsets=offsets_of(counts), **{name: select_rows(getattr(self, name), keep) for name in rows})
 
+    def __getitem__(self, index):
+        "The points of the pictures at `index` (an integer, integers, slice or bool mask)."
+        rows = np.atleast_1d(np.arange(self.n_images)[index])
+        offsets = offsets_of(self.counts[rows])
+        at = torch.arange(int(offsets[-1])) + (self.offsets[rows] - offsets[:-1]).repeat_interleave(self.counts[rows])
+        optional = {name: None if getattr(self, name) is None else getattr(self, name)[at] for name in ("score", "descriptor")}
+        return Keypoints(offsets, self.xy[at], **optional)
+
 # %% ../nbs/20_keypoints.ipynb #d5cf1631
 def padded(
     flat: torch.Tensor,               # (P, ...) values of a ragged set

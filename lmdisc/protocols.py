@@ -15,7 +15,7 @@ import numpy as np
 from . import datasets
 from .images import ImageSet
 from .keypoints import evenly
-from .discovery import Config, change, profile
+from .discovery import Config, profile
 from .baselines.common import n_drawn
 
 # %% ../nbs/92_protocols.ipynb #a2a073be

@@ -35,7 +35,7 @@ from .landmarks import LandmarkDetector, occlusion_estimate, otsu_thresholds, de
 from .evaluation import score
 from .provenance import commit, provenance
 from .discovery import Config, change, discover, profile
-from .export import needs, save_png
+from .export import optional_package, save_png
 from .portable import export_onnx
 
 # %% ../nbs/98_speed.ipynb #dee10070
@@ -121,7 +121,7 @@ def eight_bits(
     pictures: list,                   # [uint8 (H, W, 3), ...] to find the scales on
 ) -> Path:                            # of the file beside it whose convolutions work with 8 bits
     "The same detector, with convolutions in 8 bits."
-    needs("onnxruntime", "export", "8 bits")
+    optional_package("onnxruntime", "export", "8 bits")
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
     out, ready = Path(path).with_suffix(".int8.onnx"), Path(path).with_suffix(".ready.onnx")

@@ -7,7 +7,7 @@ __all__ = ['TRUNKS', 'Trunk', 'XFeatTrunk', 'open_trunk']
 
 # %% ../nbs/48_trunks.ipynb #b66539e6
 from pkgutil import resolve_name
-import torch, torch.nn.functional as F
+import torch.nn.functional as F
 from torch import nn
 from .detectors import open_detector
 

@@ -11,8 +11,8 @@ PATIENCE = 60                         # s: for a kernel to start and import, on 
 
 def packed(images, path):
     "Pictures with their yaw as a packed set."
-    from lmdisc.exploration import jpeg
-    looks = [jpeg(images[i].transpose(2, 0, 1), 95) for i in range(len(images))]
+    from lmdisc.figures import encoded
+    looks = [encoded(images[i], "jpeg", quality=95) for i in range(len(images))]
     np.savez(path, jpeg=np.frombuffer(b"".join(looks), np.uint8), offsets=np.cumsum([0, *map(len, looks)]), landmarks=images.landmarks,
              name=images.names, split=images.fields["split"], yaw=images.fields["yaw"])
     return path
