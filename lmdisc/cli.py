@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['TIMES', 'MODEL', 'EXAMPLES', 'COMMANDS', 'pictures_at', 'readable_pictures', 'model_at', 'with_found_boxes',
-           'predicted', 'picture_of', 'write_landmarks', 'save_discovery', 'run_discover', 'write_discovery',
+           'find_landmarks', 'picture_of', 'write_landmarks', 'save_discovery', 'run_discover', 'write_discovery',
            'command_of', 'summary_of', 'run_predict', 'run_quality', 'labels_at', 'with_labels', 'run_name',
            'run_export', 'run_video', 'numbers', 'boxes_argument', 'discover_arguments', 'predict_arguments',
            'quality_arguments', 'name_arguments', 'export_arguments', 'video_arguments', 'parser', 'one_line', 'main']
@@ -45,7 +45,7 @@ def with_found_boxes(images, model: Path): # `ImageSet`, folder of a detector ->
     if not (model/"finder"/"finder.json").exists(): return images
     return boxed(images, Finder.load(model/"finder").boxes(images, progress=len(images) > 20))
 
-def predicted(model: Path, images, find: bool = True) -> tuple: # detector, `ImageSet`, (N, K, 2) image px, (N, K)
+def find_landmarks(model: Path, images, find: bool = True) -> tuple: # detector, `ImageSet`, (N, K, 2) image px, (N, K)
     "The detector in a folder, pictures with boxes from its finder, and their landmarks, NaN where not seen, with scores."
     from lmdisc.chosen import load
     from lmdisc.finding import inside, picture_sizes
@@ -85,7 +85,7 @@ def save_discovery(
     found.detector.save(out/"detector")
     (out/"detector"/"chosen.json").unlink(missing_ok=True)       # names of an earlier detector
     if finder: finder.save(out/"detector"/"finder")
-    _, _, xy, score = predicted(out/"detector", images, find=False)
+    _, _, xy, score = find_landmarks(out/"detector", images, find=False)
     save_record({}, "landmarks", out, **record)
     return [out/"detector", write_landmarks(out/"landmarks.csv", images, xy, score),
             save_table(quality.table, "quality", out, **record), save_figure(picture_of(found), "landmarks_seen", out, **record)]
@@ -146,7 +146,7 @@ def run_predict(args):
     model, pictures = (args.model, args.pictures) if args.model else (args.pictures[0], args.pictures[1:])
     if not pictures: args.parser.error("name a detector and at least one picture; or --model heads and pictures")
     images, _ = readable_pictures(pictures, args.boxes)
-    detector, images, xy, score = predicted(model_at(model), images, not args.boxes)
+    detector, images, xy, score = find_landmarks(model_at(model), images, not args.boxes)
     called = detector.names if hasattr(detector, "choice") else None
     if args.out:
         write_landmarks(args.out, images, xy, score, called)
@@ -212,7 +212,7 @@ def run_export(args):
         print(export_onnx(args.out, load(model), example=True))
     else:
         if not args.pictures: args.parser.error(f"--format {args.format} needs pictures; only onnx does without")
-        detector, images, xy, score = predicted(model, readable_pictures(args.pictures, args.boxes)[0], not args.boxes)
+        detector, images, xy, score = find_landmarks(model, readable_pictures(args.pictures, args.boxes)[0], not args.boxes)
         write = getattr(export, f"export_{args.format}")
         print(write(args.out, images, xy, score, detector.names))
 

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['NEXT_STEPS', 'evenly_by', 'has_held_out', 'examples', 'disc_rows', 'close_ups', 'reasons', 'judged', 'works',
            'has_no_boxes', 'advice', 'pictures_of', 'next_steps', 'figure_entry', 'curves', 'lines_of', 'run_record',
-           'number', 'landmark_line', 'scores_in_words', 'headline', 'rendered_page', 'shown_best', 'picture_entries',
-           'report']
+           'format_number', 'landmark_line', 'scores_in_words', 'headline', 'rendered_page', 'shown_best',
+           'picture_entries', 'report']
 
 # %% ../nbs/96_report.ipynb #96000002
 import io, shlex
@@ -184,7 +184,7 @@ def run_record(found: Discovery, images: ImageSet | None) -> dict:
             "Versions": lines_of(versions_here()), "Machine": lines_of(machine())}
 
 # %% ../nbs/96_report.ipynb #96000023
-def number(value: float | None, style: str) -> str:
+def format_number(value: float | None, style: str) -> str:
     "A number in a format, or a dash where there is none."
     return "–" if value is None or pd.isna(value) else format(value, style)
 
@@ -195,14 +195,14 @@ def landmark_line(
     names: list,                      # of the pictures
 ) -> dict:
     "What the page says of one landmark."
-    others = [(m, number(row[m], ".2f")) for m in ("repeatability", "cycle", "mirrored", "calibration") if m in row]
+    others = [(m, format_number(row[m], ".2f")) for m in ("repeatability", "cycle", "mirrored", "calibration") if m in row]
     return dict(disc=disc, name=row["name"], quality=None if pd.isna(row["quality"]) else row["quality"], why=reasons(row),
-                coverage=number(row.get("coverage"), ".0%"), signs=others, close=[w | {"name": names[w["row"]]} for w in windows])
+                coverage=format_number(row.get("coverage"), ".0%"), signs=others, close=[w | {"name": names[w["row"]]} for w in windows])
 
 def scores_in_words(scores) -> str:   # `Scores` or None
     "What annotations say, where there are any."
     if scores is None: return ""
-    forward, seen, backward, coverage = (number(getattr(scores, name), ".1%")
+    forward, seen, backward, coverage = (format_number(getattr(scores, name), ".1%")
                                          for name in ("nme_forward", "nme_forward_seen", "nme_backward", "coverage"))
     return (f"Forward error {forward}, from seen landmarks alone {seen}, backward {backward}; "
             f"seen are {coverage} of the landmarks.")
@@ -213,7 +213,7 @@ def headline(found: Discovery, quality: Reliability, minutes: float | None) -> t
     failed = "This run did not work" + ("" if K else ": no landmark was found")
     title = f"{K} landmarks found in {n} pictures" if fine else failed
     facts = [("landmarks", str(K)), ("of them flagged", str(len(quality.flagged))),
-             ("quality of the run, 0 to 1", number(quality.quality, ".2f")), ("pictures learned from", str(n)),
+             ("quality of the run, 0 to 1", format_number(quality.quality, ".2f")), ("pictures learned from", str(n)),
              ("pictures held out", str(0 if found.test is None else len(found.test)))]
     if minutes is not None: facts.append(("minutes", f"{minutes:.0f}" if minutes >= 1 else "less than 1"))
     return dict(works=fine, title=title, words=quality.verdict), facts

@@ -15,7 +15,6 @@ from functools import cache
 from hashlib import sha256
 from importlib.util import resolve_name
 from pathlib import Path
-from typing import TYPE_CHECKING
 from uuid import uuid4
 from filelock import FileLock, Timeout
 import lmdisc
@@ -23,8 +22,6 @@ from .processes import broadcast, is_main, wait_for_everyone
 from .images import OneLine, whole_file
 from .provenance import commit, machine, plain, versions_here
 from .training import load_state, save_state
-if TYPE_CHECKING:
-    from lmdisc.images import Crops, ImageSet
 
 # %% ../nbs/84_runs.ipynb #ecc97598
 def module_file(name: str) -> Path:
@@ -108,7 +105,7 @@ def minutes_of(runs: list[Run]) -> float:
     "Minutes that these runs took together; a part that several of them rest on counts once."
     return round(sum({part: minutes for run in runs for part, minutes in run.about["parts"].items()}.values()), 2)
 
-def data_of(pictures: "ImageSet | Crops") -> str:
+def data_of(pictures) -> str:          # `ImageSet` or `Crops`
     "The hash that stands for pictures in an address."
     if not pictures.data_hash:
         raise ValueError("these pictures have no data_hash, so their runs cannot be told from those of others; "
@@ -179,7 +176,7 @@ def run_of(
     root: str | Path | None,          # folder of kept runs; None: nothing is kept
     what: str,                        # "stage1", ...: kind of result
     config: object,                   # dataclass or what JSON can hold: every choice that it depends on
-    pictures: "ImageSet | Crops",     # `ImageSet` or `Crops`: the data
+    pictures: object,                 # `ImageSet` or `Crops`: the data
     of: list,                         # the modules that make it
     precision: str | None = None,     # "bf16" or "fp32", if a network is trained
 ) -> Iterator[Run]:                   # yields the run; `fill` it if it is `missing`; it is saved at the end
