@@ -76,8 +76,9 @@ def closure(*names: str) -> set:
 
 @cache
 def source(*names: str) -> str:
-    "The hash of all code that a result of these modules depends on; names and order of modules do not matter."
-    return sha256("\n".join(sorted(str(syntax(parsed(name))) for name in closure(*names))).encode()).hexdigest()
+    "The hash of all statements that a result of these modules depends on, wherever each of them stands."
+    statements = {str(syntax(s)) for name in closure(*names) for s in parsed(name).body if _computes(s)}
+    return sha256("\n".join(sorted(statements)).encode()).hexdigest()
 
 # %% ../nbs/84_runs.ipynb #b2825cc0
 @dataclass
