@@ -32,7 +32,7 @@ def papermill_arguments(parameters):
 def superpoint():
     "Are SuperPoint's weights at hand? Looked for once, by the first process of a run; if not, that is said."
     if "LMDISC_SUPERPOINT" not in os.environ:
-        from lmdisc.detectors import at_hand
+        from lmdisc.nets.detectors import at_hand
         os.environ["LMDISC_SUPERPOINT"] = "here" if at_hand("superpoint") else ""
         if not os.environ["LMDISC_SUPERPOINT"]:
             print("Left out: ablation_init on photographs; SuperPoint's weights are not in the cache and could not be fetched.", file=sys.stderr)

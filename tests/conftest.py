@@ -3,12 +3,12 @@ import numpy as np, pytest, torch
 
 def small_heads():
     "24 rendered heads to learn from, 12 of other people."
-    from lmdisc.datasets.heads import heads
+    from lmdisc.datasets.rendered.heads import heads
     return heads(24, 12, size=64)
 
 def small_config(seed=0, **changes):
     "The smallest profile, still smaller."
-    from lmdisc.discovery import change, profile
+    from lmdisc.config import change, profile
     return change(profile("smoke", seed=seed), {"data.n_images": 24} | changes)
 
 BRIEF = {                             # a checkpoint after every step, and few of them

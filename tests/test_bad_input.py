@@ -5,10 +5,10 @@ from io import BytesIO
 import numpy as np, pytest
 from hypothesis import given, strategies as st
 from PIL import Image
-from lmdisc import images
+from lmdisc.data import images
 from lmdisc.datasets.folder import folder
 from lmdisc.datasets.packed import data_root, packed
-from lmdisc.images import ImageSet, read_picture
+from lmdisc.data.images import ImageSet, read_picture
 
 NOISE = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
 

@@ -4,17 +4,21 @@ from dataclasses import replace
 import numpy as np, pytest, torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
-from lmdisc import training
-from lmdisc.clustering import Labels, kmeans, label_keypoints
-from lmdisc.completion import complete
-from lmdisc.correspondence import detect_and_describe
-from lmdisc.discovery import change, discover
-from lmdisc.evaluation import correspondence_scores, score
-from lmdisc.images import ImageSet
-from lmdisc.keypoints import Keypoints
-from lmdisc.landmarks import LandmarkDetector, learn_landmarks
-from lmdisc.networks import CorrespondenceNet, keep_channels, landmark_net
-from lmdisc.training import load_state, save_state
+from lmdisc.nets import training
+from lmdisc.data.points import Labels
+from lmdisc.method.clustering import kmeans, label_keypoints
+from lmdisc.scores.completion import complete
+from lmdisc.method.stage1 import detect_and_describe
+from lmdisc.config import change
+from lmdisc.discovery import discover
+from lmdisc.discovery import correspondence_scores
+from lmdisc.scores.errors import score
+from lmdisc.data.images import ImageSet
+from lmdisc.data.points import Keypoints
+from lmdisc.method.detector import LandmarkDetector
+from lmdisc.method.stage2 import learn_landmarks
+from lmdisc.nets.networks import CorrespondenceNet, keep_channels, landmark_net
+from lmdisc.store.files import load_state, save_state
 from conftest import small_config
 
 GREY = np.full((64, 64, 3), 128, np.uint8)

@@ -1,7 +1,8 @@
 "Rendered bodies: the same pictures whatever the workers, joints where the body is, left and right, and what hides what."
 import numpy as np, pytest
 from lmdisc import datasets
-from lmdisc.datasets.bodies import body_landmarks, body_model, draw_pose, dressed, landmarks_of, posed, render_body
+from lmdisc.datasets.rendered.bodies import (body_landmarks, body_model, draw_pose, dressed, landmarks_of, posed,
+                                             render_body)
 
 LEFT, RIGHT = ([i for i, n in enumerate(body_landmarks) if n.startswith(side)] for side in ("left", "right"))
 FAR = [i for i, n in enumerate(body_landmarks) if n.endswith(("shoulder", "hip", "elbow"))]

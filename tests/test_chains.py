@@ -2,8 +2,8 @@
 import numpy as np, pytest, torch
 import torch.nn.functional as F
 from hypothesis import given, settings, strategies as st
-from lmdisc.chains import Chains, affine_inliers, chain, links, similar_pictures, sample_pictures
-from lmdisc.keypoints import Keypoints, offsets_of
+from lmdisc.method.chains import Chains, affine_inliers, chain, links, similar_pictures, sample_pictures
+from lmdisc.data.points import Keypoints, offsets_of
 
 def ragged(counts, d=8, seed=0):
     "Random points of pictures, some of them empty."

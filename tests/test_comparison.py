@@ -1,11 +1,11 @@
 "A method beside others on every published layout, and a comparison that goes on where it stopped."
 from pathlib import Path
 import pandas as pd, pytest
-from lmdisc import comparison
-from lmdisc.baselines import common
-from lmdisc.baselines.common import n_drawn
-from lmdisc.experiment import perform
-from lmdisc.protocols import pictures, sweep_profile
+from lmdisc.lab import comparison
+from lmdisc.lab.baselines import common
+from lmdisc.lab.baselines.common import n_drawn
+from lmdisc.lab.experiment import perform
+from lmdisc.lab.protocols import pictures, sweep_profile
 from test_datasets import WRITE
 
 ROOT = Path(__file__).resolve().parents[1]

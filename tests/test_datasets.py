@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np, pytest
 from scipy.io import savemat
 from lmdisc import datasets
-from lmdisc.datasets.cdf import read_cdf
-from lmdisc.datasets.torch7 import read_t7
+from lmdisc.datasets.published.cdf import read_cdf
+from lmdisc.datasets.published.torch7 import read_t7
 from trees import (cdf_file, lua_string, order_seen, struct_array, t7_tensor, write_aflw, write_bbcpose, write_cats, write_celeba, write_human36m, write_ls3d)
 
 WRITE = dict(celeba=write_celeba, aflw=write_aflw, ls3d=write_ls3d, bbcpose=write_bbcpose, human36m=write_human36m, cats=write_cats)
@@ -311,7 +311,7 @@ def test_no_bytes_crash_the_binary_readers(tmp_path):
 OPEN = """import json, re, sys, time, warnings
 from pathlib import Path
 from lmdisc import datasets
-from lmdisc.datasets import celeba
+from lmdisc.datasets.published import celeba
 warnings.simplefilter("error")
 status = Path("/proc/self/status")     # Linux alone; ru_maxrss would count the process that started this one
 peak = lambda: int(re.search(r"VmHWM:\\s+(\\d+)", status.read_text())[1]) / 1024 if status.exists() else 0

@@ -6,9 +6,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lmdisc.completion import complete
-from lmdisc.evaluation import ced, cluster_agreement, detection_scores, evaluate, matched, nearest_annotated, regress, visibility_auc
-from lmdisc.merging import absorbers, overlaps
+from lmdisc.scores.completion import complete
+from lmdisc.scores.curves import ced
+from lmdisc.scores.clusters import cluster_agreement, detection_scores, matched
+from lmdisc.scores.errors import evaluate, regress
+from lmdisc.scores.visibility import nearest_annotated, visibility_auc
+from lmdisc.method.merging import absorbers, overlaps
 
 quick = settings(max_examples=10, deadline=None, derandomize=True)
 seeds = st.integers(0, 2**32 - 1)

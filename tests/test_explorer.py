@@ -11,7 +11,7 @@ PATIENCE = 60                         # s: for a kernel to start and import, on 
 
 def packed(images, path):
     "Pictures with their yaw as a packed set."
-    from lmdisc.figures import encoded
+    from lmdisc.draw.saving import encoded
     looks = [encoded(images[i], "jpeg", quality=95) for i in range(len(images))]
     np.savez(path, jpeg=np.frombuffer(b"".join(looks), np.uint8), offsets=np.cumsum([0, *map(len, looks)]), landmarks=images.landmarks,
              name=images.names, split=images.fields["split"], yaw=images.fields["yaw"])
@@ -222,7 +222,7 @@ def test_a_run_is_looked_at_named_corrected_and_saved(hand, lab, run):
 
 def test_saved_names_are_those_of_predict(run, tmp_path, heads_set):
     "What was saved above, at the command line's end."
-    from lmdisc.chosen import load
+    from lmdisc.use.chosen import load
     points = load(run[0]/"detector")
     if not hasattr(points, "choice"): pytest.skip("nothing was saved: the test above has not run")
     xy, score = points.predict(heads_set.take(slice(0, 4)))

@@ -2,13 +2,13 @@
 import csv, io, json, os, subprocess, sys, weakref
 import numpy as np, pandas as pd, pytest, torch
 from PIL import Image
-from lmdisc.chosen import drop, learned_points, rename, same
-from lmdisc.discovery import profile
-from lmdisc.export import export_coco, export_csv, export_dlc, export_sleap
-from lmdisc.images import ImageSet, read_picture
-from lmdisc.landmarks import LandmarkDetector
-from lmdisc.networks import LandmarkNet, NetConfig
-from lmdisc.portable import export_onnx
+from lmdisc.use.chosen import drop, learned_points, rename, same
+from lmdisc.config import profile
+from lmdisc.export.formats import export_coco, export_csv, export_dlc, export_sleap
+from lmdisc.data.images import ImageSet, read_picture
+from lmdisc.method.detector import LandmarkDetector
+from lmdisc.nets.networks import LandmarkNet, NetConfig
+from lmdisc.export.onnx import export_onnx
 
 NAMES = ["left eye", "Öhr, links", "tail"]
 
@@ -132,7 +132,7 @@ def test_the_example_runs_without_lmdisc(taken_away, chosen, tmp_path):
 
 
 def test_a_network_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):
-    import lmdisc.portable as portable
+    import lmdisc.export.onnx as portable
     detector = detector_of(NetConfig(8, 1), 64)
     def stop(*a, **k): raise KeyboardInterrupt
     monkeypatch.setattr(portable.torch.onnx, "export", stop)

@@ -2,10 +2,13 @@
 import warnings
 from dataclasses import replace
 import numpy as np, pytest, torch
-from lmdisc.detectors import at_hand
-from lmdisc.finding import Finder, Finding, found_boxes, inside, overlap, scenes
-from lmdisc.images import ImageSet
-from lmdisc.keypoints import detect_keypoints
+from lmdisc.nets.detectors import at_hand
+from lmdisc.use.finding import Finder, found_boxes
+from lmdisc.use.windows import Finding, overlap
+from lmdisc.data.images import inside
+from lmdisc.datasets.rendered.scenes import scenes
+from lmdisc.data.images import ImageSet
+from lmdisc.method.detection import detect_keypoints
 
 needs_xfeat = pytest.mark.skipif(not at_hand("xfeat"), reason="the weights of XFeat are not at hand")
 FEW = Finding(shares=(0.3, 0.45, 0.65), pictures=30, tried=60, aligned=3, contrasted=2)

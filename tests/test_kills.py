@@ -2,7 +2,7 @@
 import multiprocessing, os, subprocess, sys, time
 from pathlib import Path
 import numpy as np, pytest
-from lmdisc.training import load_state
+from lmdisc.store.files import load_state
 from conftest import BRIEF, assert_same, outcome, small_config, small_heads
 
 KILLS = int(os.environ.get("LMDISC_KILLS", 8))      # `make soak` asks for more
@@ -10,7 +10,7 @@ KILLS = int(os.environ.get("LMDISC_KILLS", 8))      # `make soak` asks for more
 def in_trouble(kind, nth):
     "From the `nth` file on: a checkpoint of which one half is written (and then nothing happens), or a disk that is full for three files."
     from safetensors import SafetensorError
-    from lmdisc import training
+    from lmdisc.nets import training
     write, count = training.save_file, iter(range(1000))
     def save(tensors, path, metadata):
         write(tensors, path, metadata)
@@ -24,7 +24,7 @@ def work(runs, out, kind=None, nth=0):
     "A discovery with a checkpoint after every step."
     import torch
     from lmdisc.discovery import discover
-    from lmdisc.training import save_state
+    from lmdisc.store.files import save_state
     torch.set_num_threads(1)
     sys.stderr = open(os.devnull, "w")
     if kind: in_trouble(kind, nth)
@@ -35,7 +35,7 @@ def work(runs, out, kind=None, nth=0):
 def server():
     "Starts processes that have everything loaded already."
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["lmdisc.discovery", "lmdisc.datasets.heads", "conftest"])
+    context.set_forkserver_preload(["lmdisc.discovery", "lmdisc.datasets.rendered.heads", "conftest"])
     return context
 
 def started(server, at, *trouble):

@@ -3,13 +3,14 @@ import inspect
 from importlib import import_module
 from operator import attrgetter
 import numpy as np, pytest, torch
-from lmdisc.clustering import limits
-from lmdisc.discovery import PROFILES, Config, change, find_correspondence
-from lmdisc.heatmaps import decode, draw_channels
-from lmdisc.landmarks import landmark_loss
-from lmdisc.networks import CorrespondenceNet, landmark_net
-from lmdisc.protocols import BUDGET, DEPARTURES, as_in_paper
-from lmdisc.released import RELEASED_CODE
+from lmdisc.method.clustering import limits
+from lmdisc.config import PROFILES, Config, change
+from lmdisc.discovery import find_correspondence
+from lmdisc.nets.heatmaps import decode, draw_channels
+from lmdisc.method.stage2 import landmark_loss
+from lmdisc.nets.networks import CorrespondenceNet, landmark_net
+from lmdisc.lab.protocols import BUDGET, DEPARTURES, as_in_paper
+from lmdisc.method.released import RELEASED_CODE
 from conftest import small_config
 
 DISAGREEMENTS = {  # of paper and released code

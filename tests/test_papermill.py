@@ -2,7 +2,7 @@
 import json, subprocess, sys
 from pathlib import Path
 import pytest
-from lmdisc.experiment import perform
+from lmdisc.lab.experiment import perform
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOK = "nbs/discover.ipynb"

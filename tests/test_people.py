@@ -53,8 +53,8 @@ def test_a_run_that_can_say_nothing_says_so(pictures, said, tmp_path, capsys):
 
 def test_five_labels_and_what_becomes_of_them(odd, tmp_path, capsys):
     "A detector of one's own: names, points from labels, and both in what is exported."
-    from lmdisc.chosen import load
-    from lmdisc.shipped import folder_of
+    from lmdisc.use.chosen import load
+    from lmdisc.use.shipped import folder_of
     model = tmp_path/"model"
     load(folder_of("heads")).save(model)
     for i in range(5): picture(i).save(odd/f"{i}.png")

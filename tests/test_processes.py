@@ -3,7 +3,7 @@ import os, signal, subprocess, sys
 from pathlib import Path
 import pytest, torch
 from sklearn.metrics import normalized_mutual_info_score
-from lmdisc.training import load_state
+from lmdisc.store.files import load_state
 from conftest import assert_same
 from test_resume import wait_for
 
@@ -13,13 +13,14 @@ import sys
 sys.path.insert(0, sys.argv[1])
 import torch
 from conftest import BRIEF, outcome, small_config, small_heads
-from lmdisc.clustering import places_of
-from lmdisc.correspondence import identities, next_labels, step_loss
+from lmdisc.data.points import places_of
+from lmdisc.method.stage1 import identities, next_labels, step_loss
 from lmdisc.discovery import discover, prepare
-from lmdisc.landmarks import landmark_loss
-from lmdisc.networks import CorrespondenceNet, landmark_net
-from lmdisc.processes import on_main, state
-from lmdisc.training import Trainer, save_state
+from lmdisc.method.stage2 import landmark_loss
+from lmdisc.nets.networks import CorrespondenceNet, landmark_net
+from lmdisc.store.processes import on_main, state
+from lmdisc.nets.training import Trainer
+from lmdisc.store.files import save_state
 
 config = small_config(**BRIEF, **{"learning1.precision": "fp32", "learning2.precision": "fp32"})
 images = small_heads()

@@ -3,8 +3,8 @@ import signal, subprocess, sys, time
 from pathlib import Path
 import numpy as np, pytest
 from lmdisc.discovery import discover, find_correspondence, prepare
-from lmdisc.runs import run_of
-from lmdisc.training import load_state
+from lmdisc.store.runs import run_of
+from lmdisc.store.files import load_state
 from conftest import assert_same, outcome, small_config
 
 CHILD = """
@@ -12,7 +12,7 @@ import sys
 sys.path.insert(0, sys.argv[1])
 from conftest import outcome, small_config, small_heads
 from lmdisc.discovery import discover
-from lmdisc.training import save_state
+from lmdisc.store.files import save_state
 save_state(sys.argv[3], *outcome(discover(small_heads(), small_config(), sys.argv[2])))
 """
 
@@ -58,7 +58,7 @@ def test_other_choices_and_other_pictures_are_other_runs(heads_set, tmp_path):
     configs = small_config(), small_config(**{"data.size": 96}), small_config(**{"stage2.overlap": .5})
     for images in (heads_set, heads_set.take(range(30))):
         for config in configs:
-            with run_of(tmp_path, "x", config, images, ["lmdisc.losses"]) as run: run.fill([])
+            with run_of(tmp_path, "x", config, images, ["lmdisc.nets.losses"]) as run: run.fill([])
     assert len(list(tmp_path.iterdir())) == 6
 
 def test_minutes_are_those_of_training(heads_set, tmp_path):
@@ -71,7 +71,7 @@ def test_minutes_are_those_of_training(heads_set, tmp_path):
             raise KeyboardInterrupt
         return [{}]
     def once():
-        with run_of(tmp_path, "slow", {}, heads_set, ["lmdisc.losses"]) as run:
+        with run_of(tmp_path, "slow", {}, heads_set, ["lmdisc.nets.losses"]) as run:
             if run.missing: run.fill(slow(run.folder))
         return run
     with pytest.raises(KeyboardInterrupt): once()

@@ -2,11 +2,11 @@
 import json, os, shutil, signal, subprocess, sys, time
 from pathlib import Path
 import pandas as pd, pytest, torch
-from lmdisc.discovery import change
-from lmdisc.experiment import as_table, measured, perform
-from lmdisc.measures import rounds
-from lmdisc.protocols import listed, pictures, sweep_profile
-from lmdisc.provenance import output_folder
+from lmdisc.config import change
+from lmdisc.lab.experiment import as_table, measured, perform
+from lmdisc.lab.measures import rounds
+from lmdisc.lab.protocols import listed, pictures, sweep_profile
+from lmdisc.store.provenance import output_folder
 
 ROOT = Path(__file__).resolve().parents[1]
 pytest.importorskip("snakemake", reason="Snakemake needs Python 3.11")
@@ -89,7 +89,7 @@ def test_a_changed_loss_trains_again_and_a_changed_figure_does_not(tmp_path):
     shutil.copy(ROOT/"settings.ini", tmp_path)
     def ask():
         asked = dict(clusters="4", out_dir="figures", runs="runs")
-        code = f"from pathlib import Path; from lmdisc.experiment import perform; perform(Path('nbs/ablation_clusters.ipynb'), {asked})"
+        code = f"from pathlib import Path; from lmdisc.lab.experiment import perform; perform(Path('nbs/ablation_clusters.ipynb'), {asked})"
         done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=ENV | {"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr[-3000:]
         trained = {p.name for p in (tmp_path/"runs").glob("stage1-*")}
@@ -99,15 +99,15 @@ def test_a_changed_loss_trains_again_and_a_changed_figure_does_not(tmp_path):
         assert old in path.read_text()
         path.write_text(path.read_text().replace(old, new))
     first, told, drawn = ask()
-    edit("losses", "import torch", "import torch  # a comment")
-    edit("figures", "lw=1.2", "lw=1.3")
+    edit("nets/losses", "import torch", "import torch  # a comment")
+    edit("lab/plots", "lw=1.2", "lw=1.3")
     again, told_again, drawn_again = ask()
     assert len(first) == 1 and again == first and drawn_again == drawn
     assert told_again == told         # minutes, too: those of the training
-    edit("losses", "return ", "return 1.01 * ")
+    edit("nets/losses", "return ", "return 1.01 * ")
     other, told_other, _ = ask()
     assert len(other) == 2 and told_other["source"] != told["source"]
-    edit("losses", "return 1.01 * ", "return ")
+    edit("nets/losses", "return 1.01 * ", "return ")
     back, told_back, _ = ask()
     assert back == other and told_back == told
 
@@ -122,11 +122,11 @@ def test_kept_runs_from_elsewhere_are_used(tmp_path):
 
 def test_every_committed_figure_is_drawn_again(tmp_path):
     "To the byte, in a copy, from the committed runs; unless the libraries that draw are others."
-    from lmdisc.provenance import version_of
+    from lmdisc.store.provenance import version_of
     for name in ("nbs", "figures"): shutil.copytree(ROOT/name, tmp_path/name)
     shutil.copy(ROOT/"settings.ini", tmp_path)
     libraries = json.loads((ROOT/"figures"/"ablation_noise.json").read_text())["drawn_with"]
-    done = subprocess.run([sys.executable, "-c", "from lmdisc.experiment import redraw; redraw()"], cwd=tmp_path, env=ENV, capture_output=True, text=True, timeout=300)
+    done = subprocess.run([sys.executable, "-c", "from lmdisc.lab.experiment import redraw; redraw()"], cwd=tmp_path, env=ENV, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
     if libraries == {p: version_of(p) for p in libraries}: assert "as they were, to the byte" in done.stdout, done.stdout[-2000:]
 

@@ -1,8 +1,9 @@
 "A discovery on a pretrained backbone, and the paper's own form beside it."
 import pytest, torch
-from lmdisc.discovery import discover, find_correspondence, profile
-from lmdisc.measures import FORMS
-from lmdisc.trunks import open_trunk
+from lmdisc.discovery import discover, find_correspondence
+from lmdisc.config import profile
+from lmdisc.lab.measures import FORMS
+from lmdisc.nets.trunks import open_trunk
 from conftest import small_config
 
 def test_a_trunk_that_stays_as_it_is_does(heads_set):
