@@ -24,6 +24,7 @@ def pictures_at(where: list, boxes: str | None = None): # CSV file -> `ImageSet`
         raise FileNotFoundError(f"{places[0]}: no such file; name picture files, or one folder alone")
     return given(where[0] if places else list(where), boxes)
 
+# %% ../nbs/14_cli.ipynb #f22df5e9
 def readable_pictures(where: list, boxes: str | None = None) -> tuple: # `ImageSet`, [(file, why), ...]
     "The pictures named on the command line, and the files that could not be read, which are printed."
     from lmdisc.datasets.folder import LeftOut
@@ -47,6 +48,7 @@ def with_found_boxes(images, model: Path): # `ImageSet`, folder of a detector ->
     if not (model/"finder"/"finder.json").exists(): return images
     return boxed(images, Finder.load(model/"finder").boxes(images, progress=len(images) > 20))
 
+# %% ../nbs/14_cli.ipynb #09467dbb
 def landmarks_of_pictures(model: Path, images, find: bool = True) -> tuple: # detector, `ImageSet`, (N, K, 2) image px, (N, K)
     "The detector in a folder, pictures with boxes from its finder, and their landmarks, NaN where not seen, with scores."
     from lmdisc.use.chosen import load
@@ -77,6 +79,7 @@ def write_landmarks(path, images, xy, score, called=None, block: int = 10_000) -
             landmark_rows(names[some], xy[some], score[some], called).to_csv(file, index=False, header=not at)
     return Path(path)
 
+# %% ../nbs/14_cli.ipynb #2138e463
 def save_discovery(
     found, quality, images, out: Path, # `Discovery`, `Reliability`, `ImageSet`
     record: dict, finder=None,        # from `provenance`; `Finder`, where the object had to be found
@@ -114,6 +117,7 @@ def run_discover(args):
     with on_main() as main:
         if main: write_discovery(args, started, found, quality, images, unreadable, finder)
 
+# %% ../nbs/14_cli.ipynb #556380c9
 def write_discovery(args, started, found, quality, images, unreadable, finder): # results of `run_discover`
     "Write the folder of `lmdisc discover`, and print what was found."
     from lmdisc.use.chosen import drop
@@ -155,6 +159,7 @@ def run_predict(args):
         print(f"{detector.K} landmarks in {len(images)} pictures, {(xy[..., 0] == xy[..., 0]).mean():.0%} of them seen: {args.out}")
     else: print(landmark_rows(names_of(images), xy, score, called).to_csv(index=False), end="")
 
+# %% ../nbs/14_cli.ipynb #3b91fb3f
 def run_quality(args):
     "`lmdisc quality`."
     from lmdisc.use.chosen import load
@@ -178,6 +183,7 @@ def labels_at(path: str) -> tuple:    # n picture names, P point names, (n, P, 2
     for row in table.itertuples(): points[pictures.index(row.picture), names.index(row.name)] = row.x, row.y
     return pictures, names, points
 
+# %% ../nbs/14_cli.ipynb #a16faadf
 def with_labels(detector, model: Path, labels: str, folder: str | None): # -> `ChosenLandmarks`
     "The detector with points learned from labels (a CSV file) in the pictures of a folder."
     from lmdisc.use.chosen import learned_points
@@ -185,6 +191,7 @@ def with_labels(detector, model: Path, labels: str, folder: str | None): # -> `C
     images = pictures_at([str(Path(folder or Path(labels).parent)/p) for p in pictures])
     return learned_points(detector, with_found_boxes(images, model), points, names)
 
+# %% ../nbs/14_cli.ipynb #8eaaba9a
 def run_name(args):
     "`lmdisc name`: change the points of a detector, and list them."
     from lmdisc.use.chosen import chosen, drop, load, promise, rename, same
@@ -218,6 +225,7 @@ def run_export(args):
         write = getattr(export, f"export_{args.format}")
         print(write(args.out, images, xy, score, detector.names))
 
+# %% ../nbs/14_cli.ipynb #2cd40ab1
 def run_video(args):
     "`lmdisc video`."
     from lmdisc.use.chosen import load
@@ -237,6 +245,7 @@ def boxes_argument(p):
     "The option --boxes."
     p.add_argument("--boxes", metavar="CSV", help="boxes of the object, columns name,x0,y0,x1,y1")
 
+# %% ../nbs/14_cli.ipynb #48c1938b
 def discover_arguments(p):
     "Arguments of `lmdisc discover`."
     p.description = "Discover landmarks. A run that is stopped goes on when the same command is given again."
@@ -252,6 +261,7 @@ def discover_arguments(p):
     p.add_argument("--find", action="store_true", help="find the object first, where it fills a small part of its pictures")
     p.add_argument("--drop", action="store_true", help="leave out landmarks that are flagged")
 
+# %% ../nbs/14_cli.ipynb #1d4d9d3a
 def predict_arguments(p):
     "Arguments of `lmdisc predict`."
     p.description = "Find landmarks in pictures. The table has a row for each picture and landmark; an unseen one has no x and y."
@@ -261,6 +271,7 @@ def predict_arguments(p):
     p.add_argument("--out", metavar="CSV", help="table to write: picture,landmark,x,y,score (default: print it)")
     boxes_argument(p)
 
+# %% ../nbs/14_cli.ipynb #0aac8188
 def quality_arguments(p):
     "Arguments of `lmdisc quality`."
     p.add_argument("model", **MODEL)
@@ -268,6 +279,7 @@ def quality_arguments(p):
     p.add_argument("--out", metavar="CSV", help="table to write")
     boxes_argument(p)
 
+# %% ../nbs/14_cli.ipynb #b8b3cd77
 def name_arguments(p):
     "Arguments of `lmdisc name`."
     p.add_argument("model", **MODEL)
@@ -277,6 +289,7 @@ def name_arguments(p):
     p.add_argument("--labels", metavar="CSV", help="points of your own, learned from a few pictures: columns picture,name,x,y")
     p.add_argument("--pictures", metavar="DIR", help="where the pictures of --labels lie (default: beside the CSV file)")
 
+# %% ../nbs/14_cli.ipynb #2348c191
 def export_arguments(p):
     "Arguments of `lmdisc export`."
     p.add_argument("model", **MODEL)
@@ -285,6 +298,7 @@ def export_arguments(p):
     p.add_argument("--out", metavar="PATH", required=True, help="file to write; for dlc a folder")
     boxes_argument(p)
 
+# %% ../nbs/14_cli.ipynb #9a6f7629
 def video_arguments(p):
     "Arguments of `lmdisc video`."
     p.add_argument("model", **MODEL)
@@ -334,6 +348,7 @@ def one_line(e: Exception) -> str:
     if getattr(e, "filename", None): message = f"{e.filename}: {e.strerror}"
     return " ".join(message.split())
 
+# %% ../nbs/14_cli.ipynb #14da478a
 def main(
     argv: list | None = None,         # arguments; None: those of the process
 ) -> int:                             # exit code

@@ -31,6 +31,7 @@ class Initial:
     share_real: float = None          # 0…1: instead, points of which this share are true landmarks (Fig. 2d); None: the detector's
     n_points: int = 15                # points a picture of that mixture
 
+# %% ../nbs/08_config.ipynb #d13d34a7
 @dataclass(frozen=True)
 class Config:
     "All options of a discovery; the defaults are the paper's."

@@ -69,6 +69,7 @@ def initial_clusters(keypoints: Keypoints, config: Config, size: int) -> tuple: 
     if stage.pairs == "augmented": stage = replace(stage, tolerance=torch.inf)
     return cluster_keypoints(keypoints, stage, size, config.seed, None, config.released)
 
+# %% ../nbs/09_discovery.ipynb #737998a2
 def split_crops(images: ImageSet, config: Config) -> list: # train, and test or None
     "Crops of the training pictures (at most `n_images`) and of the held-out ones."
     names, data, train, test = images.fields.get("split"), config.data, images, None
@@ -113,6 +114,7 @@ class Correspondence(OneLine):
 
     def summary(self) -> str: return f"{len(self.history)} rounds with the warm-up, {self.rounds[-1]}"
 
+# %% ../nbs/09_discovery.ipynb #00d86935
 def grouped(tensors: dict) -> dict:   # {"a.x": tensor, ...} -> {"a": {"x": tensor}, ...}
     "Tensors grouped by the part of their name before the first dot."
     groups = {}
@@ -139,6 +141,7 @@ def train_correspondence(start: Prepared, config: Config, folder: Path | None) -
     labels = {str(r): tensors_of(one) for r, one in enumerate(rounds)}
     return history, ungrouped({"net": net.state_dict(), "centroids": {"all": centroids}} | labels)
 
+# %% ../nbs/09_discovery.ipynb #df6d1a54
 def find_correspondence(images: ImageSet, config: Config, runs=None, start: Prepared | None = None) -> Correspondence:
     "Stage 1 (section 3.2), read if it was run before."
     with run_of(runs, "stage1", stage1_alone(config), images, ["lmdisc.discovery"], precision_of(config.learning1)) as run:
@@ -159,6 +162,7 @@ def train_landmarks(start: Prepared, found: Correspondence, config: Config, fold
         folder and folder/"checkpoint.safetensors", config.save_every, config.augment, config.released)
     return merging, psi.state_dict()
 
+# %% ../nbs/09_discovery.ipynb #66aadb53
 def find_landmarks(images: ImageSet, config: Config, runs, start: Prepared, found: Correspondence) -> tuple:
     "Stage 2 (section 3.3), read if it was run before: detector and history."
     choices = replace(config, save_every=0)
@@ -242,6 +246,7 @@ def described(
     if isinstance(model, str): return describe_keypoints(crops, truth, model), which
     return detect_and_describe(model, crops, truth, torch.inf, batch=batch), which
 
+# %% ../nbs/09_discovery.ipynb #02521f35
 def cluster_scores(
     truth: Keypoints, which: torch.Tensor, # from `described`: annotated landmarks, (P,) which each is
     centroids: torch.Tensor,          # (M, d)
@@ -255,6 +260,7 @@ def cluster_scores(
     by_yaw = {name: cluster_agreement(cluster[there], which[there]) for name, there in bins.items()}
     return scores | {f"nmi_{name}": found["nmi"] for name, found in by_yaw.items()}
 
+# %% ../nbs/09_discovery.ipynb #23443f9f
 def correspondence_scores(
     model: CorrespondenceNet, centroids: torch.Tensor, # Φ, (M, d)
     crops: Crops,                     # pictures with landmarks

@@ -26,6 +26,7 @@ def _move_points(xy, there, turn, shift, size):
     xy = (xy - centre) @ turn.transpose(1, 2) + centre + shift[:, None]
     return xy, there & ((xy >= -0.5) & (xy < size - 0.5)).all(-1)
 
+# %% ../../nbs/02_data/03_augment.ipynb #129bf906
 def _warp(pictures, turn, shift, margin=0):
     "Pictures (B, 3, S, S) turned, zoomed and shifted (B, 2) px, bilinear, the border repeated, and enlarged by `margin` px a side."
     size = pictures.shape[-1]
@@ -47,6 +48,7 @@ def _blur(pictures, sigma, r):
         for copy, tap in zip(rest, taps[1:]): pictures.addcmul_(copy, tap)
     return pictures
 
+# %% ../../nbs/02_data/03_augment.ipynb #b41eee9d
 def _colour_matrix(brightness, contrast, saturation, hue):
     "Four changes of colour, (B,) each, as one affine map in 0...1: new colour = (B, 3, 3) @ colour + (B, 3, 1)."
     grey = torch.full((3, 3), 1 / 3, device=hue.device)
@@ -60,6 +62,7 @@ def _noise_strip(length, device):
     "(length,) standard normal numbers, always the same."
     return torch.randn(length, generator=torch.Generator().manual_seed(0)).to(device)
 
+# %% ../../nbs/02_data/03_augment.ipynb #de864ed3
 def _noise_windows(shape, start, step, device):
     "Noise of `shape` (B, C, H, W): picture i reads the strip from `start + i * step` on."
     B, C, H, W = shape

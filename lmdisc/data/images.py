@@ -53,6 +53,7 @@ def opened(
                          f"Image size ({pixels} pixels) exceeds limit of {Image.MAX_IMAGE_PIXELS} pixels")
     return picture
 
+# %% ../../nbs/02_data/01_images.ipynb #715f9235
 def read_picture(
     source: str | Path | bytes,       # path, or the bytes of an image file
     name: str = "",                   # what to call it in errors; default the path
@@ -151,6 +152,7 @@ def squares(
                          f"x0 < x1 and y0 < y1 are needed ({bad.sum()} such boxes)")
     return (lo + hi) / 2, (hi - lo).max(1) * (1 + 2 * margin)
 
+# %% ../../nbs/02_data/01_images.ipynb #0fdfe8c6
 def cut(
     picture: np.ndarray,              # uint8 (H, W, 3)
     origin: tuple,                    # (x, y) of the square's upper left corner, image px
@@ -255,6 +257,7 @@ def cut_all(
     return Crops(pixels, to_crop(images.boxes.reshape(-1, 2, 2)).reshape(-1, 4), scale.astype(np.float32), shift.astype(np.float32),
                  to_crop(images.landmarks), images.visible, normaliser, images.fields, data_hash)
 
+# %% ../../nbs/02_data/01_images.ipynb #98a3c088
 def crops_of(
     pictures: ImageSet | Crops,
     size: int,                        # px a detector was trained on

@@ -19,6 +19,7 @@ def available() -> list[str]:
     "The names of the data sets that `open` knows, sorted."
     return sorted(MODULES)
 
+# %% ../../nbs/04_datasets/18_open.ipynb #9914f9f5
 def _packed_file(name, root=None):
     "Path of the packed set `name` in the folder `root`; `data_root()` where None."
     from lmdisc.datasets.packed import data_root
@@ -28,6 +29,7 @@ def _packed_file(name, root=None):
     raise ValueError(f"no data set {str(name)!r}: choose one of {', '.join(available())}, a folder, an .npz file, "
                      f"or a packed set in {packs} ({there})")
 
+# %% ../../nbs/04_datasets/18_open.ipynb #5767599e
 def open(
     name: str,                        # one of `available()`, a folder, an .npz file, or the name of a packed set
     root: str | Path | None = None,   # where its files lie, for those that need some

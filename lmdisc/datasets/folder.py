@@ -55,6 +55,7 @@ def whole(sizes: np.ndarray) -> np.ndarray:
     "Boxes (N, 4) float64 of whole pictures of `sizes` (N, 2), to the outer edges of their pixels, image px."
     return np.c_[np.full_like(sizes, -1), np.asarray(sizes) * 2 - 1] / 2
 
+# %% ../../nbs/04_datasets/01_folder.ipynb #8d3b9726
 def within(
     boxes: np.ndarray,                # (N, 4) image px
     sizes: np.ndarray,                # (N, 2) width, height
@@ -88,6 +89,7 @@ def _check(path):
             return size, hashlib.sha256(data).hexdigest()
     except Exception as e: return e if str(path) in str(e) else ValueError(f"{path}: cannot be decoded: {e}")
 
+# %% ../../nbs/04_datasets/01_folder.ipynb #5ced299b
 class LeftOut(UserWarning):
     "Pictures that could not be read and were left out; `pictures` holds (file, why)."
     def __init__(self, pictures, of):
@@ -95,6 +97,7 @@ class LeftOut(UserWarning):
         some = "\n".join(why for _, why in pictures[:20])
         super().__init__(f"{len(pictures)} of {of} pictures cannot be read and are left out:\n{some}")
 
+# %% ../../nbs/04_datasets/01_folder.ipynb #14c7fbff
 def files(
     paths: list,                      # picture files
     names: list | None = None,        # what the M files are called; None: their paths

@@ -32,6 +32,7 @@ def _array_pixels(a, name):
     if a.dtype == np.uint16: a = (a / 257).round().astype(np.uint8)
     return np.asarray(to_rgb(Image.fromarray(a if a.dtype == np.uint8 else a.astype(np.uint8) * 255)))
 
+# %% ../../nbs/04_datasets/19_given.ipynb #ba92f0e8
 def _pixels(one, name="picture"):
     """uint8 (H, W, 3), RGB, turned upright, of a path, PIL picture, array or tensor, called `name` in errors.
 
@@ -53,6 +54,7 @@ def _from_items(pictures):
     sizes, hashes = zip(*((p.shape[1::-1], sha256(p)) for p in map(load, range(len(names)))))
     return ImageSet(load, whole(sizes), names=np.array(names), data_hash=sha256(list(hashes)))
 
+# %% ../../nbs/04_datasets/19_given.ipynb #393da3c3
 def _with_boxes(images, boxes):
     "The same pictures with boxes from a CSV file or an array (N, 4), image px."
     names = np.array([images.name(i) for i in range(len(images))])
@@ -61,6 +63,7 @@ def _with_boxes(images, boxes):
     return replace(images, boxes=within(boxes, sizes, names),
                    data_hash=images.data_hash and sha256(images.data_hash, boxes))
 
+# %% ../../nbs/04_datasets/19_given.ipynb #ff2d627d
 def given(
     pictures: ImageSet | str | Path | Sequence | np.ndarray | torch.Tensor | torch.utils.data.Dataset, # see above
     boxes: str | Path | np.ndarray | None = None, # CSV file, or (N, 4) image px; None: those it has, or whole pictures

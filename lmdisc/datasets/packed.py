@@ -55,6 +55,7 @@ def read_npz(path: str | Path) -> tuple[dict, str]:
         with np.load(BytesIO(raw), allow_pickle=False) as z: return {k: z[k] for k in z.files}, sha256(raw).hexdigest()
     except Exception as e: raise ValueError(f"{path}: not an .npz file without pickles: {e}") from e
 
+# %% ../../nbs/04_datasets/02_packed.ipynb #3a5fadaa
 def packed(
     path: str | Path,                 # .npz file
     eyes: tuple = OUTER_EYES,         # see `normaliser_of`

@@ -53,6 +53,7 @@ def draw_points(ax, picture, xy, classes, colours, size=14, title=None): # px (P
     ax.set_title(title, pad=2)
     sns.despine(ax=ax, left=True, bottom=True)
 
+# %% ../../nbs/07_draw/02_pictures.ipynb #7a6e0902
 def show_points(
     pictures: np.ndarray | list,      # N pictures, channels first or last; None leaves a place empty
     points: np.ndarray | torch.Tensor | Keypoints, # px; landmarks (N, K, 2), `Keypoints` or `Labels`
@@ -88,6 +89,7 @@ def strip(
     columns = np.flatnonzero((chosen >= 0).any(1))
     return columns, chosen[columns]
 
+# %% ../../nbs/07_draw/02_pictures.ipynb #6b288ce2
 def plot_yaw_strip(
     pictures: np.ndarray,             # (N, 3, S, S) uint8
     landmarks: np.ndarray,            # (N, K, 2) float32, px, NaN where not seen
@@ -123,6 +125,7 @@ def ink_on(colour: np.ndarray) -> str:
     "The colour of digits on a disc of `colour` (3,), RGB in 0...1: white or black."
     return "white" if colour @ [.3, .59, .11] < .5 else "black"
 
+# %% ../../nbs/07_draw/02_pictures.ipynb #2670b85d
 def paint_discs(
     picture: Image.Image,
     xy: np.ndarray,                   # (K, 2) px, NaN where not seen
@@ -139,6 +142,7 @@ def paint_discs(
         if numbers: pen.text((x, y), str(k), fill=ink_on(colours[k]), font=font, anchor="mm")
     return picture
 
+# %% ../../nbs/07_draw/02_pictures.ipynb #a120db8f
 def draw_discs(ax, picture, xy, classes, colours, title=None): # as in `draw_points`
     "One picture with its points as numbered discs on the axes `ax`; numbers count from 1."
     draw_points(ax, picture, xy[:0], classes[:0], colours, title=title)
@@ -152,6 +156,7 @@ def even_rows(n: int, columns: int) -> list:
     ends = np.cumsum([len(part) for part in np.array_split(np.arange(n), max(1, math.ceil(n / columns)))])
     return list(zip([0, *ends[:-1]], ends))
 
+# %% ../../nbs/07_draw/02_pictures.ipynb #d62ee25c
 def plot_followed(
     groups: dict,                     # {title: (pictures (N, 3, S, S), landmarks (N, K, 2) px, N titles or None)}
     columns: int = 7,                 # pictures in a row, at most

@@ -36,6 +36,7 @@ def six_bits(png: bytes) -> bytes:
     levels = np.asarray(Image.open(io.BytesIO(png)).convert("RGB")) // 4
     return encoded((levels * (255 / 63)).round().astype(np.uint8), "png")
 
+# %% ../../nbs/07_draw/01_saving.ipynb #15cf54c8
 def figure_bytes(fig: Figure, form: str, **options) -> bytes:
     "`fig` as the bytes of a file; `form` is png or pdf, `options` are matplotlib's."
     fig.savefig(buffer := io.BytesIO(), format=form, **options)
@@ -51,6 +52,7 @@ def png_bytes(
     while len(png := six_bits(figure_bytes(fig, "png", dpi=dpi))) > limit: dpi *= .85
     return png
 
+# %% ../../nbs/07_draw/01_saving.ipynb #14d62bb2
 def save_figure(
     fig: Figure,
     name: str,                        # file name without its ending

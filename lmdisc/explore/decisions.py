@@ -87,6 +87,7 @@ class Decisions(OneLine):
         if not names: raise ValueError("no point has a label yet; drag some to where they belong, in two pictures or more")
         return replace(self, points=learned_points(self.points, crops.take(pictures), points, names))
 
+# %% ../../nbs/11_explore/04_decisions.ipynb #bf300625
 def undecided(points: ChosenLandmarks) -> Decisions:
     "Before any decision: a landmark's number is its place in the detector, learned points follow."
     groups, K = points.choice.groups, points.detector.K

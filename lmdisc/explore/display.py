@@ -64,6 +64,7 @@ def html_of_keypoints(o: Keypoints) -> str:
     counts = pd.Series(o.counts.numpy()).describe()[["min", "25%", "50%", "75%", "max"]]
     return counts.to_frame("points a picture").T.to_html(border=0, float_format="%.0f")
 
+# %% ../../nbs/11_explore/01_display.ipynb #c5831048
 def html_of_detector(o: LandmarkDetector | ChosenLandmarks) -> str:
     "A row a landmark."
     rows = {"name": o.names}
@@ -76,6 +77,7 @@ def html_of_detector(o: LandmarkDetector | ChosenLandmarks) -> str:
     table = pd.DataFrame(rows).map(lambda v: escape(str(v)))
     return table.assign(**{"": squares}).to_html(border=0, escape=False)
 
+# %% ../../nbs/11_explore/01_display.ipynb #8fdfaee3
 def html_of_discovery(o) -> str:      # `Discovery`
     "What was found in held-out pictures, or in those learned from where none are held out."
     crops, xy = (o.train, o.found[0]) if o.test is None else (o.test, o.found[1])

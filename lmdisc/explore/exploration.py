@@ -71,6 +71,7 @@ def stage1_kept(
     fit = [one for one in map(load_state, paths) if one[1]["about"]["data"] == data_of(images)]
     return min(fit, key=lambda one: one[1]["about"]["config"]["seed"] != seed, default=None)
 
+# %% ../../nbs/11_explore/05_exploration.ipynb #9734dd20
 def rounds_kept(folder: str | Path, images: ImageSet, seed: int | None = None) -> tuple[np.ndarray, dict]:
     "Rows of the training pictures and {round: `Labels`}; all pictures and no rounds where none is kept."
     kept = images.data_hash and stage1_kept(folder, images, seed)
@@ -288,6 +289,7 @@ def pictures_kept(folder: str | Path) -> ImageSet:
     except (ValueError, OSError): pass
     raise ValueError(f"{folder} does not say where its pictures are" + f" ({path!r} is not here)" * bool(path) + "; name them")
 
+# %% ../../nbs/11_explore/05_exploration.ipynb #8ded4888
 def explored(
     run: str | Path | Discovery | LandmarkDetector | ChosenLandmarks, # folder of a run or of a detector, or what it holds
     pictures: object = None,          # whatever `given` takes; None: the pictures that the run was made of

@@ -41,6 +41,7 @@ def has_held_out(images: ImageSet) -> bool:
     "Is there a test split?"
     return "test" in images.fields.get("split", np.array([], str))
 
+# %% ../../nbs/11_explore/03_report.ipynb #31f59cd7
 def examples(
     found: Discovery,
     images: ImageSet | None = None,   # what it was learned from; None: what the network saw
@@ -70,6 +71,7 @@ def disc_rows(
                  ink=ink_on(colours[k]), number=int(table.landmark.iloc[k]), name=str(table.name.iloc[k]))
             for k in rows if np.isfinite(xy[k]).all()]
 
+# %% ../../nbs/11_explore/03_report.ipynb #36b9a853
 def close_ups(
     xy: np.ndarray,                   # (n, K, 2) px, NaN where not seen
     k: int,                           # which landmark
@@ -107,6 +109,7 @@ def has_no_boxes(images: ImageSet | None) -> bool:
     sizes = [np.tile(images[i].shape[1::-1], 2) for i in range(min(3, len(images)))]
     return all((np.abs(images.boxes[i] - [-.5, -.5, *s[:2] - .5]) <= .02 * s).all() for i, s in enumerate(sizes))
 
+# %% ../../nbs/11_explore/03_report.ipynb #0de9445f
 def advice(found: Discovery, images: ImageSet | None) -> list:
     "Sentences on what may help a run that failed."
     n, config = len(found.train), found.config
@@ -161,6 +164,7 @@ def figure_entry(fig: Figure, alt: str) -> dict:
     plt.close(fig)
     return dict(uri=data_uri(png, "png"), alt=alt, width=round(Image.open(io.BytesIO(png)).width / 160 * 110))
 
+# %% ../../nbs/11_explore/03_report.ipynb #efa957ac
 def curves(found: Discovery) -> list:
     "Losses and points over the rounds, and merging: entries for the page."
     set_style()
@@ -202,6 +206,7 @@ def landmark_line(
     return dict(disc=disc, name=row["name"], quality=None if pd.isna(row["quality"]) else row["quality"], why=reasons(row),
                 coverage=format_number(row.get("coverage"), ".0%"), signs=others, close=[w | {"name": names[w["row"]]} for w in windows])
 
+# %% ../../nbs/11_explore/03_report.ipynb #69cd7df2
 def scores_in_words(scores) -> str:   # `Scores` or None
     "What annotations say, where there are any."
     if scores is None: return ""
@@ -210,6 +215,7 @@ def scores_in_words(scores) -> str:   # `Scores` or None
     return (f"Forward error {forward}, from seen landmarks alone {seen}, backward {backward}; "
             f"seen are {coverage} of the landmarks.")
 
+# %% ../../nbs/11_explore/03_report.ipynb #4e2cd983
 def headline(found: Discovery, quality: Reliability, minutes: float | None) -> tuple[dict, list]:
     "The first sentence, and the (name, value) lines under it."
     K, n, fine = len(quality.table), len(found.train), works(quality)
@@ -238,12 +244,14 @@ def rendered_page(
         if len(html.encode()) <= limit: return html
     raise ValueError(f"the report has {len(html.encode()):,} bytes, more than {limit:,}; show fewer pictures (`few`)")
 
+# %% ../../nbs/11_explore/03_report.ipynb #363e501e
 def shown_best(table: pd.DataFrame, xy: np.ndarray, side: int) -> np.ndarray:
     "Rows of at most 9 landmarks to follow by eye, those not flagged if there are any; xy (n, K, 2) px of `side`."
     good = np.flatnonzero(table.flagged == "")
     pool = good if len(good) else np.arange(len(table))
     return pool[best_landmarks(table.quality.fillna(0).to_numpy()[pool], xy[:, pool], side)]
 
+# %% ../../nbs/11_explore/03_report.ipynb #c10abe59
 def picture_entries(
     found: Discovery,
     table: pd.DataFrame,              # of `judged`

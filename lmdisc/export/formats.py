@@ -51,6 +51,7 @@ def checked(
     if np.isinf(xy).any(): raise ValueError("xy has infinite values; a landmark that is not seen is NaN")
     return np.where(np.isnan(xy).any(-1, keepdims=True), np.nan, xy), score, names
 
+# %% ../../nbs/12_export/01_formats.ipynb #9131156d
 def in_turn(images: ImageSet, work: Callable, progress: bool = True) -> Iterator:
     "What `work(i, picture)` returns for each picture, in order; each picture is read once, and few are held at a time."
     some = 2 * min(8, os.cpu_count() or 1)
@@ -85,6 +86,7 @@ def coco_annotation(i: int, box: np.ndarray, xy: np.ndarray, score: np.ndarray) 
                 bbox=[x0, y0, round(x1 - x0, 3), round(y1 - y0, 3)], area=round((x1 - x0) * (y1 - y0), 3),
                 score=round(float(score[seen].mean()), 4) if seen.any() else 0., keypoint_scores=score.round(4).tolist())
 
+# %% ../../nbs/12_export/01_formats.ipynb #7ca3cba7
 def export_coco(
     path: str | Path,                 # JSON file to write
     images: ImageSet, xy: np.ndarray, score: np.ndarray, names: list, # as in `checked`
@@ -126,6 +128,7 @@ def dlc_table(folder: str, files: list, xy: np.ndarray, names: list, scorer: str
     rows = pd.MultiIndex.from_tuples([("labeled-data", folder, f) for f in files])
     return pd.DataFrame(xy.reshape(len(files), -1), columns=columns, index=rows).sort_index()
 
+# %% ../../nbs/12_export/01_formats.ipynb #68afecd0
 def dlc_config(project: Path, scorer: str, names: list, video: str, size: list) -> str:
     "The text of DeepLabCut's config.yaml, with its own defaults; `size` is (width, height) of the largest picture."
     today = datetime.date.today()
@@ -139,11 +142,13 @@ def dlc_config(project: Path, scorer: str, names: list, video: str, size: list) 
         corner2move2=[50, 50], move2corner=True, SuperAnimalConversionTables=None)
     return "".join(f"{k}: {json.dumps(v, ensure_ascii=False)}\n" for k, v in config.items())
 
+# %% ../../nbs/12_export/01_formats.ipynb #11c13f2d
 def save_png(path: str | Path, picture: np.ndarray) -> tuple:
     "Write a picture (H, W, 3) uint8 without loss; its (width, height)."
     Image.fromarray(picture).save(path, compress_level=4)
     return picture.shape[1::-1]
 
+# %% ../../nbs/12_export/01_formats.ipynb #9ca330b1
 def export_dlc(
     folder: str | Path,               # of the project, made; refused where it holds anything that is not ours
     images: ImageSet, xy: np.ndarray, score: np.ndarray, names: list, # as in `checked`; names of body parts
@@ -185,6 +190,7 @@ def sleap_videos(
         for frame, i in enumerate(rows): frames[i] = videos[-1], frame
     return videos, sources, frames
 
+# %% ../../nbs/12_export/01_formats.ipynb #fb0e88da
 def sleap_frame(sleap: ModuleType, skeleton, video, frame: int, xy: np.ndarray, score: np.ndarray, labels: bool):
     "A `LabeledFrame` with the landmarks of one picture, xy (K, 2) and score (K,)."
     seen = ~np.isnan(xy[:, 0])
@@ -194,6 +200,7 @@ def sleap_frame(sleap: ModuleType, skeleton, video, frame: int, xy: np.ndarray, 
         made = sleap.PredictedInstance.from_numpy(xy, skeleton, point_scores=np.where(seen, score, 0), score=mean)
     return sleap.LabeledFrame(video=video, frame_idx=frame, instances=[made])
 
+# %% ../../nbs/12_export/01_formats.ipynb #c5f1089c
 def rename_sources(sleap: ModuleType, path: str, to: str, sources: list):
     "Write the package `path` again as `to`, its videos named after the user's pictures in place of temporary files."
     labels = sleap.load_slp(path)
@@ -201,6 +208,7 @@ def rename_sources(sleap: ModuleType, path: str, to: str, sources: list):
     sleap.save_slp(labels, to, embed=None, verbose=False)
     for video in labels.videos: video.close()
 
+# %% ../../nbs/12_export/01_formats.ipynb #c48e01f7
 def export_sleap(
     path: str | Path,                 # file to write: NAME.pkg.slp, or NAME.slp
     images: ImageSet, xy: np.ndarray, score: np.ndarray, names: list, # as in `checked`; names of nodes

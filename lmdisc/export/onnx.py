@@ -34,6 +34,7 @@ def block_pixels(
     at = start[:, None] + torch.arange(s)
     return at.clamp_max(torch.full_like(first, size)), (start + shrink).clamp_max(torch.full_like(first, size)) - start
 
+# %% ../../nbs/12_export/02_onnx.ipynb #9e351ccd
 def reduced(
     picture: torch.Tensor,            # (H, W, 3) uint8
     first: torch.Tensor, n: list,     # (2,) int64 x, y of the first block; how many (across, down)
@@ -55,6 +56,7 @@ def bicubic(x: torch.Tensor) -> torch.Tensor:
     near, far = (1.5 * x - 2.5) * x * x + 1, (((x - 5) * x + 8) * x - 4) * -0.5
     return torch.where(x < 1, near, torch.where(x < 2, far, torch.zeros_like(x)))
 
+# %% ../../nbs/12_export/02_onnx.ipynb #f28d466e
 def weights(
     lo: torch.Tensor, hi: torch.Tensor, # () float64: where the square begins and ends, px of the neighbourhood
     n: int,                           # px of the neighbourhood
@@ -71,6 +73,7 @@ def weights(
     w = w / w.sum(1, keepdim=True)
     return w.sign() * (w.abs() * 2**22 + 0.5).floor()
 
+# %% ../../nbs/12_export/02_onnx.ipynb #39bf8c92
 def to_grey_levels(x: torch.Tensor) -> torch.Tensor:
     "Sums in units of 2**-22 as whole numbers 0...255, as between and after Pillow's two passes."
     return ((x + 2**21) / 2**22).floor().clamp(0, 255)
@@ -140,6 +143,7 @@ def quiet():
             yield
     finally: logger.setLevel(level)
 
+# %% ../../nbs/12_export/02_onnx.ipynb #4eed45e1
 def metadata(detector: LandmarkDetector | ChosenLandmarks) -> dict:
     "What the file records, as text: names of its landmarks, size and margin, thresholds of the detector's own landmarks."
     values = dict(names=list(detector.names), size=int(detector.size), margin=float(detector.margin),
@@ -147,6 +151,7 @@ def metadata(detector: LandmarkDetector | ChosenLandmarks) -> dict:
     text = {k: json.dumps(v, ensure_ascii=False) for k, v in values.items()}
     return {"what": "lmdisc landmark detector", "lmdisc": __version__} | text
 
+# %% ../../nbs/12_export/02_onnx.ipynb #6349e5ee
 def export_onnx(
     path: str | Path,                 # file to write; its folder is made
     detector: LandmarkDetector | ChosenLandmarks,

@@ -41,6 +41,7 @@ def opened_video(path: str | Path) -> Iterator[tuple]:
         stream.thread_type = "AUTO"
         yield container, stream
 
+# %% ../../nbs/12_export/03_video.ipynb #385d8a7c
 def frames(
     path: str | Path,                 # of the video
 ) -> Iterator[tuple[float, np.ndarray]]: # seconds since the first frame, and the frame: uint8 (H, W, 3), upright
@@ -58,6 +59,7 @@ def frames(
                              "cut the video there, or encode it anew") from None
     if first is None: raise ValueError(f"{path}: there is not one frame in it")
 
+# %% ../../nbs/12_export/03_video.ipynb #099fb929
 def n_frames(path: str | Path) -> int | None:
     "About how many frames there are, for a progress bar; None where the file does not say."
     with opened_video(path) as (container, stream):
@@ -72,6 +74,7 @@ def even(picture: np.ndarray) -> np.ndarray:
     "The picture (H, W, 3) uint8 with even sides, as H.264 needs them."
     return np.pad(picture, [(0, picture.shape[0] % 2), (0, picture.shape[1] % 2), (0, 0)], "edge")
 
+# %% ../../nbs/12_export/03_video.ipynb #b0621cd8
 def encoder(container, picture: np.ndarray):
     "A video stream of `container` for pictures of that size, with the best encoder that this FFmpeg has."
     av, (h, w) = optional_package("av", "video", "video"), picture.shape[:2]
@@ -81,6 +84,7 @@ def encoder(container, picture: np.ndarray):
     if codec == "mpeg4": stream.bit_rate = max(400_000, 6 * w * h)
     return stream
 
+# %% ../../nbs/12_export/03_video.ipynb #c59b3d86
 def write_video(
     path: str | Path,                 # .mp4, .mov or .mkv; whole or absent
     pictures: Iterator,               # (seconds, uint8 (H, W, 3)), in order
@@ -147,6 +151,7 @@ def track_table(times: np.ndarray, xy: np.ndarray, score: np.ndarray, names: lis
     return pd.DataFrame(dict(frame=np.repeat(np.arange(n), K), time=np.repeat(times, K).round(6),
                              landmark=np.tile(np.arange(K), n), name=list(names) * n, x=x, y=y, score=sure))
 
+# %% ../../nbs/12_export/03_video.ipynb #a261a8fd
 def track_video(
     path: str | Path,                 # of the video
     detector: LandmarkDetector | ChosenLandmarks,

@@ -29,12 +29,14 @@ def mean_interval(values: np.ndarray) -> tuple[float, float, float]: # (n,) -> m
     half = t.ppf(.975, len(v) - 1) * v.std(ddof=1) / len(v) ** .5 if len(v) > 1 else np.nan
     return v.mean(), v.mean() - half, v.mean() + half
 
+# %% ../../nbs/13_lab/15_agreement.ipynb #9cc3a56d
 def resampled(x: np.ndarray, y: np.ndarray, times: int = 2000, seed: int = 0) -> tuple[float, float, float]:
     "Rank correlation with its 95 % bootstrap interval."
     rng, n = np.random.default_rng(seed), len(x)
     drawn = [spearmanr(x[i], y[i]).statistic for i in rng.integers(0, n, (times, n)) if np.ptp(x[i]) > 0 and np.ptp(y[i]) > 0]
     return spearmanr(x, y).statistic, *np.quantile(drawn, [.025, .975])
 
+# %% ../../nbs/13_lab/15_agreement.ipynb #54989dbe
 def correlations(
     rows: pd.DataFrame,               # of `reliabilities`, with columns `dataset` and `run`
 ) -> pd.DataFrame:                    # dataset, over, measure, spearman, low, high, n

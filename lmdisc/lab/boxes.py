@@ -28,6 +28,7 @@ def boxes_row(images: ImageSet, margin: float) -> dict: # with a field "true_box
     shares = dict(over_half=same > 0.5, missed=same < 0.1, holds=holds)
     return dict(iou=float(np.median(same)), **{name: float(v.mean()) for name, v in shares.items()})
 
+# %% ../../nbs/13_lab/16_boxes.ipynb #a02a346a
 def by_boxes(
     images: ImageSet,                 # from `scenes`
     config: Config,

@@ -42,6 +42,7 @@ class Verdict:
     high: float
     verdict: str                      # "holds", "does not hold", "inconclusive" or "not exercised"
 
+# %% ../../nbs/13_lab/12_claims.ipynb #5e6e8ecd
 def judged_values(
     values: np.ndarray,               # (n,) one number a seed
     least: float = -np.inf, most: float = np.inf, # the claim holds from `least` to `most`
@@ -64,6 +65,7 @@ class Measured:
     drawn: int                        # pictures drawn in training
     trunk: str                        # pretrained backbone
 
+# %% ../../nbs/13_lab/12_claims.ipynb #0752c4cc
 def gate_result(
     tables: dict,                     # {(experiment, dataset): `Measured`}
     experiment: str, dataset: str,
@@ -86,6 +88,7 @@ def not_merged(t: pd.DataFrame) -> str: # of ablation_merging -> why the claim w
     share = (clusters - at.K).mean() / np.mean(clusters)
     return "" if share >= MERGED else f"merging took away {share:.0%} of the clusters at the paper's threshold"
 
+# %% ../../nbs/13_lab/12_claims.ipynb #d6279531
 def none_missing(t: pd.DataFrame) -> str: # of ablation_init -> why the claim was not exercised; empty if it was
     "Whether landmarks of the initial clusters went missing."
     return "" if t.initial_coverage.mean() < .99 else "no landmark of the initial clusters went missing"
@@ -111,7 +114,10 @@ def noise_ratio(t):
     return nmi[.4] / nmi[1.]
 
 def nmi_by_M(t): return by_seed(last_round(t), "M", "nmi")
+
 def best_M(t): return nmi_by_M(t).idxmax(axis=1) / t.n_landmarks.dropna().iloc[0]
+
+# %% ../../nbs/13_lab/12_claims.ipynb #c2ed79a9
 def twice_less_once(t):
     nmi, n = nmi_by_M(t), t.n_landmarks.dropna().iloc[0]
     once, twice = (nmi[nmi.columns[abs(nmi.columns - m).argmin()]] for m in (n, 2 * n))
@@ -125,7 +131,9 @@ def r2d2_ratio(t, error):
     errors = by_seed(t, "detector", error)
     return errors["r2d2"] / errors["superpoint"]
 
+# %% ../../nbs/13_lab/12_claims.ipynb #3f35d229
 OVERLAPS = .6, .8                     # overlap thresholds about the paper's 0.7
+
 def widest(t, number):
     by = by_seed(t, "overlap", number)
     near = by[[o for o in by if OVERLAPS[0] <= o <= OVERLAPS[1]]]
@@ -136,8 +144,10 @@ def f_gain(t, since):
     return f[f.columns.max()] - f[since]
 
 def turned_away(t, error): return t.set_index("seed")[f"{error}_60_90"] / t.set_index("seed")[f"{error}_0_30"]
+
 def over_initial(t, error): return t.set_index("seed")[error] / t.set_index("seed")[f"initial_{error.removesuffix('_placed')}"]
 
+# %% ../../nbs/13_lab/12_claims.ipynb #cf2a91ab
 def over_rival(t, error, rival):
     means = t.groupby("method")[f"{error}_60_90"].mean()
     return t[t.method == "ours"][f"{error}_60_90"] / means[means.index.str.startswith(rival)].min()
@@ -228,6 +238,7 @@ def read_tables(
         tables[name, dataset] = Measured(pd.read_csv(path), spent["pictures_drawn"], spent["net"]["trunk"])
     return tables
 
+# %% ../../nbs/13_lab/12_claims.ipynb #9a373f8c
 def judge(
     tables: dict,                     # from `read_tables`
     profile: str,                     # they were measured at

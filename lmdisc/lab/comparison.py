@@ -87,6 +87,7 @@ def predicted(detector, crops):       # -> (N, K, 2) float32 tensor, crop px, Na
         placed = found
     return [torch.from_numpy(np.asarray(v, np.float32)) for v in (found, score, placed)]
 
+# %% ../../nbs/13_lab/10_comparison.ipynb #010ba750
 def method_points(
     method, K, images, config, runs=None, lr=None, # see `detector_of`
     more={},                          # {name: `Crops`}: further pictures to look at
@@ -109,6 +110,7 @@ def method_points(
                          | {f"{name}_placed": placed for name, (*_, placed) in seen.items()})
     return run
 
+# %% ../../nbs/13_lab/10_comparison.ipynb #77157243
 def config_of(method, config):        # -> dict
     "What of a configuration a method depends on: all but how often checkpoints are written."
     return asdict(change(config, DISCOVERIES.get(method, {}) | {"save_every": 0}))
@@ -127,6 +129,7 @@ def scores_row(s):                    # `Scores` -> dict
     "The columns that every method has."
     return dict(K=s.n_landmarks, forward=s.nme_forward, forward_seen=s.nme_forward_seen, backward=s.nme_backward, coverage=s.coverage)
 
+# %% ../../nbs/13_lab/10_comparison.ipynb #52004878
 def compared(images, config, runs=None, method="ours", K=None, lr=None): # see `detector_of` -> rows, tensors
     "One run of one method: a row of a table, and the errors of every picture and landmark."
     (train, test), run = split_crops(images, config), method_points(method, K, images, config, runs, lr)
@@ -139,6 +142,7 @@ def compared(images, config, runs=None, method="ours", K=None, lr=None): # see `
     yaw = {"yaw": torch.as_tensor(test.fields["yaw"])} if "yaw" in test.fields else {}
     return [row], errors(s, placed) | yaw
 
+# %% ../../nbs/13_lab/10_comparison.ipynb #5d53a4b8
 def mean_shape(images, config, runs=None): # -> rows
     "The control: errors of the mean shape."
     train, test = split_crops(images, config)
@@ -177,6 +181,7 @@ def the_turning_heads(images, config, runs=None, people=2): # -> rows, tensors
     crops = turning_heads(config, people)
     return [{}], {"pictures": torch.as_tensor(crops.pixels)} | {k: torch.as_tensor(crops.fields[k]) for k in ("yaw", "identity")}
 
+# %% ../../nbs/13_lab/10_comparison.ipynb #aeebac89
 def at_yaws(images, config, columns, dataset): # -> held-out `Crops`, (columns,) int64
     "Held-out pictures at evenly spaced yaws."
     test = split_crops(images, config)[1]
@@ -189,6 +194,7 @@ def on_yaws(images, config, runs=None, method="ours", K=None, columns=9, dataset
     chosen = at_yaws(images, config, columns, dataset)[1]
     return [{}], {"xy": method_points(method, K, images, config, runs).tensors["test"][chosen]}
 
+# %% ../../nbs/13_lab/10_comparison.ipynb #9e84943c
 def the_yaws(images, config, runs=None, columns=9, dataset="heads"): # -> rows, tensors
     "The pictures of these yaws."
     test, chosen = at_yaws(images, config, columns, dataset)
@@ -241,6 +247,7 @@ def few_labels(
         rows += [dict(labelled=count, draw=i, forward=nme(e)) for i, e in enumerate(each)]
     return rows
 
+# %% ../../nbs/13_lab/10_comparison.ipynb #543550f9
 def by_labels(images, config, runs=None, method="ours", K=None, dataset="heads", profile="smoke", root=None,
               most=20_000, counts=(1, 5, 10, 100, 1000), draws=10): # see `few_labels`; most: pictures that could be labelled -> rows
     "Forward error by the number of labelled pictures, under each of `PROTOCOLS`."

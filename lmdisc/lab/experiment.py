@@ -181,12 +181,14 @@ def perform(notebook, parameters):    # Path, dict
         if "parameters" in tags: scope |= parameters
     plt.close("all")
 
+# %% ../../nbs/13_lab/14_experiment.ipynb #23a59d56
 def drawings(folder):                 # of figures -> [(notebook, parameters), ...]
     "Which notebooks drew what is there, and with which parameters."
     records = [json.loads(p.read_text()) for p in sorted(folder.glob("*.json"))]
     seen = {json.dumps([r["notebook"], r["parameters"]], sort_keys=True) for r in records if "drawn_with" in r}
     return sorted(map(json.loads, seen), key=lambda one: (one[0] == "nbs/claims.ipynb", json.dumps(one)))    # the claims read the tables
 
+# %% ../../nbs/13_lab/14_experiment.ipynb #4c33422e
 def redraw(folder="figures"):         # relative to the checkout
     "Draw every committed figure and table again, and say which came out otherwise."
     out = checkout()/folder

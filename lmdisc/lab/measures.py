@@ -37,6 +37,7 @@ def described_by(
     which = tensors.pop("which")
     return Keypoints(**tensors), which
 
+# %% ../../nbs/13_lab/08_measures.ipynb #345e5ced
 def start_row(start, config, runs=None): # `Prepared` -> dict
     "Round -1: agreement of the first clusters with landmarks, and the F-measure of the generic detector's points."
     test, points = start.test, generic_keypoints(start.test, config, runs)
@@ -60,6 +61,7 @@ def placed_row(s, test):              # `Scores` of where each landmark is likel
     "Forward error that asks every method alike, those that say 'hidden' too."
     return as_placed({"forward": s.nme_forward} | forward_by_yaw(s.image_forward, test.fields))
 
+# %% ../../nbs/13_lab/08_measures.ipynb #96ef29ea
 def landmark_row(found):              # `Discovery` -> dict
     "Errors and coverage of the discovered landmarks and of the initial clusters; of the mean shape, too."
     ours, before, last, least = found.scores, found.initial_scores, found.history[-1], floor(found.train, found.test)
@@ -73,6 +75,7 @@ def landmark_row(found):              # `Discovery` -> dict
         mean_shape=nme(found.mean_shape), nmi=last["nmi"], f_measure=last["f_measure"],
         **forward_by_yaw(ours.image_forward, found.test.fields))
 
+# %% ../../nbs/13_lab/08_measures.ipynb #13cb6eeb
 def landmarks(images, config, runs=None): # -> rows
     "The whole discovery in one row."
     return [landmark_row(discover(images, config, runs))]
@@ -97,6 +100,7 @@ def both_features(
     trained = [(name, *described(learn(changes), start.test)) for form, (name, changes) in FORMS.items() if form in asked]
     return [("initial", *described_by(config.initial.detector, start.test, runs)), *trained], start.test
 
+# %% ../../nbs/13_lab/08_measures.ipynb #4c6b98c7
 def descriptors(images, config, runs=None, forms="ours"): # -> rows
     "Neighbour purity and silhouette, before self-training and after (Fig. 2a)."
     features, test = both_features(images, config, runs, forms)
@@ -139,6 +143,7 @@ def different(crops, n):              # -> (n,) int64, fewer where there are not
     for row in nearest_to(yaw, wanted, len(yaw)): chosen.append(next(i for i in row if who[i] not in who[chosen]))
     return np.array(chosen)
 
+# %% ../../nbs/13_lab/08_measures.ipynb #ca9e8cfa
 def to_look_at(found, n=6):           # `Discovery`; training pictures -> {name: tensor}
     "Training pictures, and what was found in them on the way."
     train, M = found.train, found.config.stage1.clusters
@@ -149,6 +154,7 @@ def to_look_at(found, n=6):           # `Discovery`; training pictures -> {name:
     return {"pictures": torch.as_tensor(train.pixels[some]), "keypoints.offsets": offsets_of(there.sum(1)),
             "keypoints.xy": xy[there]} | labels
 
+# %% ../../nbs/13_lab/08_measures.ipynb #93e51db3
 def to_follow(found, people=10):      # `Discovery`; held-out pictures -> {name: tensor}
     "How good each landmark is without labels, the best of them, and all of them in pictures of different people."
     train, held_out, marks = found.train, found.test or found.train, found.found[0 if found.test is None else 1]
@@ -157,6 +163,7 @@ def to_follow(found, people=10):      # `Discovery`; held-out pictures -> {name:
     told = {"repeatability": quality, "best": best, "people": held_out.pixels[some], "people.landmarks": marks[some]}
     return {name: torch.as_tensor(v) for name, v in told.items()}
 
+# %% ../../nbs/13_lab/08_measures.ipynb #b61e3b08
 def turned(found, yaws=7, size=192):  # `Discovery`; pictures; side, px -> {name: tensor}
     "A person in no training set, from profile to profile, in pictures larger than those the detector looks at."
     from lmdisc.datasets.rendered.heads import turning
@@ -176,6 +183,7 @@ def errors_of(found):                 # `Discovery` with scores -> {name: (n,) t
                for axis, of in ((1, "image"), (0, "landmark"))}
     return {name: torch.as_tensor(e) for name, e in (each | control).items()}
 
+# %% ../../nbs/13_lab/08_measures.ipynb #79d0899c
 def whole_way(images, config, runs=None, show=True, turns=False): # keep pictures, too; also of a head that turns -> rows, tensors
     "A discovery as the page of the main job shows it."
     found = discover(images, config, runs)

@@ -32,6 +32,7 @@ def plot_ceds(
     note_below(fig, note)
     return fig
 
+# %% ../../nbs/13_lab/13_plots.ipynb #d4e1c6cf
 def plot_methods(
     pictures: list,                   # C pictures, channels first or last
     points: dict,                     # {name: (C, K, 2) px, NaN where not seen}: a row each
@@ -51,6 +52,7 @@ def plot_methods(
     note_below(fig, note)
     return fig
 
+# %% ../../nbs/13_lab/13_plots.ipynb #98eba970
 def plot_by_yaw(
     errors: pd.DataFrame,             # method, yaw (degrees) and a number; a row a picture
     column: str, name: str,           # the number, and what it is called
@@ -114,6 +116,7 @@ def plot_metric(
     sns.despine(fig)
     return fig
 
+# %% ../../nbs/13_lab/13_plots.ipynb #d57469fe
 def plot_effects(
     effects: pd.DataFrame,            # a row for each choice and seed
     choice: str,                      # column: what was switched
@@ -157,6 +160,7 @@ def natural_order(names: list) -> list:
         except ValueError: return 1, 0., str(name)
     return sorted(set(names), key=key)
 
+# %% ../../nbs/13_lab/13_plots.ipynb #13ebc758
 def plot_planes(
     planes: dict,                     # {title: ((P, 2), (P,) class)}: a panel each
     names: list,                      # of the classes

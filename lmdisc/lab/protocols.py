@@ -51,6 +51,7 @@ def scorable(images, dataset):        # `ImageSet`, what to call it -> (N,) str
         raise ValueError(f"{dataset} cannot be scored: it needs annotated landmarks, and a field 'split' of 'train' and 'test'")
     return split
 
+# %% ../../nbs/13_lab/07_protocols.ipynb #554a38fa
 def pictures(
     dataset: str,                     # any that `datasets.open` knows: "heads", "celeba", an .npz file, the name of a packed set
     name: str,                        # of a profile: how many pictures are rendered, and of what size
@@ -76,6 +77,7 @@ def main_profile(name, detector="", n_images=0, changes={}): # profile; what dif
     chosen = {"initial.detector": detector, "data.n_images": n_images}
     return profile(name, {path: v for path, v in chosen.items() if v} | changes)
 
+# %% ../../nbs/13_lab/07_protocols.ipynb #ca0afc65
 def all_pictures(dataset, config, n_test=0): # n_test: of a set that is not rendered, held-out pictures; 0: all -> `ImageSet`
     "The pictures of the main job."
     n = config.data.n_images or 20_000
@@ -168,6 +170,7 @@ def of_set(name, dataset):            # "ablation_noise", "faces_cfp" -> "ablati
     "The name of a result; heads go without saying, and nothing is said twice."
     return name if dataset == "heads" or name.endswith(f"_{dataset}") else f"{name}_{Path(dataset).stem}"
 
+# %% ../../nbs/13_lab/07_protocols.ipynb #5fa9127e
 def budget(config):                   # `Config` -> dict
     "What every arm of a comparison may spend."
     some = lambda part, *names: {n: getattr(part, n) for n in names}
@@ -175,6 +178,7 @@ def budget(config):                   # `Config` -> dict
             "stage2": some(config.stage2, "steps", "batch"),
             "stage1": some(config.stage1, "warmup_steps", "round_steps", "rounds", "batch")}
 
+# %% ../../nbs/13_lab/07_protocols.ipynb #da8ede4f
 def caption(
     config: Config, seeds: list,      # `Config`, [int]
     profile: str, dataset: str,       # names

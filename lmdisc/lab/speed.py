@@ -55,6 +55,7 @@ def by_code(functions: dict) -> dict: # {function: name} -> {code object: name}
     "Names of functions by their code, which is what Python's profilers see of a call."
     return {inspect.unwrap(function).__code__: name for function, name in functions.items()}
 
+# %% ../../nbs/13_lab/18_speed.ipynb #060c671e
 def phase_seconds(work: Callable) -> dict: # function without arguments -> {phase: seconds}
     "Seconds spent in each of `PHASES` while `work` runs."
     with cProfile.Profile() as profiler: work()
@@ -77,6 +78,7 @@ def step_of(
     loss = landmark_loss(config.stage2, crops, places, config.augment, sure=torch.zeros(places.shape[:2]))
     return landmark_net(phi, n), loss, config.learning2, config.stage2.batch
 
+# %% ../../nbs/13_lab/18_speed.ipynb #18eb1364
 def training_speed(
     config: Config,
     stage: int,                       # 1 or 2
@@ -121,6 +123,7 @@ class Feed:
     def __init__(self, pictures): self.left = iter(pictures)
     def get_next(self): return next(self.left, None)
 
+# %% ../../nbs/13_lab/18_speed.ipynb #a509d028
 def eight_bits(
     path: str | Path,                 # ONNX file of a detector
     pictures: list,                   # [uint8 (H, W, 3), ...] to find the scales on
@@ -136,6 +139,7 @@ def eight_bits(
     ready.unlink()
     return out
 
+# %% ../../nbs/13_lab/18_speed.ipynb #abfba2ed
 def fed(picture: np.ndarray) -> dict: # uint8 (H, W, 3) -> {input: array}
     "A whole picture as the exported detector takes it."
     height, width = picture.shape[:2]
@@ -148,6 +152,7 @@ def session_of(path: str | Path) -> object:
     options.intra_op_num_threads, options.log_severity_level = 1, 3
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
+# %% ../../nbs/13_lab/18_speed.ipynb #79d3217c
 def pictures_per_second(work: Callable, pictures: list) -> float:
     "Pictures a second when `work` gets one at a time; the first three are not timed."
     for p in pictures[:3]: work(p)
@@ -155,6 +160,7 @@ def pictures_per_second(work: Callable, pictures: list) -> float:
     for p in pictures: work(p)
     return len(pictures) / (time.perf_counter() - began)
 
+# %% ../../nbs/13_lab/18_speed.ipynb #0333d8bb
 def prediction_speed(
     detector: LandmarkDetector,
     pictures: list,                   # [uint8 (H, W, 3), ...]
@@ -227,6 +233,7 @@ def own_memory() -> float:            # GiB
     memory = psutil.Process().memory_info()
     return (memory.rss - memory.shared) / 2**30
 
+# %% ../../nbs/13_lab/18_speed.ipynb #6c40be3e
 class Watch:
     "Seconds and peak memory, GiB, of what runs inside the context."
     def __enter__(self):
@@ -270,6 +277,7 @@ def watched(
 class SmallXFeat(XFeat):
     "XFeat on pictures of 128 px."
     canvas = 128
+
 DETECTORS["xfeat at 128 px"] = SmallXFeat
 
 def config_at(
@@ -283,6 +291,7 @@ def config_at(
            "stage2.steps": 100, "stage2.merge_from": 50, "stage2.merge_every": 50, "stage2.settled": 50, "stage2.min_share": .003}
     return change(profile("smoke" if size == "smoke" else "cpu"), same | ({} if size == "smoke" else few))
 
+# %% ../../nbs/13_lab/18_speed.ipynb #16601662
 def random_descriptors(n: int) -> tuple[Keypoints, torch.Tensor]: # pictures -> keypoints, centres (100, 64)
     "20 descriptors a picture about 100 centres."
     g = torch.Generator().manual_seed(0)
@@ -292,6 +301,7 @@ def random_descriptors(n: int) -> tuple[Keypoints, torch.Tensor]: # pictures -> 
         rows.add(F.normalize(x, dim=1))
     return Keypoints(torch.arange(n + 1) * 20, torch.zeros(n * 20, 2), torch.ones(n * 20), rows.done()), centres
 
+# %% ../../nbs/13_lab/18_speed.ipynb #91765bf2
 def watch_discovery(
     n: int,                           # pictures to learn from; a tenth as many, 1,000 at most, are held out
     folder: str | Path,               # where its kept runs lie for the time being
@@ -326,6 +336,7 @@ def discovery_cost(
         subprocess.run([sys.executable, "-c", code], check=True)
     return json.loads(path.read_text())
 
+# %% ../../nbs/13_lab/18_speed.ipynb #68c7ad1b
 def save_cost(n: int, path: str | Path, threads: int, size: str):
     "Measure, and write `path`."
     torch.set_num_threads(threads)
@@ -346,6 +357,7 @@ def curve(
     table = each.agg(seconds=("seconds", "sum"), peak_gib=("peak_gib", "max"), calls=("seconds", "size")).reset_index()
     return table.sort_values(["step", "n_pictures"], key=lambda c: c.map(order) if c.name == "step" else c, ignore_index=True)
 
+# %% ../../nbs/13_lab/18_speed.ipynb #281d3d90
 def exponents(
     table: pd.DataFrame,              # of `curve`
     least: int = 10_000,              # pictures from which it counts

@@ -23,6 +23,7 @@ def pooled(runs):                     # -> {method: {"image_forward", "landmark_
     return {method: {n: np.concatenate([r.tensors[n] for r in each]) for n in names}
             for method, each in by_method(runs).items()}
 
+# %% ../../nbs/13_lab/11_tables.ipynb #1ddcf883
 def by_picture(runs):                 # -> tidy DataFrame: method, yaw, forward, backward
     "Errors of every held-out picture, seed after seed."
     parts = [pd.DataFrame(dict(method=method, yaw=r.tensors["yaw"], forward=r.tensors["image_forward"],
@@ -40,6 +41,7 @@ def by_yaw(
         "yaw"], sort=False).forward
     return bins.agg(pictures="size", mean="mean", std=lambda v: v.std(ddof=0)).reset_index().sort_values("yaw", kind="stable")
 
+# %% ../../nbs/13_lab/11_tables.ipynb #1c5cc369
 def areas(pools, limit):              # from `pooled`, largest error -> DataFrame
     "Areas under the cumulative error distributions, a row a method."
     return pd.DataFrame([dict(method=name) | {n: area(*ced(e, limit)) for n, e in each.items()}
@@ -55,6 +57,7 @@ def percent(v):                       # Series of shares -> str
     "Mean ± standard deviation, in per cent; nothing where there is nothing."
     return "" if v.isna().all() else f"{100 * v.mean():.1f}" + f" ± {100 * v.std(ddof=0):.1f}" * (len(v) > 1)
 
+# %% ../../nbs/13_lab/11_tables.ipynb #1bea6736
 def for_reading(
     table,                            # a row for each method and seed: method, seed, K and errors; what else it holds is left out
     published=None,                   # such as `PUBLISHED`

@@ -66,6 +66,7 @@ def suppress(
         open_ &= ~won & ~(rival & won[:, None]).any(-1)
     return kept
 
+# %% ../../nbs/06_method/02_detection.ipynb #ad0e674e
 def strongest(xy, value, most):       # (B, P, 2), (B, P) with -inf where there is no point, int -> (B, Q, 2), (B, Q)
     "The `most` highest points of each picture, highest first; Q is no more than the fullest picture has."
     value, order = value.topk(min(most, max(1, int(value.isfinite().sum(1).max()))))

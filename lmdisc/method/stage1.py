@@ -85,6 +85,7 @@ def trusted(
     place = torch.empty(len(order), dtype=torch.long).index_copy_(0, order, torch.arange(len(order)))
     return place - offsets_of(size)[labels.cluster] < share * size[labels.cluster]
 
+# %% ../../nbs/06_method/05_stage1.ipynb #f150b0a5
 def identities(
     labels: Labels,
     pairs: str,                       # "clusters" or "augmented"
@@ -110,6 +111,7 @@ def step_batch(
     pictures, xy, there = augment(crops.raw(index, device), xy.to(device), there.to(device), generator, rows, of)
     return pictures[mine], to_cells(xy[mine], STRIDE), there[mine], who[mine].to(device)
 
+# %% ../../nbs/06_method/05_stage1.ipynb #2a32914f
 def descriptor_loss(stage, f, who, there): # `Stage1`; (2B, P, d), (2B, P), (2B, P): first pictures, then their partners
     "The contrastive loss of a step: equation 2 or softmax."
     if stage.loss not in ("margin", "softmax"): raise ValueError(f"loss is 'margin' or 'softmax', not {stage.loss!r}")
@@ -118,6 +120,7 @@ def descriptor_loss(stage, f, who, there): # `Stage1`; (2B, P, d), (2B, P), (2B,
     if stage.loss == "softmax": return softmax_loss(*sides, stage.temperature)
     return contrastive_loss(*sides, stage.margin, stage.negatives, stage.squared_hinge)
 
+# %% ../../nbs/06_method/05_stage1.ipynb #114fc089
 def step_loss(stage, crops, labels, identity, augment, across, released=Released()):
     "The loss of stage 1 as a function of network and generator: detector plus contrastive (section 3.2)."
     def loss(model, generator):
@@ -203,6 +206,7 @@ def cluster_keypoints(
     if stage.grouping != "kmeans": raise ValueError(f"grouping is 'kmeans' or 'chains', not {stage.grouping!r}")
     return cluster(points, stage.clusters, init, stage.tolerance, seed, released.first_points)
 
+# %% ../../nbs/06_method/05_stage1.ipynb #cb5735d9
 def next_labels(
     stage: Stage1, model: CorrespondenceNet, crops: Crops, # options, Φ, pictures
     labels: Labels,                   # of the round that ends
@@ -231,6 +235,7 @@ def stored_labels(labels: Labels | None, checkpoint: Path | None, r: int) -> Lab
     wait_for_everyone()
     return Labels(**load_state(path)[0])
 
+# %% ../../nbs/06_method/05_stage1.ipynb #6515b0ac
 def resume(checkpoint: Path, trainer: Trainer) -> tuple[list, torch.Tensor | None, list]:
     "Labels of the start and of each round, centroids and history; the trainer is set to its saved state."
     tensors, record = load_state(checkpoint)

@@ -62,6 +62,7 @@ def viewpoint_embedding(
     u, s, _ = torch.linalg.svd((x - x.nanmean(0)).nan_to_num(), full_matrices=False)
     return (u * s)[:, :dim].contiguous()
 
+# %% ../../nbs/06_method/08_stage2.ipynb #38a5c287
 def occlusion_estimate(
     places: torch.Tensor,             # (N, M, 2), NaN where missing
     view: torch.Tensor,               # (N, d) from `viewpoint_embedding`
@@ -133,6 +134,7 @@ def _detect_active(model, crops, places, released): # -> (N, M, 2) px; (N, M) sc
     xy, score = detect(model, crops, -torch.inf, released)
     return xy, score.masked_fill(places.isnan().any(-1).all(0), -1)
 
+# %% ../../nbs/06_method/08_stage2.ipynb #551a6938
 def merged_labels(stage: Stage2, model: LandmarkNet, crops: Crops, places, released: Released): # (N, M, 2) -> (N, M, 2)
     "Labels after merging the clusters whose detectors fire together (section 3.3)."
     xy, score = _detect_active(model, crops, places, released)
@@ -156,6 +158,7 @@ def otsu_thresholds(
         return ((s.gather(0, best) + s.gather(0, best + 1)) / 2)[0]
     return torch.cat([otsu(some) for some in score.split(max(1, block // len(score)), dim=1)])
 
+# %% ../../nbs/06_method/08_stage2.ipynb #7b51b4bc
 def thresholds(stage: Stage2, model: LandmarkNet, crops: Crops, released: Released = Released()) -> list[float]: # K
     "The score below which each landmark is not seen: the same for all, or Otsu's."
     if stage.threshold == "confident": return [float(stage.confident)] * model.K

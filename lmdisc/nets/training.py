@@ -35,6 +35,7 @@ def cosine(
     "Half a cosine, from 1 down to `floor`."
     return floor + (1 - floor) * (1 + torch.cos(torch.tensor(t * torch.pi)).item()) / 2
 
+# %% ../../nbs/03_nets/06_training.ipynb #993ee491
 def learning_rate(
     learning: Learning,
     step: int, total: int,            # this step, and how many there will be
@@ -85,6 +86,7 @@ def generator_of(seed: int, step: int) -> torch.Generator:
     "The generator of all random numbers of one step."
     return torch.Generator().manual_seed(seed * 1_000_003 + step)
 
+# %% ../../nbs/03_nets/06_training.ipynb #4242fb25
 def optimizer_of(
     model: torch.nn.Module,           # network; its parameters below a part called `trunk` learn at a rate of their own
     learning: Learning,

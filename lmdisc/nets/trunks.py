@@ -19,6 +19,7 @@ class Trunk(nn.Module):
 
     def forward(self, pictures): raise NotImplementedError
 
+# %% ../../nbs/03_nets/04_trunks.ipynb #fb4fcc6d
 class XFeatTrunk(Trunk):
     "XFeat's pretrained network without its heads."
     channels, strides, multiple = (24, 64), (4, 8), 32
@@ -60,6 +61,7 @@ class BareXFeat(XFeatTrunk):
         net = KF.XFeat().net
         for name in self.parts: self.add_module(name, getattr(net, name))
 
+# %% ../../nbs/03_nets/04_trunks.ipynb #6e59ba14
 @contextmanager
 def bare_trunks():
     "Inside, backbones are built without pretrained weights."

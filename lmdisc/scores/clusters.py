@@ -67,6 +67,7 @@ def of_length_one(v: ArrayLike) -> np.ndarray: # (P, d); (P, d) float32
     v = np.asarray(v, np.float32)
     return v / np.maximum(np.linalg.norm(v, axis=1, keepdims=True), 1e-12)
 
+# %% ../../nbs/05_scores/05_clusters.ipynb #365366a7
 def neighbour_purity(
     descriptors: ArrayLike,           # (P, d) float
     classes: ArrayLike,               # (P,) int: the true landmark of each
@@ -84,6 +85,7 @@ def neighbour_purity(
         same.append(classes[near] == classes[s, None])
     return float(np.concatenate(same).mean())
 
+# %% ../../nbs/05_scores/05_clusters.ipynb #c58009a4
 def silhouette(
     descriptors: ArrayLike,           # (P, d) float
     classes: ArrayLike,               # (P,) int: the true landmark of each

@@ -58,6 +58,7 @@ def normal_equations(
     penalty = lam * (C.max((-1, -2), initial=0, keepdims=True) + 1e-12) if relative else lam
     return C + penalty * np.eye(C.shape[-1]), Xt @ Yc, mean_x, mean_y
 
+# %% ../../nbs/05_scores/02_errors.ipynb #9614dbb7
 def ridge(X, Y, seen, lam=.01, relative=True): # see `normal_equations` -> (..., d, e) weights, (..., 1, e) bias
     "Ridge regression of Y on X; the bias is NaN where no row is seen."
     C, XtY, mean_x, mean_y = normal_equations(X, Y, seen, lam, relative)
@@ -84,6 +85,7 @@ def ridge_by_row(
         parts.append(Pv - (np.swapaxes(P[..., M, :], -1, -2) @ lacking)[..., 0])
     return mean_y + np.concatenate(parts, -2) @ XtY
 
+# %% ../../nbs/05_scores/02_errors.ipynb #1181c89f
 def regress(
     X: np.ndarray,                    # (..., n, d) float64, complete
     Y: np.ndarray,                    # (..., n, L, 2) float64, NaN where missing
@@ -120,6 +122,7 @@ def observed_inputs(train: np.ndarray, test: np.ndarray) -> np.ndarray: # as for
     "Mask of the regressor inputs of the test set that were observed, and not filled in."
     return np.repeat(~np.isnan(test[:, ~np.isnan(train).any(-1).all(0)]).any(-1), 2, axis=1)
 
+# %% ../../nbs/05_scores/02_errors.ipynb #f316a149
 def _checked(*sets):                  # (N, L, 2) arrays: found, annotated, found, annotated -> the same as float64
     "Landmark arrays of matching length, finite or NaN, with at least one picture."
     sets = [np.asarray(s, float) for s in sets]

@@ -32,6 +32,7 @@ def visibility_auc(
     truth = [test_visible[:, l] if l >= 0 else np.ones(len(score), bool) for l in nearest]
     return np.array([roc_auc_score(y, s) if len(set(y)) == 2 else np.nan for y, s in zip(truth, np.transpose(score))])
 
+# %% ../../nbs/05_scores/04_visibility.ipynb #a1b39373
 def mean_auc(score: np.ndarray, found_train: np.ndarray, train: Crops, test: Crops) -> float: # (Nt, K); (N, K, 2)
     "Mean `visibility_auc` over the landmarks that have one; NaN for pictures without visibility."
     if test.visible is None: return float("nan")

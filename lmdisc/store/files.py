@@ -33,6 +33,7 @@ def _runs_here(pid):
     except PermissionError: return True
     return True
 
+# %% ../../nbs/01_store/02_files.ipynb #7cb7ab54
 @contextmanager
 def whole_file(
     path: str | Path,                 # where the file belongs; its folder is made
@@ -51,6 +52,7 @@ def whole_file(
         raise disk_full(path) from e
     finally: part.unlink(missing_ok=True)
 
+# %% ../../nbs/01_store/02_files.ipynb #d6298bda
 def sha256(
     *parts,                           # arrays, or anything with a faithful `repr`
 ) -> str:
@@ -86,12 +88,14 @@ def on_disk(
                 for p in parts: file.write(p.tobytes())
     return np.load(path, mmap_mode="r")
 
+# %% ../../nbs/01_store/02_files.ipynb #937cb567
 def in_memory(shape: tuple, parts: Iterator) -> np.ndarray:
     "As `on_disk`, without a file."
     out, end = np.empty(shape, np.uint8), 0
     for p in parts: out[end:(end := end + len(p))] = p
     return out
 
+# %% ../../nbs/01_store/02_files.ipynb #68cc98d3
 def make_room(
     folder: Path,                     # of mapped crops
     but: Path,                        # the file in use, which stays
@@ -122,6 +126,7 @@ def save_state(
     except SafetensorError as e:
         raise OSError(f"could not write {path}: {e}; free some space or choose another folder") from e
 
+# %% ../../nbs/01_store/02_files.ipynb #e9a9e588
 def load_state(
     path: str | Path,                 # file written by `save_state`
 ) -> tuple[dict, dict]:               # {name: tensor}, record
@@ -147,6 +152,7 @@ def as_json(o: object) -> bytes:
     "An indented JSON file."
     return (json.dumps(plain(o), indent=1) + "\n").encode()
 
+# %% ../../nbs/01_store/02_files.ipynb #f433f03a
 def write_together(
     parts: dict,                      # {path: bytes}
 ) -> None:
@@ -174,6 +180,7 @@ def replaceable(folder: Path) -> bool:
     mark = folder/MARK
     return not any(folder.iterdir()) or mark.is_file() and mark.read_text(encoding="utf-8") == json.dumps(contents(folder), indent=1)
 
+# %% ../../nbs/01_store/02_files.ipynb #c9abd601
 @contextmanager
 def whole_folder(folder: str | Path) -> Iterator[Path]:
     "A folder to fill, renamed to `folder` when the block ends well, and gone otherwise."

@@ -46,6 +46,7 @@ def wait_for_everyone() -> None:
     "Barrier: continue when every process has reached this point."
     if not alone(): state().wait_for_everyone()
 
+# %% ../../nbs/01_store/01_processes.ipynb #43f276fa
 @contextmanager
 def on_main() -> Iterator[bool]:
     "Work for rank 0 by itself: yields whether this process is rank 0; the others wait at the end."
@@ -96,6 +97,7 @@ def count_per_process(
     "Mean count a process: the divisor of a masked mean."
     return n.clamp_min(1) if alone() else sum_over_processes(n).clamp_min(1) / state().num_processes
 
+# %% ../../nbs/01_store/01_processes.ipynb #578f979b
 def mean_over_processes(
     values: dict,                     # {name: float}
 ) -> dict:                            # the same names
@@ -112,6 +114,7 @@ class _AllReduce(torch.autograd.Function):
     @staticmethod
     def backward(ctx, g): return sum_over_processes(g)
 
+# %% ../../nbs/01_store/01_processes.ipynb #bb8255ec
 class CPUSyncBatchNorm(nn.BatchNorm2d):
     "Batch normalisation over the batch of all processes, on the CPU."
     def forward(self, x):
@@ -129,6 +132,7 @@ class CPUSyncBatchNorm(nn.BatchNorm2d):
         if self.affine: out = out * self.weight[:, None, None] + self.bias[:, None, None]
         return out.to(x.dtype)
 
+# %% ../../nbs/01_store/01_processes.ipynb #0461bcb6
 def sync_batch_norms(model: nn.Module) -> nn.Module:
     "Make all batch normalisation use the batch of all processes, in place."
     if alone(): return model

@@ -38,6 +38,7 @@ def machine() -> dict:                # {"cpu": str, "cores": int, "gpu": str, a
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {"cpu": _cpu_model(), "cores": cores, **gpu}
 
+# %% ../../nbs/01_store/04_provenance.ipynb #c102beca
 def version_of(package: str) -> str | None:
     "The installed version of `package`, or None."
     try: return version(package)
@@ -67,6 +68,7 @@ def checkout() -> Path:
     here = Path.cwd()
     return next((p for p in (here, here.parent) if (p/"settings.ini").exists()), here)
 
+# %% ../../nbs/01_store/04_provenance.ipynb #3229de39
 def output_folder(
     out_dir: str | Path,              # relative to the checkout, or absolute; empty: a temporary folder
 ) -> Path:

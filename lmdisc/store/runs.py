@@ -42,6 +42,7 @@ class Run(OneLine):
         "Set the result of a run that is missing."
         self.rows, self.tensors = list(rows), tensors or {}
 
+# %% ../../nbs/01_store/06_runs.ipynb #6239989c
 def minutes_of(runs: list[Run]) -> float:
     "Minutes that these runs took together; a part that several of them rest on counts once."
     return round(sum({part: minutes for run in runs for part, minutes in run.about["parts"].items()}.values()), 2)
@@ -53,6 +54,7 @@ def data_of(pictures) -> str:          # `ImageSet` or `Crops`
                          "give the set one, or keep nothing (runs=None)")
     return f"{pictures.data_hash}-{len(pictures)}"
 
+# %% ../../nbs/01_store/06_runs.ipynb #340a80eb
 def address(what: str, config: object, data: str, of: list) -> str: # as `run_of`; data from `data_of`
     "The name of a run's folder: kind, hash of configuration and data, hash of the source."
     config = asdict(config) if is_dataclass(config) else config
@@ -75,6 +77,7 @@ def circumstances(precision: str | None = None) -> dict: # None: no network is t
     "What is not part of the address and may still matter: commit, versions, machine, precision."
     return {**commit(), "versions": versions_here(), "machine": machine(), **({"precision": precision} if precision else {})}
 
+# %% ../../nbs/01_store/06_runs.ipynb #2024ec7c
 @contextmanager
 def _locked(folder):
     "Hold the lock of a run; whoever comes second waits. The system frees the lock of a process that was killed."
@@ -87,6 +90,7 @@ def _locked(folder):
     try: yield
     finally: lock.release()
 
+# %% ../../nbs/01_store/06_runs.ipynb #e0c93996
 _MAKING = []                          # a dict for each run that is being made, the innermost last: minutes and parts of those it asks for
 
 def _note(run, minutes):
@@ -95,6 +99,7 @@ def _note(run, minutes):
         _MAKING[-1]["minutes"] += minutes
         _MAKING[-1]["parts"] |= run.about["parts"]
 
+# %% ../../nbs/01_store/06_runs.ipynb #5a72cb01
 @contextmanager
 def _timed(run, name):
     "Time what is done to make the run of this address, without the time of other runs that it asks for."
@@ -106,12 +111,14 @@ def _timed(run, name):
     minutes = (time.time() - began) / 60
     run.about["parts"] = others["parts"] | {name: before + minutes - others["minutes"]}
 
+# %% ../../nbs/01_store/06_runs.ipynb #8e796cf5
 def _save(run):
     "Write a run, and delete its checkpoints."
     save_state(run.folder/FILE, run.tensors, {"rows": run.rows, "about": run.about})
     for file in run.folder.glob("checkpoint*.safetensors"):
         with suppress(OSError): file.unlink()              # some systems keep a file that is mapped
 
+# %% ../../nbs/01_store/06_runs.ipynb #4ebfefdb
 @contextmanager
 def run_of(
     root: str | Path | None,          # folder of kept runs; None: nothing is kept
@@ -153,6 +160,7 @@ def save_results(
     listed = ",\n".join(json.dumps(plain(dict(label=label, about=run.about, rows=run.rows))) for label, run in runs)
     with whole_file(path) as part: part.write_text(f'{{"told": {json.dumps(plain(told))},\n"runs": [\n{listed}\n]}}\n')
 
+# %% ../../nbs/01_store/06_runs.ipynb #183d8c46
 def load_results(path: Path) -> tuple[list, dict]: # [(label, `Run`), ...], what else was given
     "What `save_results` wrote."
     if not path.exists():
@@ -163,6 +171,7 @@ def load_results(path: Path) -> tuple[list, dict]: # [(label, `Run`), ...], what
     def tensors_of_run(i): return {k.split(".", 1)[1]: v for k, v in tensors.items() if k.startswith(f"{i}.")}
     return [(r["label"], Run(r["rows"], tensors_of_run(i), r["about"])) for i, r in enumerate(record["runs"])], record["told"]
 
+# %% ../../nbs/01_store/06_runs.ipynb #4de8c85e
 def origins(runs: list[Run]) -> dict:
     "How runs were made, for the provenance of what is drawn from them."
     def each(key): return [json.loads(v) for v in sorted({json.dumps(run.about[key], sort_keys=True) for run in runs if key in run.about})]

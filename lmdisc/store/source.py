@@ -25,6 +25,7 @@ def parsed(name: str) -> ast.Module:
     tree.body = [s for s in tree.body if not (isinstance(s, ast.If) and ast.unparse(s.test) == "TYPE_CHECKING")]
     return tree
 
+# %% ../../nbs/01_store/05_source.ipynb #eb21a1fc
 def _computes(statement):
     "False for imports, docstrings and `__all__`."
     if isinstance(statement, ast.Expr): return not isinstance(statement.value, ast.Constant)
@@ -56,6 +57,7 @@ def imported(name: str) -> set:
             found |= {base, *(f"{base}.{a.name}" for a in node.names)}
     return {m for m in found if m.startswith("lmdisc.") and not m.startswith(APART) and module_file(m).is_file()}
 
+# %% ../../nbs/01_store/05_source.ipynb #c71541ac
 def closure(*names: str) -> set:
     "These modules, and all that they import, directly or not."
     known, new = set(), set(names)

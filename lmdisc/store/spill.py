@@ -21,6 +21,7 @@ def _folder():
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
+# %% ../../nbs/01_store/03_spill.ipynb #db5cf2e3
 class Rows:
     "An array that grows by rows, on disk when large; `done` returns it as a tensor."
     def __init__(self,
@@ -64,6 +65,7 @@ def collect_rows(
         for rows, one in zip(kinds, part): rows.add(one)
     return [rows.done() for rows in kinds]
 
+# %% ../../nbs/01_store/03_spill.ipynb #92adaa2a
 def select_rows(
     values: torch.Tensor,             # (P, ...)
     keep: torch.Tensor,               # (P,) bool

@@ -37,6 +37,7 @@ def leave_one_out(x: np.ndarray, y: np.ndarray, strength: float) -> np.ndarray: 
     W, b = ridge(x, y, ~np.eye(len(x), dtype=bool), strength, relative=False)
     return np.linalg.norm((x[:, None] @ W + b)[:, 0] - y, axis=-1)
 
+# %% ../../nbs/10_use/01_chosen.ipynb #581ef6f3
 def chosen_strength(x: np.ndarray, points: np.ndarray) -> tuple[float, np.ndarray]: # (n, F), (n, P, 2), NaN: no label
     "The strength of least leave-one-out error (1 where no point has two labels), and the (P,) errors at it."
     known = ~np.isnan(points).any(-1)
@@ -173,6 +174,7 @@ def changed(detector: LandmarkDetector | ChosenLandmarks, **changes) -> ChosenLa
     one = chosen(detector)
     return ChosenLandmarks(one.detector, replace(one.choice, **changes))
 
+# %% ../../nbs/10_use/01_chosen.ipynb #47603935
 def numbers_of(detector: LandmarkDetector | ChosenLandmarks, names: list) -> list:
     "The numbers of points that are given by name or number."
     known = {n: i for i, n in enumerate(detector.names)}
@@ -186,6 +188,7 @@ def rename(detector: LandmarkDetector | ChosenLandmarks, names: dict) -> ChosenL
     new = dict(zip(numbers_of(detector, names), map(str.strip, names.values())))
     return changed(detector, names=tuple(new.get(i, n) for i, n in enumerate(chosen(detector).names)))
 
+# %% ../../nbs/10_use/01_chosen.ipynb #81fa87c9
 def keep(detector: LandmarkDetector | ChosenLandmarks, points: list) -> ChosenLandmarks:
     "Only these points (names or numbers), in the order they had."
     choice, rows = chosen(detector).choice, sorted(set(numbers_of(detector, points)))
@@ -199,6 +202,7 @@ def drop(detector: LandmarkDetector | ChosenLandmarks, points: list) -> ChosenLa
     out = set(numbers_of(detector, points))
     return keep(detector, [i for i in range(chosen(detector).K) if i not in out])
 
+# %% ../../nbs/10_use/01_chosen.ipynb #69091bd8
 def same(detector: LandmarkDetector | ChosenLandmarks, points: list) -> ChosenLandmarks:
     "Several landmarks (names or numbers) grouped as one point, under the name of the first."
     one, rows = chosen(detector), numbers_of(detector, points)
@@ -233,6 +237,7 @@ def learned_points(
     return changed(one, names=(*one.names, *names), maps=np.concatenate([choice.maps.reshape(-1, K2, 2), maps]),
                    shifts=np.concatenate([choice.shifts, *shifts]), labels=max(len(x), choice.labels), errors=(*choice.errors, *errors))
 
+# %% ../../nbs/10_use/01_chosen.ipynb #45bf2d60
 def promise(detector: ChosenLandmarks) -> str:
     "How good the learned points are, in a sentence."
     choice = detector.choice

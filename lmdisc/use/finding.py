@@ -83,6 +83,7 @@ def learned_template(template: torch.Tensor, features: list, how: Finding) -> tu
     agreement = feature_agreement(features, at, top_share(score, how.trusted), how.context)
     return template, object_extent(agreement, how.agreement, how.context, how.side), agreement
 
+# %% ../../nbs/10_use/04_finding.ipynb #b93f506e
 def whole_template(template: torch.Tensor, extent: np.ndarray, features: list, how: Finding) -> torch.Tensor: # length 1
     "The second pass: a template of the whole object, from one of a part of it and the object's extent about it."
     score, at = best_windows(template, features)
@@ -92,6 +93,7 @@ def whole_template(template: torch.Tensor, extent: np.ndarray, features: list, h
         cut.append(of_unit_length(features[i].around(int(overlap(features[i].boxes, whole).argmax()))))
     return aligned(of_unit_length(torch.stack(cut).mean(0)), features, how)
 
+# %% ../../nbs/10_use/04_finding.ipynb #c6638d8c
 def best_beside(template: torch.Tensor, features: list) -> torch.Tensor: # (N,) float32
     "The highest score beside the object in each picture: what a picture without the object may reach."
     scores = []
@@ -100,6 +102,7 @@ def best_beside(template: torch.Tensor, features: list) -> torch.Tensor: # (N,) 
         scores.append(float(beside.max(initial=0)))
     return torch.tensor(scores)
 
+# %% ../../nbs/10_use/04_finding.ipynb #1f14fd08
 def learn_finder(
     images: ImageSet,                 # their boxes are not used
     how: Finding = Finding(),
@@ -134,6 +137,7 @@ def found_boxes(
             run.fill([], dict(boxes=torch.from_numpy(boxes), score=torch.from_numpy(score)))
     return without_unsure(boxed(images, run.tensors["boxes"].numpy()), run.tensors["score"].numpy(), how.learned), finder
 
+# %% ../../nbs/10_use/04_finding.ipynb #4281920c
 def without_unsure(images: ImageSet, score: np.ndarray, share: float) -> ImageSet: # (N,), 0...1
     "Move training pictures of low score to a split 'unsure': a few that show something else do much harm."
     split = images.fields.get("split", np.full(len(images), "train"))

@@ -34,6 +34,7 @@ def held_out_maps(x: np.ndarray, y: np.ndarray, fold: np.ndarray) -> np.ndarray:
         predicted[fold == f] = x[fold == f] @ W + b
     return predicted
 
+# %% ../../nbs/10_use/02_reliability.ipynb #0d4dbba1
 def off_the_others(
     xy: np.ndarray,                   # (N, K, 2) shares of the side: where each landmark is likeliest, seen or not
     seen: np.ndarray,                 # (N, K) bool
@@ -49,6 +50,7 @@ def off_the_others(
         off[rows, k] = np.linalg.norm(predicted - xy[rows, k], axis=-1)
     return off
 
+# %% ../../nbs/10_use/02_reliability.ipynb #a89d10a6
 def share_near(off: np.ndarray) -> np.ndarray: # (N, K) shares of the side -> (K,) 0...1
     "Share of distances within `TOLERANCE`, NaN apart; NaN for a column without numbers."
     there = ~np.isnan(off)
@@ -63,6 +65,7 @@ def moved_and_found(detector: LandmarkDetector, crops: Crops, augment: Augment, 
     changed = replace(crops, pixels=(255 * pictures).round().byte().numpy())
     return moved.where(stays[..., None], torch.nan).numpy(), np.asarray(detector.predict(changed)[0]), (seen & ~stays).numpy()
 
+# %% ../../nbs/10_use/02_reliability.ipynb #ca762e3d
 def repeatability(
     detector: LandmarkDetector,       # or another with `predict`
     crops: Crops,                     # pictures; no annotation is used
@@ -115,6 +118,7 @@ def cycle(
         hits += (np.linalg.norm(back - xy[at:at + batch], axis=-1) <= TOLERANCE).sum(0)
     return np.where(asked > 0, hits / asked.clip(1), np.nan)
 
+# %% ../../nbs/10_use/02_reliability.ipynb #3d827662
 def came_back(a: torch.Tensor, b: torch.Tensor, xy: torch.Tensor) -> torch.Tensor: # (B, d, n*n) twice, (B, K, 2) -> (B, K, 2)
     "Match points (shares of the side) of pictures `a` in `b` by unit features, and the matches in `a` again."
     n = round(a.shape[-1] ** .5)
@@ -164,6 +168,7 @@ class Reliability:
         good = int((self.table.flagged == "").sum())
         return f"{good} of {len(self.table)} landmarks move with the others; quality of the run {self.quality:.2f}.{out}"
 
+# %% ../../nbs/10_use/02_reliability.ipynb #b0006fcf
 def why_flagged(quality: float) -> str:
     "What is wrong with a landmark of this quality; empty if nothing is."
     if np.isnan(quality): return f"seen in fewer than {LEAST} pictures"
@@ -174,6 +179,7 @@ def alike(crops: Crops) -> bool:
     small = F.adaptive_avg_pool2d(crops.batch(range(min(64, len(crops)))), 16)
     return bool(small.std(0, correction=0).max() < .03)
 
+# %% ../../nbs/10_use/02_reliability.ipynb #53bf62d9
 def reliability(
     detector: LandmarkDetector | ChosenLandmarks,
     pictures: ImageSet | Crops,       # no annotation is used

@@ -36,6 +36,7 @@ class Finding:
     ridge: float = 0.001              # penalty, as a share of the trace
     seed: int = 0
 
+# %% ../../nbs/10_use/03_windows.ipynb #fc6811b8
 class WindowFeatures:
     "Features of one picture at several sizes, and the boxes of all windows."
     def __init__(self,
@@ -92,6 +93,7 @@ def of_unit_length(template: torch.Tensor) -> torch.Tensor:
     "A template over its length."
     return template / template.norm().clamp_min(1e-6)
 
+# %% ../../nbs/10_use/03_windows.ipynb #c5a8ba45
 def best_windows(template: torch.Tensor, features: list) -> tuple[torch.Tensor, torch.Tensor]: # (N,) scores, (N,) int64 windows
     "The window of each picture that is most similar to the template."
     return tuple(map(torch.stack, zip(*[f.response(template[None])[0].max(0) for f in features])))
@@ -111,6 +113,7 @@ def recurring(features: list, how: Finding) -> torch.Tensor: # (d, side, side), 
     other = torch.from_numpy(asked[:, None] != owner)
     return templates[((like * other).sum(0) / other.sum(0).clamp_min(1)).argmax()]
 
+# %% ../../nbs/10_use/03_windows.ipynb #7efa9d9d
 def aligned(template: torch.Tensor, features: list, how: Finding) -> torch.Tensor: # (d, side, side), length 1
     "The mean of the windows that a template finds, over several rounds."
     for _ in range(how.aligned):
@@ -133,6 +136,7 @@ def elsewhere(features: WindowFeatures, at: int, response: np.ndarray, rng: np.r
     like = far[np.argsort(-response[far], kind="stable")[:50]]
     return [*rng.permutation(like)[:5], *rng.choice(far, 7)]
 
+# %% ../../nbs/10_use/03_windows.ipynb #3b3ea40e
 def weighted_ridge(X: torch.Tensor, y: torch.Tensor, weight: torch.Tensor, penalty: float) -> torch.Tensor:
     "Ridge regression (n, d), (n,) -> (d,), rows weighted (n,), in the dual since d >> n; penalty as a share of the trace."
     root = weight.sqrt()[:, None]
@@ -140,6 +144,7 @@ def weighted_ridge(X: torch.Tensor, y: torch.Tensor, weight: torch.Tensor, penal
     gram = Xc @ Xc.T
     return Xc.T @ torch.linalg.solve(gram + penalty * gram.trace() * torch.eye(len(X)), yc)
 
+# %% ../../nbs/10_use/03_windows.ipynb #7c1dde8e
 def contrasted(template: torch.Tensor, features: list, how: Finding) -> torch.Tensor: # (d, side, side)
     "A template that tells the object from what is beside it."
     rng = np.random.default_rng(how.seed)
@@ -163,6 +168,7 @@ def feature_agreement(features: list, at: torch.Tensor, which: list, more: int) 
     n, total = (length > 0).sum(0), (x / length.clamp_min(1e-6)[:, None]).sum(0)
     return (((total ** 2).sum(0) - n) / (n * (n - 1)).clamp_min(1)) * (n > max(1, len(which) // 2))
 
+# %% ../../nbs/10_use/03_windows.ipynb #21c4ff18
 def object_extent(agreement: torch.Tensor, share: float, more: int, side: int) -> np.ndarray: # -> (4,) x0, y0, x1, y1
     "Box of connected cells above `share` of the highest agreement, in shares of the window's side from its corner."
     a = agreement.numpy()

@@ -26,6 +26,7 @@ def _index(root, split, official):
     warn_of_count(f"{split} pictures of AFLW", len(names), official)
     return names, gt[..., ::-1].astype(np.float32), hw[:, ::-1].astype(np.float32)
 
+# %% ../../../nbs/04_datasets/published/07_aflw.ipynb #b4dd4256
 def aflw(
     root: str | Path | None = None,   # folder `aflw_release-2`; None: `aflw` in `data_root()`
 ) -> ImageSet:                        # field split

@@ -29,6 +29,7 @@ def _frames(video, number, path):
     names = np.array([f"{number}/{int(f)}.jpg" for f in frames], "U16")
     return names, joints.transpose(2, 1, 0), np.full(n, split, "U5")
 
+# %% ../../../nbs/04_datasets/published/09_bbcpose.ipynb #cbabaed8
 def bbcpose(
     root: str | Path | None = None,   # folder with the videos 1 to 20; None: `bbcpose` in `data_root()`
     first: int = 1,                   # number of the first pixel in the file

@@ -27,6 +27,7 @@ def _points(path):
         raise ValueError(f"{path}: 9 and then 9 pairs x y are needed, got {len(numbers)} numbers{first}")
     return numbers[1:].reshape(9, 2).astype(np.float32)
 
+# %% ../../../nbs/04_datasets/published/11_cats.ipynb #1012ce4d
 def cats(
     root: str | Path | None = None,   # folder with CAT_00 to CAT_06; None: `cats` in `data_root()`
     test_fraction: float = 0.25,      # share of the pictures held out as split "test"

@@ -31,6 +31,7 @@ def _variables(data, gdr):
             if 0 < following <= head: raise ValueError("its variables form a circle")
             head = following
 
+# %% ../../../nbs/04_datasets/published/05_cdf.ipynb #aeea7468
 def _values(data, index):
     "Yields first record and bytes of each block of values of the variable whose index lies at the offset `index`."
     while index > 0:
@@ -47,6 +48,7 @@ def _values(data, index):
         if 0 < following <= index: raise ValueError("its index forms a circle")
         index = following
 
+# %% ../../../nbs/04_datasets/published/05_cdf.ipynb #d218c79a
 def read_cdf(path: str | Path, name: str) -> np.ndarray:
     "The variable `name` (records, ...) of a CDF file of version 3."
     data = Path(path).read_bytes()

@@ -29,6 +29,7 @@ def _rows(path, names, expected):
         raise ValueError(f"{path}: {', '.join(odd[:5])} ({len(odd)} names in all) are not in list_eval_partition.txt")
     return rows
 
+# %% ../../../nbs/04_datasets/published/06_celeba.ipynb #546ac66c
 def _values(path, names, columns):
     "The numbers (N, columns) int32 of a list whose rows must be those of `names` (N,)."
     found, values = read_index(path, columns, 2)
@@ -66,6 +67,7 @@ def _own_points(path, names, boxes):
     xy[rows] = own["landmarks"]
     return boxes, xy
 
+# %% ../../../nbs/04_datasets/published/06_celeba.ipynb #8cfa7a6b
 def _splits(root, names, partition):
     """The fields split and mafl, (N,) str, from `partition` (N,): 0 train, 1 validation, 2 test.
 

@@ -25,6 +25,7 @@ def _points(path):
         raise ValueError(f"{path}: 68 points are needed, got an array of shape {xy.shape}")
     return xy[:, :2].astype(np.float32)
 
+# %% ../../../nbs/04_datasets/published/08_ls3d.ipynb #c6598408
 def _index(root, points, pictures, what, official, first, progress):
     """Names (N,), under `root`, and landmarks (N, 68, 2) px of one archive.
 
@@ -38,6 +39,7 @@ def _raised(boxes):
     "Boxes (N, 4) with room for the forehead: the top moved up by a third of the height."
     return boxes - (boxes[:, 3:] - boxes[:, 1:2]) / 3 * np.array([0, 1, 0, 0])
 
+# %% ../../../nbs/04_datasets/published/08_ls3d.ipynb #a35c1b8c
 def ls3d(
     root: str | Path | None = None,   # folder of 300W_LP and LS3D-W-balanced-20-03-2017; None: `ls3d` in `data_root()`
     first: tuple = (0, 1),            # number of the first pixel in the .mat and in the .t7 files

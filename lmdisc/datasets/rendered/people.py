@@ -37,6 +37,7 @@ def _phenotype_weights(model, rng):
                                      torch.from_numpy(model.variation), extrapolate=False)
     return w[0].numpy(), values
 
+# %% ../../../nbs/04_datasets/rendered/13_people.ipynb #0c36e7e5
 def _local_weights(model, rng):
     "One draw a change, shared by its up and down shape and, nearly, by left and right."
     stem = [re.sub(":[lr]-", ":", n) for n in model.local[::2]]
@@ -44,6 +45,7 @@ def _local_weights(model, rng):
     z = np.array([draw[n] for n in stem]) + rng.normal(0, 0.03, len(stem))
     return np.stack([z, -z], 1).clip(0, 0.55).ravel()
 
+# %% ../../../nbs/04_datasets/rendered/13_people.ipynb #f24f839c
 def _colours(rng, dark, man, child, old):
     "Skin, hair, lips and iris, linear light."
     hair = _tone(hair_tones, rng.uniform(0, 0.25) if dark > 0.45 else 1 if old
@@ -54,6 +56,7 @@ def _colours(rng, dark, man, child, old):
     return dict(skin=skin, hair=hair, lip=lip,
                 iris=_tone(iris_tones, rng.uniform(0, 0.3) if dark > 0.4 else rng.random()))
 
+# %% ../../../nbs/04_datasets/rendered/13_people.ipynb #2b9327df
 def _style(rng, man, child, old):
     "Cut of hair and beard (volume and length in metres), brows, freckles, clothes."
     return dict(volume=rng.choice([0.0, 0.006, 0.014, 0.024, 0.036], p=[0.1, 0.2, 0.3, 0.25, 0.15]),
@@ -66,6 +69,7 @@ def _style(rng, man, child, old):
                 freckles=rng.random() < 0.2, cloth=(0.35 * rng.random(3) + 0.65 * rng.random()) ** 2,
                 stripe=rng.choice([0, 60, 140], p=[0.7, 0.15, 0.15]), collar=rng.uniform(-0.02, 0.025))
 
+# %% ../../../nbs/04_datasets/rendered/13_people.ipynb #e2f87a61
 def identity(model, seed: list) -> dict:
     """A person: `vertices` (V, 3) metres, and skin, lips, eyes, brows, hair and clothes.
 
@@ -95,6 +99,7 @@ def in_hair(person: dict, xyz: np.ndarray) -> np.ndarray:
     if person["bald"]: up = np.minimum(up, np.interp(z, [0.74, 0.78], [0.03, -0.03]))
     return up
 
+# %% ../../../nbs/04_datasets/rendered/13_people.ipynb #c79da8bd
 def strands(person: dict, xyz: np.ndarray) -> np.ndarray:
     "Noise (n,) drawn out along the hair at rest positions `xyz` (n, 3)."
     around = np.arctan2(xyz[:, 0], -(xyz[:, 1] + 0.055))
@@ -111,6 +116,7 @@ def bare_skin(person: dict, xyz: np.ndarray, fine: np.ndarray, coarse: np.ndarra
     c = c * (1 - np.outer((spot(0.045, 0.695, 0.016) + spot(0, 0.692, 0.012)) * (y < -0.08), [0, 0.13, 0.13]))
     return c * (1 - 0.35 * person["freckles"] * ramp(fine - 0.72, 0.1) * (y < -0.08) * (z < 0.73))[:, None]
 
+# %% ../../../nbs/04_datasets/rendered/13_people.ipynb #6bf444ad
 def _beard(person, xyz, fine, coarse):
     "How much (n,) beard covers: below a line from the upper lip round the mouth to the sideburns."
     x, y, z = xyz.T
@@ -124,6 +130,7 @@ def _brow(person, xyz, fine):
     thick = person["brow"] * np.interp(x, [0.008, 0.014, 0.036, 0.056], [0, 1, 0.9, 0])
     return person["brow_ink"] * (y > 0.08) * (thick > 0) * ramp(thick - np.abs(z - bow) + 0.003 * (fine - 0.5), 0.003)
 
+# %% ../../../nbs/04_datasets/rendered/13_people.ipynb #9dca11b4
 def _dress(person, xyz, coarse):
     "Colour (n, 3) of the clothes and how much (n,) they cover."
     x, y, z = xyz.T
@@ -131,6 +138,7 @@ def _dress(person, xyz, coarse):
     dark = 0.5 * (np.sin(6 * z * person["stripe"]) > 0.3)
     return person["cloth"] * ((0.8 + 0.2 * coarse) * (1 - dark))[:, None], ramp(collar - z, 0.003)
 
+# %% ../../../nbs/04_datasets/rendered/13_people.ipynb #b8f8a2cd
 def skin_colour(person: dict, xyz: np.ndarray, paint: np.ndarray) -> np.ndarray:
     """Linear colour (n, 3) of everything but eyes, mouth and long hair at rest positions `xyz` (n, 3), metres.
 

@@ -56,6 +56,7 @@ def wobble(noise: np.ndarray, xyz: np.ndarray, per_metre: float) -> np.ndarray:
     "Smooth noise (n,) 0...1 that sticks to the surface: `noise` (32, 32, 32) read at `xyz` (n, 3)."
     return ndimage.map_coordinates(noise, (np.asarray(xyz) * per_metre).T, order=1, mode="grid-wrap")
 
+# %% ../../../nbs/04_datasets/rendered/12_raytracing.ipynb #9ccd8b43
 def mix(a: np.ndarray, b: np.ndarray, t: np.ndarray) -> np.ndarray:
     "Colours `a` (n, 3) with the share `t` (n,) of `b`."
     return a + (b - a) * t[:, None]
@@ -75,6 +76,7 @@ def _draw_shape(rng, draw, size, tone):
         for k in range(rng.integers(3, 8)):
             draw.rectangle([x + 2 * k * step, y, x + (2 * k + 1) * step, y + h], fill=ink)
 
+# %% ../../../nbs/04_datasets/rendered/12_raytracing.ipynb #1f8045d1
 def scenery(rng: np.random.Generator, size: int) -> np.ndarray:
     "A cluttered background (size, size, 3) 0...1, linear light: a gradient, shapes, rough texture, some out of focus."
     def tone():
@@ -107,11 +109,13 @@ def cast(scene, directions: np.ndarray) -> tuple:
     hit = scene.run(np.zeros_like(d), d, query="INTERSECT", output=True)
     return hit["primID"], hit["tfar"], np.stack([1 - hit["u"] - hit["v"], hit["u"], hit["v"]], 1)
 
+# %% ../../../nbs/04_datasets/rendered/12_raytracing.ipynb #67092450
 def lit(scene, points: np.ndarray, light: np.ndarray) -> np.ndarray:
     "Whether (n,) a ray from each point (n, 3) to the distant `light` (3,) is free."
     d = np.ascontiguousarray(np.broadcast_to(light, points.shape), np.float32)
     return scene.run(np.ascontiguousarray(points + 2e-3 * d, np.float32), d, query="OCCLUDED") < 0
 
+# %% ../../../nbs/04_datasets/rendered/12_raytracing.ipynb #46634e60
 def interpolate(faces, tri, bary, hits, values, normal) -> tuple[np.ndarray, np.ndarray]:
     """Values (n, d) where rays hit, and unit normals (n, 3) turned towards the camera.
 
@@ -124,6 +128,7 @@ def interpolate(faces, tri, bary, hits, values, normal) -> tuple[np.ndarray, np.
     n *= -np.sign((n * hits).sum(1, keepdims=True))
     return values, n
 
+# %% ../../../nbs/04_datasets/rendered/12_raytracing.ipynb #8ed2da50
 def draw_light(rng: np.random.Generator) -> dict:
     "A distant sun and a sky: unit direction `to` (3,) the sun, and linear colours `sun` and `sky` (3,)."
     to = np.array([rng.uniform(-1, 1), -rng.uniform(0.15, 1), rng.uniform(-0.2, 0.9)])
@@ -131,6 +136,7 @@ def draw_light(rng: np.random.Generator) -> dict:
     sun = np.array([1 + warm, 1, 1 - warm]) * rng.uniform(0.5, 1.3)
     return dict(to=to / np.linalg.norm(to), sun=sun, sky=np.array([1 - warm, 1, 1 + warm]) * rng.uniform(0.2, 0.55))
 
+# %% ../../../nbs/04_datasets/rendered/12_raytracing.ipynb #9cbabf69
 def illuminate(scene, hits: np.ndarray, n: np.ndarray, light: dict, off: float) -> tuple:
     """Light (n, 3) at `hits` (n, 3) with unit normals `n` (n, 3), and whether (n,) the sun shines there.
 
@@ -153,11 +159,13 @@ def project(points: np.ndarray, focal: float, size: int) -> np.ndarray:
     "Where points (n, 3), seen from the camera, lie in a picture of `size` px: (n, 2) px."
     return np.stack([points[:, 0], -points[:, 2]], 1) / points[:, 1:2] * focal + (size - 1) / 2
 
+# %% ../../../nbs/04_datasets/rendered/12_raytracing.ipynb #74c94f3c
 def box_around(points: np.ndarray, focal: float, size: int) -> np.ndarray:
     "The box (4,) float32 px around points (n, 3), clipped to the picture."
     outline = project(points, focal, size).clip(-0.5, size - 0.5)
     return np.r_[outline.min(0), outline.max(0)].astype(np.float32)
 
+# %% ../../../nbs/04_datasets/rendered/12_raytracing.ipynb #18eecad5
 def expose(scene, n_faces: int, colour: Callable, focal: float, size: int, rng: np.random.Generator) -> np.ndarray:
     """Picture (size, size, 3) uint8 of the scene before a background; four rays a pixel.
 
@@ -181,6 +189,7 @@ def shoot(person_of, render, model, seed, split, who, n, size):
         person = person_of(model, [seed, split, who])
         return [render(model, person, [seed, split, who, 1 + i], size) for i in range(n)]
 
+# %% ../../../nbs/04_datasets/rendered/12_raytracing.ipynb #754a6cf4
 def draw_set(path, name, model, person_of, render, workers, n_train, n_test, size, seed):
     "Draw everybody, and save the arrays that `render` gives for each picture."
     n, crowd = (n_train, n_test), -(-n_train // per_identity)
@@ -194,6 +203,7 @@ def draw_set(path, name, model, person_of, render, workers, n_train, n_test, siz
     identities = np.repeat([who + crowd * split for split, who, _ in people], [k for _, _, k in people])
     save_npz(path, **arrays, identity=identities, split=np.repeat(["train", "test"], n), sha=np.array(sha))
 
+# %% ../../../nbs/04_datasets/rendered/12_raytracing.ipynb #676420aa
 def rendered(
     name: str,                        # of the set, its file and its progress bar
     model: Callable,                  # () -> what is drawn, called only where the set is not in the cache
@@ -216,6 +226,7 @@ def rendered(
     if not path.exists(): draw_set(path, name, model(), person_of, render, workers, **asked)
     with np.load(path) as z: return dict(z)
 
+# %% ../../../nbs/04_datasets/rendered/12_raytracing.ipynb #a13b0fba
 def images_of(z: dict, normaliser: np.ndarray, angles: np.ndarray, landmark_names: tuple) -> ImageSet:
     "The arrays of a rendered set as an `ImageSet`; `normaliser` (N,) px, `angles` (N, 3) are yaw, pitch and roll."
     names = np.array([f"{s}-{i:05d}" for i, s in enumerate(z["split"])])

@@ -50,6 +50,7 @@ class Recombined:
         xy, there = self.augmented(torch.zeros(len(of), 3, _TINY, _TINY), xy, b)[1:]
         return ((xy + .5) / shrink - .5).numpy(), there.numpy() & self.crops.visible[of]
 
+# %% ../../../nbs/04_datasets/rendered/16_recombined.ipynb #81cb04f0
 def recombined(
     n_train: int = 1000,              # pictures
     n_test: int = 100,                # pictures of other people

@@ -31,6 +31,7 @@ def resized(picture: np.ndarray, width: float, height: float) -> np.ndarray: # u
     "A picture of another size, float32 (height, width, 3)."
     return np.asarray(Image.fromarray(picture).resize((max(1, int(width)), max(1, int(height))), Image.BICUBIC), np.float32)
 
+# %% ../../../nbs/04_datasets/rendered/17_scenes.ipynb #55990181
 def clutter(backgrounds: ImageSet | None, size: np.ndarray, pieces: int, rng: np.random.Generator) -> np.ndarray:
     "A collage of `pieces` backgrounds, or rendered scenery without them; size (w, h) -> float32 (h, w, 3), 0...255."
     if backgrounds is None:
@@ -56,6 +57,7 @@ def layout(images: ImageSet, seed: int, short: int, share: tuple) -> tuple: # se
     at = np.minimum(room, 0) + rng.random((n, 2)) * abs(room)
     return size, scale, np.clip(at, -scale[:, None] * low, size - scale[:, None] * high).astype(int)
 
+# %% ../../../nbs/04_datasets/rendered/17_scenes.ipynb #451a4d11
 def scenes(
     images: ImageSet,                 # the object, with boxes
     backgrounds: ImageSet | None = None, # pictures of other things; None: rendered scenery

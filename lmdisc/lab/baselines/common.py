@@ -96,6 +96,7 @@ def carried(
     moved = F.grid_sample(grid, at[:, None], mode="bicubic", padding_mode="border", align_corners=True)[:, :, 0]
     return at @ turn.transpose(1, 2) + shift[:, None] + moved.transpose(1, 2)
 
+# %% ../../../nbs/13_lab/baselines/02_common.ipynb #1e6cff1e
 def bent(
     pictures,                         # (B, C, S, S) float
     bend,                             # from `Bend.draw`
@@ -122,6 +123,7 @@ def layer(c_in, c_out, size=3, stride=1, norm="batch"):
     return nn.Sequential(nn.Conv2d(c_in, c_out, size, stride, size // 2, bias=False), norm_layer(norm, c_out),
                          nn.ReLU(inplace=True))
 
+# %% ../../../nbs/13_lab/baselines/02_common.ipynb #b80405a1
 class Painter(nn.Module):
     "Decoder from feature maps to a picture: two layers at each size; the second halves the width."
     def __init__(self,
@@ -149,6 +151,7 @@ def drawn_pictures(crops, how, generator, device):
     nothing = torch.zeros(how.batch, 0, 2, device=device)
     return how.augment(crops.raw(index, device), nothing, nothing[..., 0].bool(), generator)[0]
 
+# %% ../../../nbs/13_lab/baselines/02_common.ipynb #1c746a5f
 def train(
     model,                            # changed in place
     loss,                             # (model, generator) -> {name: scalar}
@@ -188,6 +191,7 @@ class PointDetector:
         xy = to_pixels(cells, STRIDE).numpy()
         return (xy if crops is pictures else crops.to_image(xy, np.arange(len(crops)))), np.ones(xy.shape[:2], np.float32)
 
+# %% ../../../nbs/13_lab/baselines/02_common.ipynb #e3ebe780
 class SoftPoints(nn.Module):
     "The mean position of each heatmap of a network."
     def __init__(self, net):

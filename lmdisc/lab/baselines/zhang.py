@@ -64,6 +64,7 @@ class Zhang(nn.Module):
         carried = torch.einsum("bkhw,bkc->bchw", whose, F.leaky_relu(self.describe(features).float()))
         return self.paint(torch.cat([carried, whose], 1)) + 0.5, xy, variance
 
+# %% ../../../nbs/13_lab/baselines/04_zhang.ipynb #75ef2e34
 class ZhangPoints(nn.Module):
     "The points alone."
     def __init__(self, model):
