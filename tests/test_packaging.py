@@ -1,5 +1,5 @@
-"What a notebook cannot show: the package builds, its parts are in step, and the rooms of the house keep their order."
-import ast, configparser, json, re, shutil, subprocess, sys, venv
+"What a notebook cannot show: the package builds, and its parts are in step."
+import configparser, json, re, shutil, subprocess, sys, venv
 from pathlib import Path
 import pytest
 
@@ -10,8 +10,6 @@ ROOT = Path(__file__).resolve().parents[1]
 SETTINGS = configparser.ConfigParser(interpolation=None)
 SETTINGS.read(ROOT/"settings.ini")
 SETTINGS, PROJECT = SETTINGS["DEFAULT"], tomllib.loads((ROOT/"pyproject.toml").read_text())
-ROOMS = {p: int(re.match(r"\d+", p.relative_to(ROOT/"nbs").parts[0])[0]) for p in sorted((ROOT/"nbs").glob("**/*.ipynb"))
-         if p.relative_to(ROOT/"nbs").parts[0][0].isdigit() and ".ipynb_checkpoints" not in p.parts}
 
 def run(*command, **kwargs): return subprocess.run([str(c) for c in command], capture_output=True, text=True, **kwargs)
 
@@ -19,12 +17,6 @@ def tracked():
     "The files git knows."
     if not (ROOT/".git").exists() or not shutil.which("git"): pytest.skip("not a git checkout")
     return [ROOT/f for f in run("git", "-C", ROOT, "ls-files", "-z").stdout.split("\0") if f and (ROOT/f).is_file()]
-
-def module_of(notebook):
-    "The module a notebook exports to, as `#| default_exp` names it; None if it exports none."
-    cells = json.loads(notebook.read_text())["cells"]
-    named = re.search(r"^#\| default_exp (\S+)", "\n".join("".join(c["source"]) for c in cells), re.M)
-    return named and named[1]
 
 # metadata
 
@@ -85,25 +77,6 @@ def test_modules_are_what_their_notebooks_export(copy):
     assert run(Path(sys.executable).parent/"nbdev_export", cwd=copy).returncode == 0
     after = {f.relative_to(copy): f.read_text() for f in (copy/"lmdisc").glob("**/*.py")}
     assert not [str(f) for f in before.keys() | after.keys() if before.get(f) != after.get(f)]
-
-# the house
-
-def test_a_room_imports_only_from_rooms_above_it():
-    room = {f"lmdisc.{m}": n for p, n in ROOMS.items() if (m := module_of(p))}
-    for module, n in room.items():
-        path = ROOT/(module.replace(".", "/") + ".py")
-        tree = ast.parse((path if path.exists() else path.with_suffix("")/"__init__.py").read_text())
-        names = [a.name for node in ast.walk(tree) if isinstance(node, ast.Import) for a in node.names]
-        names += [f"{node.module}.{a.name}" if f"{node.module}.{a.name}" in room else node.module
-                  for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for a in node.names]
-        inside = module.rsplit(".", 1)[0]
-        below = [m for m in names if m in room and m != module and
-                 (room[m] > n or room[m] == n and m.rsplit(".", 1)[0] != inside and not m.startswith(inside + "."))]
-        assert not below, f"{module} (room {n}) imports from below: {below}"
-
-def test_the_map_names_every_room():
-    map_ = (ROOT/"CONTRIBUTING.md").read_text()
-    assert not [p.stem for p in ROOMS if f"`{p.relative_to(ROOT/'nbs').with_suffix('')}`" not in map_ and f"`{p.parent.name}/*`" not in map_]
 
 # what is committed
 
