@@ -22,20 +22,17 @@ EXTENSIONS = set(".jpg .jpeg .png .webp .bmp .tif .tiff .gif .ppm .pgm .jp2 .avi
 def pictures_in(root: str | Path, pattern: str = "**/*") -> list[Path]:
     "The picture files, by their extensions, that match `pattern` in a folder, sorted; hidden ones are left out."
     if not Path(root).is_dir(): raise FileNotFoundError(f"{root}: no such folder")
-    found = sorted(p for p in Path(root).glob(pattern) if p.suffix.lower() in EXTENSIONS and not p.name.startswith(".")
-                   and p.is_file())
-    if not found:
-        raise FileNotFoundError(f"{root}: no pictures match {pattern!r}; "
-                                f"the extensions looked for are {' '.join(sorted(EXTENSIONS))}")
-    return found
+    found = sorted(p for p in Path(root).glob(pattern)
+                   if p.suffix.lower() in EXTENSIONS and p.name[0] != "." and p.is_file())
+    if found: return found
+    raise FileNotFoundError(f"{root}: no pictures match {pattern!r}; "
+                            f"the extensions looked for are {' '.join(sorted(EXTENSIONS))}")
 
 # %% ../../nbs/04_datasets/01_folder.ipynb #eef33915
-def read_boxes(
-    path: str | Path,                 # CSV file with a header line, columns name, x0, y0, x1, y1
-    names: np.ndarray,                # (N,) str: the pictures, in order
-    but: tuple = (),                  # names that may have boxes, too, which are not needed
-) -> np.ndarray:                      # (N, 4) float64, image px
-    "One box a picture from a CSV file, in the order of `names`."
+def read_boxes(path: str | Path, names: np.ndarray, unused: tuple = ()) -> np.ndarray:
+    """The boxes (N, 4) float64, image px, of `names` (N,) from a CSV file with columns name, x0, y0, x1, y1.
+
+    A box of any other picture is an error, unless its name is among `unused`."""
     with open(path, newline="", encoding="utf-8-sig") as file: lines = list(csv.DictReader(file))
     if missing := {"name", "x0", "y0", "x1", "y1"} - set(lines[0] if lines else ()):
         raise ValueError(f"{path}: columns name,x0,y0,x1,y1 are needed; {sorted(missing)} not found")
@@ -45,7 +42,7 @@ def read_boxes(
         except (TypeError, ValueError):
             got = list(line.values())[1:]
             raise ValueError(f"{path}, line {n}: four numbers are needed after the name, got {got}") from None
-    for what, odd in (("boxes of pictures that are not there", set(boxes) - set(names) - set(but)),
+    for what, odd in (("boxes of pictures that are not there", set(boxes) - set(names) - set(unused)),
                       ("no box for", set(names) - set(boxes))):
         if odd: raise ValueError(f"{path}: {what}: {', '.join(sorted(odd)[:5])} ({len(odd)} in all)")
     return np.array([boxes[n] for n in names])
@@ -56,12 +53,8 @@ def whole(sizes: np.ndarray) -> np.ndarray:
     return np.c_[np.full_like(sizes, -1), np.asarray(sizes) * 2 - 1] / 2
 
 # %% ../../nbs/04_datasets/01_folder.ipynb #8d3b9726
-def within(
-    boxes: np.ndarray,                # (N, 4) image px
-    sizes: np.ndarray,                # (N, 2) width, height
-    names: np.ndarray,                # (N,) str
-) -> np.ndarray:                      # (N, 4) float32
-    "Boxes clipped to the pictures; one without any area inside is an error."
+def within(boxes: np.ndarray, sizes: np.ndarray, names: np.ndarray) -> np.ndarray: # (N, 4), (N, 2), (N,) -> (N, 4)
+    "Boxes, image px, clipped to pictures of `sizes` (width, height), float32; one without any area inside is an error."
     boxes = np.asarray(boxes, float)
     if boxes.shape != (len(sizes), 4):
         raise ValueError(f"boxes have shape {boxes.shape}; one row x0, y0, x1, y1 "
@@ -76,9 +69,7 @@ def within(
 
 # %% ../../nbs/04_datasets/01_folder.ipynb #0b66036b
 def _check(path):
-    """The size (w, h), turned upright, and sha256 of a picture file, or the Exception that it raises.
-
-    It is decoded as coarsely as its format allows: a header can be whole where the pixels are not."""
+    "The size (w, h), turned upright, and sha256 of a picture file, decoded coarsely; or the Exception that it raises."
     try:
         data = Path(path).read_bytes()
         with opened(data, str(path)) as p:
@@ -98,26 +89,22 @@ class LeftOut(UserWarning):
         super().__init__(f"{len(pictures)} of {of} pictures cannot be read and are left out:\n{some}")
 
 # %% ../../nbs/04_datasets/01_folder.ipynb #14c7fbff
-def files(
-    paths: list,                      # picture files
-    names: list | None = None,        # what the M files are called; None: their paths
-    boxes: str | Path | np.ndarray | None = None, # CSV file or px, of all or of the readable; None: whole pictures
-    bad: float = 0,                   # share that may be unreadable; they are left out with a warning, `LeftOut`
-    progress: bool = False,           # show a bar
-) -> ImageSet:
-    "Picture files, each checked once, side by side in threads."
+def files(paths: list, names: list | None = None, boxes: str | Path | np.ndarray | None = None, bad: float = 0,
+          progress: bool = False) -> ImageSet:
+    """Picture files called `names`, or by their paths, with boxes (of all, or of those that can be read) or without.
+
+    Each is checked once, in threads. A share `bad` may be unreadable; these are left out with a warning, `LeftOut`."""
     known = np.array([Path(p).as_posix() for p in paths] if names is None else names)
     with ThreadPoolExecutor() as pool:
         found = list(tqdm(pool.map(_check, paths), desc="checking", unit="picture", total=len(paths),
                           disable=not progress))
     good = np.array([not isinstance(f, Exception) for f in found])
-    wrong = [(p, str(f)) for p, f, g in zip(paths, found, good) if not g]
+    wrong = [(p, str(f)) for p, f in zip(paths, found) if isinstance(f, Exception)]
     if len(wrong) > bad * len(paths) or not good.any():
         raise ValueError(f"{len(wrong)} of {len(paths)} pictures cannot be read; remove or replace them:\n"
                          + "\n".join(why for _, why in wrong[:20]))
     if wrong: warnings.warn(LeftOut(wrong, len(paths)), stacklevel=3)
-    paths, names = [p for p, g in zip(paths, good) if g], known[good]
-    sizes, hashes = zip(*(f for f, g in zip(found, good) if g))
+    names, (paths, sizes, hashes) = known[good], zip(*((p, *f) for p, f, g in zip(paths, found, good) if g))
     if isinstance(boxes, (str, Path)): boxes = read_boxes(boxes, names, known)
     elif boxes is not None and len(boxes) == len(known): boxes = np.asarray(boxes)[good]
     boxes = whole(sizes) if boxes is None else within(boxes, np.array(sizes), names)

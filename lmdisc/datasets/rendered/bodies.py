@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['BODIES_VERSION', 'bones', 'side_joints', 'body_landmarks', 'landmark_bones', 'parts', 'arm_habits', 'leg_habits',
            'stances', 'BodyModel', 'body_model', 'clothes', 'garment', 'landmarks_of', 'dressed', 'align', 'draw_pose',
-           'posed', 'body_colour', 'shade_body', 'seen', 'render_body', 'bodies']
+           'posed', 'body_colour', 'seen', 'render_body', 'bodies']
 
 # %% ../../../nbs/04_datasets/rendered/15_bodies.ipynb #768f7833
 import gzip, json, re
@@ -111,7 +111,6 @@ def _build():
                      np.concatenate([weights[ids], own]),
                      np.array([bones.index(_bone_of(rig[b]["parent"])) if b != "pelvis" else -1 for b in bones]))
 
-# %% ../../../nbs/04_datasets/rendered/15_bodies.ipynb #1afdbc91
 def body_model() -> BodyModel:
     "The body model, kept once built."
     return load_model(f"body-model-{BODIES_VERSION}", BodyModel, _build)
@@ -160,14 +159,11 @@ def _radius(model, v):
 
 # %% ../../../nbs/04_datasets/rendered/15_bodies.ipynb #cc069e97
 def dressed(model: BodyModel, seed: list) -> dict:
-    """A person in clothes: `vertices` (P, 3) metres at rest, `radius` (L,) metres, colours, styles and clothes.
-
-    The ints `seed` name the person: same ints, same person."""
+    "The person of the ints `seed`: `vertices` (P, 3) metres, clothed, `radius` (L,) metres, colours, styles, clothes."
     person = identity(model, seed) | clothes(np.random.default_rng([*seed, 0]))
     v, worn, head = person["vertices"], garment(person, model.rest), model.rest[:, 2] > 0.62
-    off = np.select([worn == 1, worn == 2, head],
-                    [person["top_loose"], person["legs_loose"],
-                     person["volume"] * np.clip(in_hair(person, model.rest) / 0.045, 0, 1)])
+    hair = person["volume"] * np.clip(in_hair(person, model.rest) / 0.045, 0, 1)
+    off = np.select([worn == 1, worn == 2, head], [person["top_loose"], person["legs_loose"], hair])
     off[np.unique(model.faces[model.part == 3])] = 0.01
     off[-len(bones) - 1:] = 0
     clothed = v + normals(v, model.faces) * off[:, None].astype(np.float32)
@@ -208,9 +204,9 @@ def _leg(rng, habit, side):
 
 # %% ../../../nbs/04_datasets/rendered/15_bodies.ipynb #1d551464
 def draw_pose(rng: np.random.Generator) -> tuple[dict, dict]:
-    """A pose a person can hold: stand, walk, step, sit, now and then bow; each arm has a habit of its own.
+    """A pose a person can hold: stand, walk, step or sit, sometimes bowed; each arm has a habit of its own.
 
-    The degrees each bone turns (forwards, to the left, twist), and the unit direction each limb bone aims at."""
+    By bone: degrees it turns (forwards, to the left, twist), and the unit direction (3,) that it aims at."""
     stance = rng.choice(list(stances), p=[0.4, 0.3, 0.12, 0.18])
     bow = rng.uniform(25, 65) if rng.random() < 0.12 else rng.normal(4, 6)
     spine, neck = np.array([bow, rng.normal(0, 7), rng.normal(0, 10)]) / 3, rng.normal(0, [10, 7, 18]) / 2
@@ -224,13 +220,10 @@ def draw_pose(rng: np.random.Generator) -> tuple[dict, dict]:
     return turns, aims
 
 # %% ../../../nbs/04_datasets/rendered/15_bodies.ipynb #dfb3bf8d
-def posed(
-    model: BodyModel,
-    v: np.ndarray,    # (P, 3) metres, points at rest
-    turns: dict,      # bone -> degrees about x (forwards), y (to the left), z (twist)
-    aims: dict,       # bone -> unit direction its limb points to, seen from the chest (arms) or the pelvis (legs)
-) -> np.ndarray:      # (P, 3) metres
-    "The body in a pose: bones turn one after another, and the skin follows by its weights (linear blend skinning)."
+def posed(model: BodyModel, v: np.ndarray, turns: dict, aims: dict) -> np.ndarray: # points at rest (P, 3) -> (P, 3)
+    """The body in a pose as `draw_pose` gives it: bones turn one after another, the skin follows (linear blend skinning).
+
+    Directions to aim at are seen from the chest (arms) or the pelvis (legs)."""
     heads = v[-len(bones) - 1:-1]
     turned, moved = np.empty((len(bones), 3, 3)), np.empty((len(bones), 3))      # x -> turned @ x + moved
     for k, bone in enumerate(bones):
@@ -247,12 +240,11 @@ def posed(
 
 # %% ../../../nbs/04_datasets/rendered/15_bodies.ipynb #009035d4
 def _cloth(fabric, xyz):
-    "Colour (n, 3) of a fabric at rest positions."
+    "Colour (n, 3) of a fabric at rest positions `xyz` (n, 3)."
     x, _, z = xyz.T
-    on = dict(plain=np.zeros(len(x)), rings=np.sin(2 * np.pi * z / fabric["every"]) > 0.2,
-              stripes=np.sin(2 * np.pi * x / fabric["every"]) > 0.4,
-              blocks=(x > 0) ^ (z > 0.33))[fabric["pattern"]]
-    return mix(np.broadcast_to(fabric["ink"], xyz.shape), fabric["other"], on)
+    wave = lambda at: np.sin(2 * np.pi * at / fabric["every"])
+    patterns = dict(plain=np.zeros(len(x)), rings=wave(z) > 0.2, stripes=wave(x) > 0.4, blocks=(x > 0) ^ (z > 0.33))
+    return mix(np.broadcast_to(fabric["ink"], xyz.shape), fabric["other"], patterns[fabric["pattern"]])
 
 # %% ../../../nbs/04_datasets/rendered/15_bodies.ipynb #8d7d3bb0
 def body_colour(person: dict, xyz: np.ndarray, part: np.ndarray) -> np.ndarray:
@@ -268,27 +260,24 @@ def body_colour(person: dict, xyz: np.ndarray, part: np.ndarray) -> np.ndarray:
     return c
 
 # %% ../../../nbs/04_datasets/rendered/15_bodies.ipynb #cc12d1b7
-def shade_body(model, person, scene, v, faces, part, light, tri, bary, hits):
-    "Linear colour (n, 3) of the hits (n, 3) on triangles `tri` of `faces` (F, 3), of the parts `part` (F,)."
-    xyz, n = interpolate(faces, tri, bary, hits, model.rest, normals(v, model.faces))
-    return body_colour(person, xyz, part[tri]) * illuminate(scene, hits, n, light, 4e-3)[0]
+def _shade(model, person, scene, v, worn, light, tri, bary, hits):
+    "Linear colour (n, 3) of `hits` (n, 3) on triangles `tri` among those `worn`; the other arguments as in `interpolate`."
+    xyz, n = interpolate(model.faces[worn], tri, bary, hits, model.rest, normals(v, model.faces))
+    return body_colour(person, xyz, model.part[worn][tri]) * illuminate(scene, hits, n, light, 4e-3)[0]
 
-# %% ../../../nbs/04_datasets/rendered/15_bodies.ipynb #69430d55
-def seen(scene, joints: np.ndarray, radius: np.ndarray) -> np.ndarray:
-    "Whether (L,) the first surface before each of `joints` (L, 3) is its limb, of `radius` (L,), metres."
-    ahead = (1 - cast(scene, joints)[1]) * np.linalg.norm(joints, axis=1)
-    return ahead < 2 * radius
+def seen(scene, joints: np.ndarray, radius: np.ndarray) -> np.ndarray: # (L, 3), (L,) metres -> (L,)
+    "Whether the first surface in front of a joint is its own limb, of `radius`."
+    return (1 - cast(scene, joints)[1]) * np.linalg.norm(joints, axis=1) < 2 * radius
 
 # %% ../../../nbs/04_datasets/rendered/15_bodies.ipynb #647ac661
 def render_body(model: BodyModel, person: dict, seed: list, size: int, view: tuple | None = None) -> dict:
-    """One picture of a person: pose, view, camera, light and background drawn from the ints `seed`.
+    """One picture of a person: pose, view (yaw, pitch, roll), camera, light and background drawn from the ints `seed`.
 
-    pixels (size, size, 3) uint8, landmarks (L, 2) px, visible (L,), box (4,) px, length of the torso in px,
-    and view (3,): yaw, pitch, roll, degrees."""
+    pixels (size, size, 3) uint8, landmarks (L, 2) px, visible (L,), box (4,) px, torso, its length in px, view (3,)."""
     rng = np.random.default_rng(seed)
     drawn = np.array([rng.uniform(-180, 180), *rng.normal(0, [6, 4]).clip(-15, 15)])
-    yaw, pitch, roll = view = drawn if view is None else np.asarray(view, float)
-    turned = Rotation.from_euler("zxy", [yaw, -pitch, roll], degrees=True).as_matrix()
+    view = drawn if view is None else np.asarray(view, float)
+    turned = Rotation.from_euler("zxy", view * [1, -1, 1], degrees=True).as_matrix()
     v = posed(model, person["vertices"], *draw_pose(rng)) @ turned.T
     worn = model.part < (4 if person["length"] else 3)
     faces = model.faces[worn]
@@ -297,13 +286,12 @@ def render_body(model: BodyModel, person: dict, seed: list, size: int, view: tup
     focal, shift = camera(rng, (middle - half, middle + half), size)
     v = (v + shift).astype(np.float32)
     (scene, mesh), light = scene_of(v, faces), draw_light(rng)
-    colour = partial(shade_body, model, person, scene, v, faces, model.part[worn], light)
-    image = expose(scene, len(faces), colour, focal, size, rng)
-    bare = scene_of(v, model.faces[model.part < 3]) if person["length"] else (scene, mesh)
+    image = expose(scene, len(faces), partial(_shade, model, person, scene, v, worn, light), focal, size, rng)
+    if person["length"]: scene, mesh = scene_of(v, model.faces[model.part < 3])       # long hair hides no joint
     joints = landmarks_of(v)
     ends = joints[[body_landmarks.index("left_shoulder"), body_landmarks.index("right_hip")]]
     return dict(pixels=image, landmarks=project(joints, focal, size).astype(np.float32),
-                visible=seen(bare[0], joints, person["radius"]), box=box_around(v[np.unique(faces)], focal, size),
+                visible=seen(scene, joints, person["radius"]), box=box_around(v[np.unique(faces)], focal, size),
                 torso=np.float32(focal * np.linalg.norm(ends[0] - ends[1]) / ends[:, 1].mean()),
                 view=view.astype(np.float32))
 

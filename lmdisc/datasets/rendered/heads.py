@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['HEADS_VERSION', 'regions', 'side_landmarks', 'mid_landmarks', 'head_landmarks', 'HeadModel', 'head_model',
-           'with_hair', 'expression', 'turn', 'shade_head', 'render_head', 'heads_of', 'heads', 'turning']
+           'with_hair', 'expression', 'turn', 'render_head', 'heads_of', 'heads', 'turning']
 
 # %% ../../../nbs/04_datasets/rendered/14_heads.ipynb #6f6c6f2b
 import hashlib, re, tempfile
@@ -187,14 +187,14 @@ def turn(v: np.ndarray, yaw: float, pitch: float, roll: float, rest: np.ndarray)
     return (share * (v @ head.T) + (1 - share) * (v @ body.T) + centre).astype(np.float32)
 
 # %% ../../../nbs/04_datasets/rendered/14_heads.ipynb #19761018
-def shade_head(model, person, scene, v, light, tri, bary, hits):
-    "Linear colour (n, 3) of the hits (n, 3) on triangles `tri` of a head with vertices `v`; eyes gleam, skin a little."
+def _shade(model, person, scene, v, light, tri, bary, hits):
+    "Linear colour (n, 3) of `hits` (n, 3) on triangles `tri` of a head; the other arguments as in `interpolate`."
     region, position = model.region[tri], np.concatenate([model.rest, model.paint], 1)
     values, n = interpolate(model.faces, tri, bary, hits, position, normals(v, model.faces))
     xyz, paint = values[:, :3], values[:, 3:]
     eye, inside = (region == 2) | (region == 3), (region == 6) | (region == 7)
     c = skin_colour(person, xyz, paint)
-    c[region == 8] = person["hair"] * (0.35 + 1.0 * strands(person, xyz[region == 8]))[:, None]
+    c[region == 8] = person["hair"] * (0.35 + strands(person, xyz[region == 8]))[:, None]
     c[eye] = eye_colour(person, xyz[eye])
     c[inside] = mouth_colour(xyz[inside], region[inside] == 7)
     bright, free = illuminate(scene, hits, n, light, 1e-3)
@@ -205,9 +205,9 @@ def shade_head(model, person, scene, v, light, tri, bary, hits):
 
 # %% ../../../nbs/04_datasets/rendered/14_heads.ipynb #ee532b9f
 def render_head(model: HeadModel, person: dict, seed: list, size: int, pose: tuple | None = None) -> dict:
-    """One picture of a person: expression, pose, camera, light and background drawn from the ints `seed`.
+    """One picture of a person: expression, pose (yaw, pitch, roll), camera, light and background from the ints `seed`.
 
-    pixels (size, size, 3) uint8, landmarks (L, 2) px, visible (L,), box (4,) px, pose (3,): yaw, pitch, roll, degrees."""
+    pixels (size, size, 3) uint8, landmarks (L, 2) px, visible (L,), box (4,) px, pose (3,) degrees."""
     rng = np.random.default_rng(seed)
     drawn = np.array([rng.uniform(-90, 90), np.clip(rng.normal(0, 9), -25, 25), np.clip(rng.normal(0, 8), -25, 25)])
     pose = drawn if pose is None else np.asarray(pose, float)
@@ -217,7 +217,7 @@ def render_head(model: HeadModel, person: dict, seed: list, size: int, pose: tup
     focal, shift = camera(rng, np.stack([v[skull].min(0), v[skull].max(0)]), size)
     v = (v + shift).astype(np.float32)
     (scene, mesh), light = scene_of(v, model.faces), draw_light(rng)
-    image = expose(scene, len(model.faces), partial(shade_head, model, person, scene, v, light), focal, size, rng)
+    image = expose(scene, len(model.faces), partial(_shade, model, person, scene, v, light), focal, size, rng)
     points = model.ring @ v
     xy = project(points, focal, size)
     seen = cast(scene, points)[1] > 1 - 0.0025 / np.linalg.norm(points, axis=1)
