@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 from .. import datasets
 from ..store.files import sha256
 from ..data.images import ImageSet, read_picture, to_rgb
-from .folder import files, read_boxes, whole, within
+from .folder import files, read_boxes, full_boxes, clip_boxes
 
 # %% ../../nbs/04_datasets/19_given.ipynb #21ca7042
 def _array_pixels(a, name):
@@ -51,7 +51,7 @@ def _from_items(pictures):
     names = [f"picture {i}" for i in range(len(pictures))]
     load = lambda i: _pixels(pictures[i], names[i])
     sizes, hashes = zip(*((p.shape[1::-1], sha256(p)) for p in map(load, range(len(names)))))
-    return ImageSet(load, whole(sizes), names=np.array(names), data_hash=sha256(list(hashes)))
+    return ImageSet(load, full_boxes(sizes), names=np.array(names), data_hash=sha256(list(hashes)))
 
 # %% ../../nbs/04_datasets/19_given.ipynb #393da3c3
 def _with_boxes(images, boxes):
@@ -59,12 +59,12 @@ def _with_boxes(images, boxes):
     names = np.array([images.name(i) for i in range(len(images))])
     boxes = read_boxes(boxes, names) if _is_path(boxes) else np.asarray(boxes, float)
     sizes = np.array([images[i].shape[1::-1] for i in range(len(images))])
-    return replace(images, boxes=within(boxes, sizes, names),
+    return replace(images, boxes=clip_boxes(boxes, sizes, names),
                    data_hash=images.data_hash and sha256(images.data_hash, boxes))
 
 # %% ../../nbs/04_datasets/19_given.ipynb #ff2d627d
 def given(
-    pictures: ImageSet | str | Path | Sequence | np.ndarray | torch.Tensor | torch.utils.data.Dataset, # in any of these forms
+    pictures: ImageSet | str | Path | Sequence | np.ndarray | torch.Tensor | torch.utils.data.Dataset, # or a name
     boxes: str | Path | np.ndarray | None = None, # CSV file, or (N, 4) image px; None: those it has, or whole pictures
     **kwargs,                         # for the data set, such as pattern=
 ) -> ImageSet:

@@ -38,9 +38,7 @@ def box_size(boxes: np.ndarray) -> np.ndarray:
     return np.sqrt((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])).astype(np.float32)
 
 def normaliser_of(xy: np.ndarray, boxes: np.ndarray, eyes: tuple = OUTER_EYES) -> np.ndarray:
-    """What errors are divided by, (N,) float32 px: of 68 points, the iBUG ones, the distance of `eyes`, else `box_size`.
-
-    `xy` (N, L, 2) and their `boxes` (N, 4), px."""
+    "Lengths (N,) to divide errors of `xy` (N, L, 2) by: for the 68 iBUG points that of `eyes`, else `box_size`."
     return between(xy, *eyes) if xy.shape[1] == 68 else box_size(boxes)
 
 # %% ../../nbs/04_datasets/02_packed.ipynb #0b3076ea

@@ -17,9 +17,7 @@ _GET = "https://www.robots.ox.ac.uk/~vgg/data/pose (BBC Pose: videos 1 to 20, an
 _JOINTS = "head", "right_wrist", "left_wrist", "right_elbow", "left_elbow", "right_shoulder", "left_shoulder"
 
 def _frames(video, number, path):
-    """Names (n,) and joints (n, 7, 2) as in the file, of the frames of one video: annotated by hand, else by the tracker.
-
-    `video` is an element of the struct array in the file `path`."""
+    "Names (n,) and joints (n, 7, 2), as in the file, of a video's frames: those annotated by hand, else the tracker's."
     by = "test" if video["test_frames"].size else "train"
     frames, joints = video[f"{by}_frames"].ravel(), video[f"{by}_joints"]
     if joints.shape != (2, 7, len(frames)):

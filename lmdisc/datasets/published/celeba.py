@@ -23,7 +23,7 @@ def _file(root, folder, name):
     return located(root, "celeba", f"{folder}/{name}", name, get=_GET)
 
 def _rows(path, names, expected):
-    "Where the `names` (n,) in the file `path` lie in `expected` (N,), which ascends; one that is not there is an error."
+    "Where the `names` (n,) of a file lie in `expected` (N,), which ascends; one that is not there is an error."
     rows = np.searchsorted(expected, names).clip(max=len(expected) - 1)
     if len(odd := names[expected[rows] != names]):
         raise ValueError(f"{path}: {', '.join(odd[:5])} ({len(odd)} names in all) are not in list_eval_partition.txt")
@@ -51,7 +51,7 @@ def _wild_boxes(xywh, xy):
 
 # %% ../../../nbs/04_datasets/published/06_celeba.ipynb #a194aa7a
 def _own_points(path, names, boxes):
-    "`boxes` (N, 4), replaced where the file `path` has some, and its landmarks (N, 68, 2), NaN where it has none, or None."
+    "`boxes` (N, 4), replaced by those in a file, and its landmarks (N, 68, 2), NaN where it has none, or None."
     own, _ = read_npz(path)
     n = len(own.get("name", ()))
     wanted = {"name": (n,), "boxes": (n, 4)} | ({"landmarks": (n, 68, 2)} if "landmarks" in own else {})
@@ -74,9 +74,9 @@ def _splits(root, names, partition):
         path = located(root, "celeba", *(f"{folder}{part}ing.txt" for folder in ("MAFL/", "", "mafl_")), get=_GET)
         mafl[_rows(path, read_index(path, 0)[0], names)] = part
     split = np.select([mafl == "test", partition == 0], ["test", "train"], "")
-    for what, found, official in (("training pictures", split == "train", 161_962),
-                                  ("MAFL training pictures", mafl == "train", 19_000),
-                                  ("MAFL test pictures", mafl == "test", 1_000)): warn_of_count(what, int(found.sum()), official)
+    warn_of_count("training pictures", int((split == "train").sum()), 161_962)
+    warn_of_count("MAFL training pictures", int((mafl == "train").sum()), 19_000)
+    warn_of_count("MAFL test pictures", int((mafl == "test").sum()), 1_000)
     return split, mafl
 
 # %% ../../../nbs/04_datasets/published/06_celeba.ipynb #5c9c6d07

@@ -42,8 +42,9 @@ def _pictures(root, file, every):
     poses, folder = poses.reshape(-1, 32, 2)[::_EXTRACTED], file.parents[2]/"Videos"/file.stem
     if not folder.is_dir():
         raise FileNotFoundError(
-            f"{folder}: the frames of {folder}.mp4 are expected in this folder, every {_EXTRACTED}th; the "
-            f"documentation of lmdisc.datasets.published.human36m says how to extract them with ffmpeg. The video is from {_GET}")
+            f"{folder}: the frames of {folder}.mp4 are expected in this folder, every {_EXTRACTED}th; "
+            "the documentation of lmdisc.datasets.published.human36m says how to extract them with ffmpeg. "
+            f"The video is from {_GET}")
     n = sum(name.endswith(".jpg") for name in os.listdir(folder))
     if abs(n - len(poses)) > 1:
         raise ValueError(

@@ -32,9 +32,7 @@ def _picture(points):
 
 # %% ../../../nbs/04_datasets/published/08_ls3d.ipynb #c6598408
 def _archive(root, pattern, what, official, first, progress):
-    """Names (N,) under `root` and landmarks (N, 68, 2) px of one archive, whose point files match `pattern`.
-
-    `what` they are and how many there should be; `first`: number of the first pixel."""
+    "Names (N,) under `root` and landmarks (N, 68, 2) px of one archive; see `listed` and `ls3d`."
     points = listed(root, pattern, what, official, _GET)
     xy = np.stack([_points(p) for p in tqdm(points, desc=what, disable=not progress)]) - np.float32(first)
     return np.array([_picture(p).relative_to(root).as_posix() for p in points]), xy

@@ -18,9 +18,7 @@ from ..packed import data_root
 FIVE = "left_eye", "right_eye", "nose", "left_mouth_corner", "right_mouth_corner" # of CelebA and of AFLW
 
 def located(root: str | Path | None, folder: str, *names: str, get: str = "") -> Path:
-    """The first of `names` that exists under `root`; where that is None, under `folder` in `data_root()`.
-
-    The error says which file or folder is missing, and that the set is to be had from `get`."""
+    "The first of `names` there is under `root` (None: `folder` in `data_root()`); an error says where to `get` the set."
     root = Path(root) if root else data_root()/folder
     for name in names:
         if (root/name).exists(): return root/name
@@ -37,17 +35,15 @@ def warn_of_count(what: str, found: int, official: int):
                   "numbers measured on them do not compare with published ones", stacklevel=3)
 
 def listed(root: Path, pattern: str, what: str, official: int, get: str) -> list[Path]:
-    "The files `what` that match `pattern` under `root`, sorted; none is an error, another number than `official` a warning."
+    "The files `what` that match `pattern` under `root`, sorted; warns where there are not as many as `official`."
     files = sorted(root.glob(pattern))
     warn_of_count(what, len(files), official)
     if not files: raise FileNotFoundError(f"{root}: no {what}, {pattern}, in it; get the set from {get}")
     return files
 
 # %% ../../../nbs/04_datasets/published/03_official.ipynb #9331d16c
-def read_index(path: str | Path, columns: int, header: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Names (N,) str and values (N, columns) int32 of a text file: a name and integers a line, white space between.
-
-    Of the lines of `header`, the first says how many rows there are."""
+def read_index(path: str | Path, columns: int, header: int = 0) -> tuple: # (N,) str, (N, columns) int32
+    "Names and integers, a row a line, after `header` lines of which the first is the number of rows."
     dtype = [("name", "U12")] + [("values", np.int32, (columns,))] * (columns > 0)
     with open(path, "rb") as file: first = file.readline().decode("latin-1")
     if not first: raise ValueError(f"{path}: the file is empty")
@@ -88,10 +84,9 @@ def joined(parts: list[tuple], **facts: list) -> tuple:
 # %% ../../../nbs/04_datasets/published/03_official.ipynb #c0ffee01
 def image_set(root: str | Path, names: np.ndarray, boxes: np.ndarray, landmarks: np.ndarray, normaliser: np.ndarray,
               landmark_names: tuple = (), **fields: np.ndarray) -> ImageSet:
-    """The set of an index; pictures are read when they are asked for.
+    """The pictures `names` (N,) under `root`, read when they are asked for.
 
-    Files `names` (N,) under `root`, boxes (N, 4), landmarks (N, L, 2), NaN where there is none, and lengths to divide
-    errors by (N,), image px; `fields` (N,), `split` among them."""
+    boxes (N, 4), landmarks (N, L, 2), NaN where there is none, and normaliser (N,) in image px; fields (N,)."""
     root = Path(root)
     boxes, landmarks, normaliser = (np.asarray(a, np.float32) for a in (boxes, landmarks, normaliser))
     seen = np.isfinite(landmarks).all(-1)

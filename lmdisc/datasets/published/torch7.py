@@ -16,7 +16,7 @@ _DTYPES = dict(Byte="u1", Char="i1", Short="<i2", Int="<i4", Long="<i8", Float="
 def _numbers(file, dtype, n):
     "The next `n` numbers of an open file."
     size, left = n * np.dtype(dtype).itemsize, len(file.getbuffer()) - file.tell()
-    if not 0 <= size <= left: raise ValueError(f"cut short: {size} bytes are announced at byte {file.tell()}, {left} are left")
+    if not 0 <= size <= left: raise ValueError(f"cut short: {size} bytes needed at byte {file.tell()}, {left} are left")
     return np.frombuffer(file.read(size), dtype)
 
 def _number(file, dtype): return int(_numbers(file, dtype, 1)[0])

