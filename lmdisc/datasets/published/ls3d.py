@@ -11,7 +11,7 @@ import numpy as np
 from tqdm.auto import tqdm
 from ...data.images import ImageSet
 from ..packed import box_of, box_size
-from .official import image_set, joined, listed, located, matlab
+from .official import image_set, joined, located, matching_files, matlab
 from .torch7 import read_t7
 
 # %% ../../../nbs/04_datasets/published/08_ls3d.ipynb #f2a4ecb8
@@ -32,8 +32,8 @@ def _picture(points):
 
 # %% ../../../nbs/04_datasets/published/08_ls3d.ipynb #c6598408
 def _archive(root, pattern, what, official, first, progress):
-    "Names (N,) under `root` and landmarks (N, 68, 2) px of one archive; see `listed` and `ls3d`."
-    points = listed(root, pattern, what, official, _GET)
+    "Names (N,) under `root` and landmarks (N, 68, 2) px of one archive; see `matching_files` and `ls3d`."
+    points = matching_files(root, pattern, what, official, _GET)
     xy = np.stack([_points(p) for p in tqdm(points, desc=what, disable=not progress)]) - np.float32(first)
     return np.array([_picture(p).relative_to(root).as_posix() for p in points]), xy
 
