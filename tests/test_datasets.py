@@ -142,15 +142,15 @@ def test_cats(tmp_path):
     np.testing.assert_array_equal(images.boxes, np.c_[images.landmarks.min(1), images.landmarks.max(1)])
 
 
-# the door
+# opening by name
 
-def test_all_are_behind_the_door():
+def test_all_are_opened_by_name():
     assert set(WRITE) <= set(datasets.available()) and not [n for n in datasets.available() if n.startswith("_")]
     with pytest.raises(ValueError, match="no data set 'celebb': choose one of aflw, bbcpose, .*cats, celeba"): datasets.open("celebb")
 
 
 @pytest.mark.parametrize("name", WRITE)
-def test_what_is_not_there_is_named_with_its_home(tmp_path, name, monkeypatch):
+def test_a_missing_set_is_named_with_its_source(tmp_path, name, monkeypatch):
     with pytest.raises(FileNotFoundError, match=r"is expected and not there.*there is no folder .*nowhere; get the set from http"): datasets.open(name, tmp_path/"nowhere")
     monkeypatch.setenv("LMDISC_DATA", str(tmp_path/"data"))
     with pytest.raises(FileNotFoundError, match=f"there is no folder .*data.{name}; get the set from http"): datasets.open(name)

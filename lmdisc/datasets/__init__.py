@@ -20,10 +20,10 @@ def available() -> list[str]:
     return sorted(MODULES)
 
 # %% ../../nbs/04_datasets/18_open.ipynb #9914f9f5
-def _packed_file(name, root=None):
-    "Path of the packed set `name` in the folder `root`; `data_root()` where None."
+def _packed_file(name, root):
+    "The packed set `name` in the folder `root`, or in `data_root()`."
     from lmdisc.datasets.packed import data_root
-    packs = Path(root) if root else data_root()
+    packs = Path(root or data_root())
     if (packs/f"{name}.npz").is_file(): return packs/f"{name}.npz"
     there = ", ".join(sorted(p.stem for p in packs.glob("*.npz"))) or "none there"
     raise ValueError(f"no data set {str(name)!r}: choose one of {', '.join(available())}, a folder, an .npz file, "

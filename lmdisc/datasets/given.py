@@ -14,11 +14,11 @@ from PIL import Image, ImageOps
 from .. import datasets
 from ..store.files import sha256
 from ..data.images import ImageSet, read_picture, to_rgb
-from .folder import files, read_boxes, whole, within
+from .folder import files, read_boxes, full_boxes, clip_boxes
 
 # %% ../../nbs/04_datasets/19_given.ipynb #21ca7042
 def _array_pixels(a, name):
-    "An array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of any common kind as RGB, uint8 (H, W, 3)."
+    "An array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of bool, uint8, uint16 or floats as RGB, uint8 (H, W, 3)."
     if a.ndim == 3 and a.shape[-1] == 1: a = a[..., 0]
     if a.ndim not in (2, 3) or a.ndim == 3 and a.shape[-1] not in (3, 4) or not a.size:
         raise ValueError(f"{name}: an array of shape {a.shape} is no picture; (H, W), (H, W, 3) or (H, W, 4) is")
@@ -27,17 +27,16 @@ def _array_pixels(a, name):
             raise ValueError(f"{name}: floats from {a.min():.3g} to {a.max():.3g}; "
                              "0 to 1 is needed, or uint8 from 0 to 255")
         a = (255 * a).round().astype(np.uint8)
-    if a.dtype not in (np.uint8, np.uint16, bool):
+    elif a.dtype == np.uint16: a = (a / 257).round().astype(np.uint8)
+    elif a.dtype == bool: a = a.astype(np.uint8) * 255
+    elif a.dtype != np.uint8:
         raise ValueError(f"{name}: pixels are {a.dtype}; uint8, uint16 or floats from 0 to 1 are needed")
-    if a.dtype == np.uint16: a = (a / 257).round().astype(np.uint8)
-    return np.asarray(to_rgb(Image.fromarray(a if a.dtype == np.uint8 else a.astype(np.uint8) * 255)))
+    return np.asarray(to_rgb(Image.fromarray(a)))
 
 # %% ../../nbs/04_datasets/19_given.ipynb #ba92f0e8
 def _pixels(one, name="picture"):
-    """uint8 (H, W, 3), RGB, turned upright, of a path, PIL picture, array or tensor, called `name` in errors.
-
-    Of a tuple, as data sets give, the first item is taken."""
-    if isinstance(one, (tuple, list)) and len(one): return _pixels(one[0], name)
+    "A path, PIL picture, array or tensor as RGB, uint8 (H, W, 3), turned upright; `name` is for errors."
+    if isinstance(one, (tuple, list)) and len(one): return _pixels(one[0], name) # (picture, label), as data sets give
     if _is_path(one): return read_picture(one)
     if isinstance(one, Image.Image): return np.asarray(to_rgb(ImageOps.exif_transpose(one)))
     if isinstance(one, torch.Tensor): one = (one.movedim(0, -1) if one.ndim == 3 else one).numpy(force=True)
@@ -52,7 +51,7 @@ def _from_items(pictures):
     names = [f"picture {i}" for i in range(len(pictures))]
     load = lambda i: _pixels(pictures[i], names[i])
     sizes, hashes = zip(*((p.shape[1::-1], sha256(p)) for p in map(load, range(len(names)))))
-    return ImageSet(load, whole(sizes), names=np.array(names), data_hash=sha256(list(hashes)))
+    return ImageSet(load, full_boxes(sizes), names=np.array(names), data_hash=sha256(list(hashes)))
 
 # %% ../../nbs/04_datasets/19_given.ipynb #393da3c3
 def _with_boxes(images, boxes):
@@ -60,12 +59,12 @@ def _with_boxes(images, boxes):
     names = np.array([images.name(i) for i in range(len(images))])
     boxes = read_boxes(boxes, names) if _is_path(boxes) else np.asarray(boxes, float)
     sizes = np.array([images[i].shape[1::-1] for i in range(len(images))])
-    return replace(images, boxes=within(boxes, sizes, names),
+    return replace(images, boxes=clip_boxes(boxes, sizes, names),
                    data_hash=images.data_hash and sha256(images.data_hash, boxes))
 
 # %% ../../nbs/04_datasets/19_given.ipynb #ff2d627d
 def given(
-    pictures: ImageSet | str | Path | Sequence | np.ndarray | torch.Tensor | torch.utils.data.Dataset, # see above
+    pictures: ImageSet | str | Path | Sequence | np.ndarray | torch.Tensor | torch.utils.data.Dataset, # or a name
     boxes: str | Path | np.ndarray | None = None, # CSV file, or (N, 4) image px; None: those it has, or whole pictures
     **kwargs,                         # for the data set, such as pattern=
 ) -> ImageSet:

@@ -19,11 +19,9 @@ def data_root() -> Path:
     "Folder of the packed sets: the environment's LMDISC_DATA, else `../shared/data` beside the checkout."
     return Path(os.environ.get("LMDISC_DATA") or Path(lmdisc.__file__).resolve().parents[2]/"shared"/"data")
 
-def box_of(
-    landmarks: np.ndarray,            # (N, L, 2) image px, NaN where there is none
-) -> np.ndarray:                      # (N, 4) x0, y0, x1, y1, image px
-    "The box of each picture's own annotated points; NaN where a picture has none."
-    xy, none = landmarks, np.isnan(landmarks).all(1)
+def box_of(xy: np.ndarray) -> np.ndarray: # (N, L, 2) -> (N, 4) x0, y0, x1, y1, image px
+    "The box of each picture's annotated points, of which some may be NaN; NaN where a picture has none."
+    none = np.isnan(xy).all(1)
     low, high = np.where(np.isnan(xy), np.inf, xy).min(1), np.where(np.isnan(xy), -np.inf, xy).max(1)
     return np.where(np.c_[none, none], np.nan, np.c_[low, high])
 
@@ -39,13 +37,9 @@ def box_size(boxes: np.ndarray) -> np.ndarray:
     "√(w·h) (N,) float32 of `boxes` (N, 4), px: a size that does not shrink as a head turns."
     return np.sqrt((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])).astype(np.float32)
 
-def normaliser_of(
-    landmarks: np.ndarray,            # (N, L, 2) image px
-    boxes: np.ndarray,                # (N, 4) of the annotated points
-    eyes: tuple = OUTER_EYES,         # the two of 68 points whose distance counts
-) -> np.ndarray:                      # (N,) float32, image px
-    "What errors are divided by: inter-ocular distance for the 68 iBUG points, else √(w·h) of the box."
-    return between(landmarks, *eyes) if landmarks.shape[1] == 68 else box_size(boxes)
+def normaliser_of(xy: np.ndarray, boxes: np.ndarray, eyes: tuple = OUTER_EYES) -> np.ndarray:
+    "Lengths (N,) to divide errors of `xy` (N, L, 2) by: for the 68 iBUG points that of `eyes`, else `box_size`."
+    return between(xy, *eyes) if xy.shape[1] == 68 else box_size(boxes)
 
 # %% ../../nbs/04_datasets/02_packed.ipynb #0b3076ea
 def read_npz(path: str | Path) -> tuple[dict, str]:

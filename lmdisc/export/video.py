@@ -18,7 +18,7 @@ from scipy.ndimage import gaussian_filter1d
 from tqdm.auto import tqdm
 from ..store.files import whole_file
 from ..data.images import ImageSet
-from ..datasets.folder import whole, within
+from ..datasets.folder import full_boxes, clip_boxes
 from ..method.detector import LandmarkDetector
 from ..draw.pictures import colours_around, paint_discs
 from ..use.chosen import ChosenLandmarks
@@ -116,8 +116,8 @@ def tracked(
         while some := list(islice(stream, batch)):
             times, pictures = zip(*some)
             sizes = np.array([p.shape[1::-1] for p in pictures])
-            boxes = whole(sizes) if box is None else np.tile(np.asarray(box, float), (len(sizes), 1))
-            images = ImageSet(pictures.__getitem__, within(boxes, sizes, [f"{path}, the box"] * len(sizes)))
+            boxes = full_boxes(sizes) if box is None else np.tile(np.asarray(box, float), (len(sizes), 1))
+            images = ImageSet(pictures.__getitem__, clip_boxes(boxes, sizes, [f"{path}, the box"] * len(sizes)))
             crops = images.crops(detector.size, detector.margin, progress=False)
             xy, score = detector.predict(crops)
             parts.append((np.array(times), crops.to_image(xy, np.arange(len(crops))), score))

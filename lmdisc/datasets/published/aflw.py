@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from ...data.images import ImageSet
 from ..packed import between
-from .official import FIVE, image_set, located, matlab, warn_of_count
+from .official import FIVE, image_set, joined, located, matlab, warn_of_count
 
 # %% ../../../nbs/04_datasets/published/07_aflw.ipynb #28bbbf67
 _GET = ("https://www.robots.ox.ac.uk/~vgg/research/unsupervised_landmarks/resources/aflw_release-2.zip "
@@ -33,6 +33,5 @@ def aflw(
     "AFLW as landmark discovery uses it; errors are divided by the distance of the eyes."
     pictures = located(root, "aflw", "output", get=_GET)
     parts = [_index(root, "train", 10_122), _index(root, "test", 2_991)]
-    names, xy, size = map(np.concatenate, zip(*parts))
-    return image_set(pictures, names, np.c_[np.zeros_like(size), size] - .5, xy, between(xy, 0, 1), FIVE,
-                     split=np.repeat(["train", "test"], [len(p[0]) for p in parts]))
+    names, xy, size, fields = joined(parts, split=["train", "test"])
+    return image_set(pictures, names, np.c_[np.zeros_like(size), size] - .5, xy, between(xy, 0, 1), FIVE, **fields)

@@ -10,24 +10,20 @@ from pathlib import Path
 import numpy as np
 from ...data.images import ImageSet
 from ..packed import between, box_of
-from .official import enlarged, image_set, located, matlab, warn_of_count
+from .official import enlarged, image_set, joined, located, matlab, warn_of_count
 
 # %% ../../../nbs/04_datasets/published/09_bbcpose.ipynb #a3cee72d
 _GET = "https://www.robots.ox.ac.uk/~vgg/data/pose (BBC Pose: videos 1 to 20, and the code with bbcpose.mat)"
 _JOINTS = "head", "right_wrist", "left_wrist", "right_elbow", "left_elbow", "right_shoulder", "left_shoulder"
 
 def _frames(video, number, path):
-    """Names (n,), joints (n, 7, 2) as in the file and split (n,) of the frames of one video.
-
-    `video` is an element of the struct array in the file `path`. Joints are annotated by hand, else by the tracker."""
+    "Names (n,) and joints (n, 7, 2), as in the file, of a video's frames: those annotated by hand, else the tracker's."
     by = "test" if video["test_frames"].size else "train"
-    frames, joints, split = video[f"{by}_frames"].ravel(), video[f"{by}_joints"], str(video["type"].squeeze())
-    n = len(frames)
-    if joints.shape != (2, 7, n):
+    frames, joints = video[f"{by}_frames"].ravel(), video[f"{by}_joints"]
+    if joints.shape != (2, 7, len(frames)):
         raise ValueError(f"{path}: {by}_joints of video {number} has shape {joints.shape}; "
-                         f"(2, 7, {n}) is needed for its {n} frames")
-    names = np.array([f"{number}/{int(f)}.jpg" for f in frames], "U16")
-    return names, joints.transpose(2, 1, 0), np.full(n, split, "U5")
+                         f"(2, 7, {len(frames)}) is needed for its {len(frames)} frames")
+    return np.array([f"{number}/{int(f)}.jpg" for f in frames], "U16"), joints.transpose(2, 1, 0)
 
 # %% ../../../nbs/04_datasets/published/09_bbcpose.ipynb #cbabaed8
 def bbcpose(
@@ -42,10 +38,9 @@ def bbcpose(
     if missing := {"type", "train_frames", "train_joints", "test_frames", "test_joints"} - set(there):
         raise ValueError(f"{path}: `bbcpose` has no field {', '.join(sorted(missing))}; "
                          f"it has {', '.join(there) or 'none'}")
-    parts = [_frames(v, n, path) for n, v in enumerate(videos, 1)]
-    names, xy, split = map(np.concatenate, zip(*parts))
-    kinds = [str(p[2][0]) for p in parts if len(p[2])]
-    for s, n in (("train", 10), ("val", 5), ("test", 5)): warn_of_count(f"{s} videos of BBC Pose", kinds.count(s), n)
+    split, number = np.array([str(v["type"].squeeze()) for v in videos], "U5"), np.arange(1, len(videos) + 1)
+    names, xy, fields = joined([_frames(v, n, path) for v, n in zip(videos, number)], split=split, video=number)
+    for s, n in (("train", 10), ("val", 5), ("test", 5)):
+        warn_of_count(f"{s} videos of BBC Pose", len(set(fields["video"][fields["split"] == s])), n)
     xy = (xy - first).astype(np.float32)
-    return image_set(root, names, enlarged(box_of(xy), px=60), xy, between(xy, 5, 6), _JOINTS, split=split,
-                     video=np.repeat(np.arange(1, len(parts) + 1), [len(p[0]) for p in parts]))
+    return image_set(root, names, enlarged(box_of(xy), px=60), xy, between(xy, 5, 6), _JOINTS, **fields)

@@ -11,7 +11,7 @@ import numpy as np
 from ...data.images import ImageSet
 from ..folder import random_split
 from ..packed import between, box_of
-from .official import image_set, located, warn_of_count
+from .official import image_set, located, matching_files
 
 # %% ../../../nbs/04_datasets/published/11_cats.ipynb #c3d56b78
 _GET = "https://academictorrents.com/details/c501571c29d16d7f41d159d699d0e7fb37092cbd"
@@ -35,9 +35,7 @@ def cats(
 ) -> ImageSet:                        # field split
     "Cat heads; the box is that of the nine points, errors are divided by the distance of the eyes."
     root = located(root, "cats", "CAT_00", get=_GET).parent
-    files = sorted(root.glob("CAT_0*/*.jpg.cat"))
-    warn_of_count("cats with points", len(files), 9_997)
-    if not files: raise FileNotFoundError(f"{root}: no CAT_0*/*.jpg.cat in it; get the set from {_GET}")
+    files = matching_files(root, "CAT_0*/*.jpg.cat", "cats with points", 9_997, _GET)
     names, xy = np.array([f.relative_to(root).as_posix()[:-4] for f in files]), np.stack([_points(f) for f in files])
     return image_set(root, names, box_of(xy), xy, between(xy, 0, 1), _NINE,
                      split=random_split(len(files), test_fraction, seed))

@@ -23,7 +23,7 @@ def _file(root, folder, name):
     return located(root, "celeba", f"{folder}/{name}", name, get=_GET)
 
 def _rows(path, names, expected):
-    "Where `names` (n,) lie in `expected` (N,), which ascends; one that is not there is an error."
+    "Where the `names` (n,) of a file lie in `expected` (N,), which ascends; one that is not there is an error."
     rows = np.searchsorted(expected, names).clip(max=len(expected) - 1)
     if len(odd := names[expected[rows] != names]):
         raise ValueError(f"{path}: {', '.join(odd[:5])} ({len(odd)} names in all) are not in list_eval_partition.txt")
@@ -51,32 +51,33 @@ def _wild_boxes(xywh, xy):
 
 # %% ../../../nbs/04_datasets/published/06_celeba.ipynb #a194aa7a
 def _own_points(path, names, boxes):
-    """The user's own boxes (N, 4), and landmarks (N, 68, 2), NaN where the file `path` has none, or None.
-
-    Where the file has no box, that of `boxes` is kept."""
+    "`boxes` (N, 4), replaced by those in a file, and its landmarks (N, 68, 2), NaN where it has none, or None."
     own, _ = read_npz(path)
     n = len(own.get("name", ()))
-    for key, shape in (("name", (n,)), ("boxes", (n, 4)), ("landmarks", (n, 68, 2))):
-        if (got := np.shape(own.get(key, np.empty(shape) if key == "landmarks" else ()))) != shape or not n:
+    wanted = {"name": (n,), "boxes": (n, 4)} | ({"landmarks": (n, 68, 2)} if "landmarks" in own else {})
+    for key, shape in wanted.items():
+        if (got := np.shape(own.get(key, ()))) != shape or not n:
             raise ValueError(f"{path}: `{key}` has shape {got}, wanted {shape}; "
                              f"`name`, `boxes` and perhaps `landmarks` are expected, it has {', '.join(own)}")
-    rows, boxes = _rows(path, own["name"], names), np.array(boxes, np.float32)
+    rows, boxes, xy = _rows(path, own["name"], names), np.array(boxes, np.float32), None
     boxes[rows] = own["boxes"]
-    if "landmarks" not in own: return boxes, None
-    xy = np.full((len(names), 68, 2), np.nan, np.float32)
-    xy[rows] = own["landmarks"]
+    if "landmarks" in own:
+        xy = np.full((len(names), 68, 2), np.nan, np.float32)
+        xy[rows] = own["landmarks"]
     return boxes, xy
 
 # %% ../../../nbs/04_datasets/published/06_celeba.ipynb #8cfa7a6b
 def _splits(root, names, partition):
-    """The fields split and mafl, (N,) str, from `partition` (N,): 0 train, 1 validation, 2 test.
-
-    MAFL's test pictures are what is tested; CelebA's training partition without them is trained on."""
+    "The fields split and mafl (N,): tested on MAFL's test pictures, trained on `partition` (N,) 0 without them."
     mafl = np.full(len(names), "", "U5")
-    for part, file in (("train", "training.txt"), ("test", "testing.txt")):
-        path = located(root, "celeba", f"MAFL/{file}", file, f"mafl_{file}", get=_GET)
+    for part in ("train", "test"):
+        path = located(root, "celeba", *(f"{folder}{part}ing.txt" for folder in ("MAFL/", "", "mafl_")), get=_GET)
         mafl[_rows(path, read_index(path, 0)[0], names)] = part
-    return np.select([mafl == "test", partition == 0], ["test", "train"], ""), mafl
+    split = np.select([mafl == "test", partition == 0], ["test", "train"], "")
+    warn_of_count("training pictures", int((split == "train").sum()), 161_962)
+    warn_of_count("MAFL training pictures", int((mafl == "train").sum()), 19_000)
+    warn_of_count("MAFL test pictures", int((mafl == "test").sum()), 1_000)
+    return split, mafl
 
 # %% ../../../nbs/04_datasets/published/06_celeba.ipynb #5c9c6d07
 def celeba(
@@ -87,7 +88,8 @@ def celeba(
 ) -> ImageSet:                        # fields split, mafl, partition
     "CelebA with MAFL's splits; errors are divided by the distance of the eyes, of 68 points the outer corners."
     if part not in ("celeba", "mafl"): raise ValueError(f"part is {part!r}; choose 'celeba' or 'mafl'")
-    names, partition = read_index(_file(root, "Eval", "list_eval_partition.txt"), 1)
+    names, values = read_index(_file(root, "Eval", "list_eval_partition.txt"), 1)
+    partition = values[:, 0]
     warn_of_count("pictures in list_eval_partition.txt", len(names), 202_599)
     if (odd := names[1:] <= names[:-1]).any():
         raise ValueError(f"list_eval_partition.txt: names are not in ascending order at row {odd.argmax() + 2}")
@@ -96,12 +98,8 @@ def celeba(
     if aligned: boxes = np.broadcast_to(enlarged(np.array([[0, 0, *_ALIGNED]]) - .5, .8), (len(names), 4))
     else: boxes = _wild_boxes(_values(_file(root, "Anno", "list_bbox_celeba.txt"), names, 4), xy)
     boxes, own = (boxes, None) if points is None else _own_points(points, names, boxes)
-    normaliser = between(xy, 0, 1) if own is None else between(own, *OUTER_EYES)
-    split, mafl = _splits(root, names, partition[:, 0])
-    warn_of_count("training pictures", int((split == "train").sum()), 161_962)
-    warn_of_count("MAFL training pictures", int((mafl == "train").sum()), 19_000)
-    warn_of_count("MAFL test pictures", int((mafl == "test").sum()), 1_000)
-    images = image_set(_file(root, "Img", "img_align_celeba" if aligned else "img_celeba"), names, boxes,
-                       xy if own is None else own, normaliser, FIVE if own is None else (),
-                       split=mafl if part == "mafl" else split, mafl=mafl, partition=partition[:, 0].astype(np.int8))
+    marks = (xy, between(xy, 0, 1), FIVE) if own is None else (own, between(own, *OUTER_EYES))
+    split, mafl = _splits(root, names, partition)
+    images = image_set(_file(root, "Img", "img_align_celeba" if aligned else "img_celeba"), names, boxes, *marks,
+                       split=mafl if part == "mafl" else split, mafl=mafl, partition=partition.astype(np.int8))
     return images.take(mafl != "") if part == "mafl" else images

@@ -6,13 +6,13 @@
 __all__ = ['human36m']
 
 # %% ../../../nbs/04_datasets/published/10_human36m.ipynb #74d6204f
-import os
+import os, re
 from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 from ...data.images import ImageSet
 from ..packed import between, box_of
-from .official import enlarged, image_set, located, warn_of_count
+from .official import enlarged, image_set, joined, located, warn_of_count
 from .cdf import read_cdf
 
 # %% ../../../nbs/04_datasets/published/10_human36m.ipynb #224199f3
@@ -29,16 +29,22 @@ _JOINTS = tuple("hip right_hip right_knee right_ankle right_toe right_foot_end "
 _SHOULDERS = _JOINTS.index("left_shoulder"), _JOINTS.index("right_shoulder")
 
 # %% ../../../nbs/04_datasets/published/10_human36m.ipynb #b9c32ba1
+def _described(file):
+    "Subject, action and camera of a file such as `S1/MyPoseFeatures/D2_Positions/Walking 1.54138969.cdf`."
+    words = re.split("[ .]", file.stem)
+    return file.parts[-4], words[0], words[-1]
+
 def _pictures(root, file, every):
-    "Names (n,) under `root` and joints (n, 32, 2) px of every `every`th frame of the video with the poses `file`."
+    "Names (n,) under `root` and joints (n, 32, 2) px of every `every`th frame of the video whose poses are in `file`."
     poses = read_cdf(file, "Pose")
     if poses.size % 64 or not poses.size:
         raise ValueError(f"{file}: Pose has shape {poses.shape}; frames of 64 numbers are needed")
     poses, folder = poses.reshape(-1, 32, 2)[::_EXTRACTED], file.parents[2]/"Videos"/file.stem
     if not folder.is_dir():
         raise FileNotFoundError(
-            f"{folder}: the frames of {folder}.mp4 are expected in this folder, every {_EXTRACTED}th; the "
-            f"documentation of lmdisc.datasets.published.human36m says how to extract them with ffmpeg. The video is from {_GET}")
+            f"{folder}: the frames of {folder}.mp4 are expected in this folder, every {_EXTRACTED}th; "
+            "the documentation of lmdisc.datasets.published.human36m says how to extract them with ffmpeg. "
+            f"The video is from {_GET}")
     n = sum(name.endswith(".jpg") for name in os.listdir(folder))
     if abs(n - len(poses)) > 1:
         raise ValueError(
@@ -55,21 +61,15 @@ def human36m(
 ) -> ImageSet:                        # fields split, subject, action, camera
     "Human3.6M by the paper's split; errors are divided by the distance of the shoulders."
     root = located(root, "human36m", "S1", "subjects/S1", "training/subjects/S1", get=_GET).parent
-    files, facts = [], []             # .cdf files; subject, action and camera of each
-    for subject in _SUBJECTS:
-        for f in sorted(located(root, "human36m", f"{subject}/MyPoseFeatures/D2_Positions", get=_GET).glob("*.cdf")):
-            action = f.stem.split(".")[0].split(" ")[0]
-            if action not in _ACTIONS: continue
-            files.append(f)
-            facts.append((subject, action, f.stem.split(".")[-1]))
-    for s, n in (("train", 288), ("test", 48)):
-        warn_of_count(f"{s} videos of Human3.6M", sum(_SUBJECTS[subject] == s for subject, _, _ in facts), n)
+    files = [f for s in _SUBJECTS
+             for f in sorted(located(root, "human36m", f"{s}/MyPoseFeatures/D2_Positions", get=_GET).glob("*.cdf"))
+             if _described(f)[1] in _ACTIONS]
     if not files:
         raise FileNotFoundError(f"{root}: no poses of the actions {', '.join(_ACTIONS)} "
                                 f"in S*/MyPoseFeatures/D2_Positions; get the set from {_GET}")
-    parts = [_pictures(root, f, _EVERY[_SUBJECTS[subject]])
-             for f, (subject, _, _) in zip(tqdm(files, desc="poses", disable=not progress), facts)]
-    names, xy = map(np.concatenate, zip(*parts))
-    subject, action, camera = np.repeat(np.array(facts), [len(p[0]) for p in parts], axis=0).T
-    return image_set(root, names, enlarged(box_of(xy), 2), xy, between(xy, *_SHOULDERS), _JOINTS,
-                     split=np.array([_SUBJECTS[s] for s in subject]), subject=subject, action=action, camera=camera)
+    subject, action, camera = np.array([_described(f) for f in files]).T
+    split = np.array([_SUBJECTS[s] for s in subject])
+    for s, n in (("train", 288), ("test", 48)): warn_of_count(f"{s} videos of Human3.6M", int((split == s).sum()), n)
+    parts = [_pictures(root, f, _EVERY[s]) for f, s in zip(tqdm(files, desc="poses", disable=not progress), split)]
+    names, xy, fields = joined(parts, split=split, subject=subject, action=action, camera=camera)
+    return image_set(root, names, enlarged(box_of(xy), 2), xy, between(xy, *_SHOULDERS), _JOINTS, **fields)

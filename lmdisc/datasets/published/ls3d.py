@@ -11,7 +11,7 @@ import numpy as np
 from tqdm.auto import tqdm
 from ...data.images import ImageSet
 from ..packed import box_of, box_size
-from .official import image_set, located, matlab, warn_of_count
+from .official import image_set, joined, located, matching_files, matlab
 from .torch7 import read_t7
 
 # %% ../../../nbs/04_datasets/published/08_ls3d.ipynb #f2a4ecb8
@@ -25,15 +25,17 @@ def _points(path):
         raise ValueError(f"{path}: 68 points are needed, got an array of shape {xy.shape}")
     return xy[:, :2].astype(np.float32)
 
-# %% ../../../nbs/04_datasets/published/08_ls3d.ipynb #c6598408
-def _index(root, points, pictures, what, official, first, progress):
-    """Names (N,), under `root`, and landmarks (N, 68, 2) px of one archive.
+def _picture(points):
+    "The picture file that belongs to a file of points."
+    if points.suffix == ".t7": return points.with_suffix(".jpg")
+    return points.parents[2]/points.parent.name/points.name.replace("_pts.mat", ".jpg")
 
-    Its files of points and its pictures, its name in words, how many there should be, the number of its first pixel."""
-    warn_of_count(what, len(points), official)
-    if not points: raise FileNotFoundError(f"{root}: no point files of the {what} in it; get the set from {_GET}")
-    return (np.array([p.relative_to(root).as_posix() for p in pictures]),
-            np.stack([_points(f) for f in tqdm(points, desc=what, disable=not progress)]) - np.float32(first))
+# %% ../../../nbs/04_datasets/published/08_ls3d.ipynb #c6598408
+def _archive(root, pattern, what, official, first, progress):
+    "Names (N,) under `root` and landmarks (N, 68, 2) px of one archive; see `matching_files` and `ls3d`."
+    points = matching_files(root, pattern, what, official, _GET)
+    xy = np.stack([_points(p) for p in tqdm(points, desc=what, disable=not progress)]) - np.float32(first)
+    return np.array([_picture(p).relative_to(root).as_posix() for p in points]), xy
 
 def _raised(boxes):
     "Boxes (N, 4) with room for the forehead: the top moved up by a third of the height."
@@ -46,13 +48,11 @@ def ls3d(
     progress: bool = True,            # show a bar
 ) -> ImageSet:                        # field split
     "300W-LP to train on and LS3D-W balanced to test; errors are divided by √(w·h) of the points' box."
-    marks, balanced = (located(root, "ls3d", f, get=_GET) for f in ("300W_LP/landmarks", "LS3D-W-balanced-20-03-2017"))
-    root, mats, t7s = balanced.parent, sorted(marks.glob("*/*_pts.mat")), sorted(balanced.glob("**/*.t7"))
-    train = _index(root, mats, [marks.parent/f.parent.name/f.name.replace("_pts.mat", ".jpg") for f in mats],
-                   "pictures of 300W-LP", 61_225, first[0], progress)
-    test = _index(root, t7s, [f.with_suffix(".jpg") for f in t7s],
-                  "pictures of LS3D-W balanced", 7_200, first[1], progress)
-    names, xy = map(np.concatenate, zip(train, test))
+    located(root, "ls3d", "300W_LP/landmarks", get=_GET)
+    balanced = located(root, "ls3d", "LS3D-W-balanced-20-03-2017", get=_GET)
+    root = balanced.parent
+    train = _archive(root, "300W_LP/landmarks/*/*_pts.mat", "pictures of 300W-LP", 61_225, first[0], progress)
+    test = _archive(root, f"{balanced.name}/**/*.t7", "pictures of LS3D-W balanced", 7_200, first[1], progress)
+    names, xy, fields = joined([train, test], split=["train", "test"])
     boxes = box_of(xy)
-    return image_set(root, names, _raised(boxes), xy, box_size(boxes),
-                     split=np.repeat(["train", "test"], [len(train[0]), len(test[0])]))
+    return image_set(root, names, _raised(boxes), xy, box_size(boxes), **fields)

@@ -6,55 +6,50 @@
 __all__ = ['read_t7']
 
 # %% ../../../nbs/04_datasets/published/04_torch7.ipynb #a592e427
-import struct
+from io import BytesIO
 from pathlib import Path
 import numpy as np
 
 # %% ../../../nbs/04_datasets/published/04_torch7.ipynb #f17ff131
 _DTYPES = dict(Byte="u1", Char="i1", Short="<i2", Int="<i4", Long="<i8", Float="<f4", Double="<f8")
 
-class _Reader:
-    "Reads one thing after another from the bytes of a .t7 file."
-    def __init__(self, data): self.data, self.at = data, 0
+def _numbers(file, dtype, n):
+    "The next `n` numbers of an open file."
+    size, left = n * np.dtype(dtype).itemsize, len(file.getbuffer()) - file.tell()
+    if not 0 <= size <= left: raise ValueError(f"cut short: {size} bytes needed at byte {file.tell()}, {left} are left")
+    return np.frombuffer(file.read(size), dtype)
 
-    def bytes(self, n):
-        "The next `n` bytes."
-        if not 0 <= n <= len(self.data) - self.at:
-            raise ValueError(f"cut short: {n} bytes are announced at byte {self.at}, the file has {len(self.data)}")
-        self.at += n
-        return self.data[self.at - n:self.at]
+def _number(file, dtype): return int(_numbers(file, dtype, 1)[0])
+def _string(file): return _numbers(file, "u1", _number(file, "<i4")).tobytes().decode("latin-1")
 
-    def number(self, form): return struct.unpack("<" + form, self.bytes(struct.calcsize("<" + form)))[0]
-    def array(self, dtype, n): return np.frombuffer(self.bytes(n * np.dtype(dtype).itemsize), dtype)
-    def string(self): return self.bytes(self.number("i")).decode("latin-1")
+# %% ../../../nbs/04_datasets/published/04_torch7.ipynb #c0ffee02
+def _dtype(file, what):
+    "The dtype in the head of the next object, whose class must be a `what`: Tensor or Storage."
+    kind, _ = _number(file, "<i4"), _number(file, "<i4")           # the second is the object's number
+    if kind != 4: raise ValueError(f"an object of kind {kind}; only tensors are read")
+    name = _string(file)
+    if name.startswith("V "): name = _string(file)
+    dtype = _DTYPES.get(name.removeprefix("torch.").removesuffix(what))
+    if dtype is None or not name.endswith(what):
+        raise ValueError(f"an object of class {name!r}; only tensors of {', '.join(_DTYPES)} are read")
+    return dtype
 
-    def dtype(self, what):
-        "The dtype that the head of the next object names; `what` it must be: Tensor or Storage."
-        if (kind := self.number("i")) != 4:
-            raise ValueError(f"an object of kind {kind} at byte {self.at - 4}; only tensors are read")
-        self.number("i")              # the object's index
-        name = self.string()
-        if name.startswith("V "): name = self.string()
-        dtype = _DTYPES.get(name.removeprefix("torch.").removesuffix(what))
-        if dtype is None or not name.endswith(what):
-            raise ValueError(f"an object of class {name!r}; only tensors of {', '.join(_DTYPES)} are read")
-        return dtype
-
-    def tensor(self):
-        "The next object, which must be a tensor, as an array."
-        self.dtype("Tensor")
-        n = self.number("i")
-        size, stride, first = self.array("<i8", n).tolist(), self.array("<i8", n).tolist(), self.number("q") - 1
-        storage = self.array(self.dtype("Storage"), self.number("q"))
-        last = first + sum((s - 1) * t for s, t in zip(size, stride))
-        if not n or min(size) < 1 or min(stride) < 0 or not 0 <= first <= last < len(storage):
-            raise ValueError(f"a tensor of size {size}, strides {stride} and offset {first} "
-                             f"does not fit its {len(storage)} numbers")
-        return np.lib.stride_tricks.as_strided(storage[first:], size, [t * storage.itemsize for t in stride]).copy()
+# %% ../../../nbs/04_datasets/published/04_torch7.ipynb #c0ffee03
+def _tensor(file):
+    "The next object of an open file, which must be a tensor, as an array."
+    _dtype(file, "Tensor")
+    n = _number(file, "<i4")
+    size, stride, first = _numbers(file, "<i8", n).tolist(), _numbers(file, "<i8", n).tolist(), _number(file, "<i8") - 1
+    storage = _numbers(file, _dtype(file, "Storage"), _number(file, "<i8"))
+    last = first + sum((s - 1) * t for s, t in zip(size, stride))
+    if not n or min(size) < 1 or min(stride) < 0 or not 0 <= first <= last < len(storage):
+        raise ValueError(f"a tensor of size {size}, strides {stride} and offset {first} "
+                         f"does not fit its {len(storage)} numbers")
+    return np.lib.stride_tricks.as_strided(storage[first:], size, [t * storage.itemsize for t in stride]).copy()
 
 # %% ../../../nbs/04_datasets/published/04_torch7.ipynb #9d9150ed
 def read_t7(path: str | Path) -> np.ndarray:
     "The tensor in a .t7 file."
-    try: return _Reader(Path(path).read_bytes()).tensor()
+    try: return _tensor(BytesIO(Path(path).read_bytes()))
     except (ValueError, OverflowError, MemoryError) as e:
         raise ValueError(f"{path}: not a Torch7 file that can be read: {e}") from e

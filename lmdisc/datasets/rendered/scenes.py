@@ -11,43 +11,39 @@ import numpy as np
 from PIL import Image
 from ...store.files import sha256
 from ...data.images import ImageSet, picture_sizes
+from .raytracing import scenery
 
 # %% ../../../nbs/04_datasets/rendered/17_scenes.ipynb #58171b64
-def paste(
-    canvas: np.ndarray,               # (H, W, 3) float32, changed in place
-    picture: np.ndarray,              # (h, w, 3) float32
-    at: tuple,                        # (x, y) of its upper left corner on the canvas, px, anywhere
-    rim: float = 0.15,                # share of half its side over which it fades out
-) -> None:
-    "Paste a picture onto another, fading out at its rim."
-    (x, y), (h, w), (H, W) = at, picture.shape[:2], canvas.shape[:2]
+def paste(canvas: np.ndarray, picture: np.ndarray, at: tuple, scale: float = 1): # float32 (H, W, 3), uint8 (h, w, 3)
+    "Paste a picture, enlarged by `scale`, with its upper left corner `at` (x, y) px; it fades out at its rim."
+    (x, y), (H, W), (h, w) = at, canvas.shape[:2], (max(1, int(s * scale)) for s in picture.shape[:2])
     left, top, right, bottom = max(0, x), max(0, y), min(W, x + w), min(H, y + h)
     if left >= right or top >= bottom: return
     v, u = (np.abs(np.linspace(-1, 1, n)) ** 4 for n in (h, w))
-    there = ((1 - (v[:, None] + u) ** 0.25) / rim).clip(0, 1)[top - y:bottom - y, left - x:right - x, None]
-    canvas[top:bottom, left:right] += there * (picture[top - y:bottom - y, left - x:right - x] - canvas[top:bottom, left:right])
+    opaque = ((1 - (v[:, None] + u) ** 0.25) / 0.15).clip(0, 1)[..., None]
+    piece = slice(top - y, bottom - y), slice(left - x, right - x)
+    below = canvas[top:bottom, left:right]
+    below += opaque[piece] * (resized(picture, (w, h))[piece] - below)
 
-def resized(picture: np.ndarray, width: float, height: float) -> np.ndarray: # uint8 (H, W, 3)
-    "A picture of another size, float32 (height, width, 3)."
-    return np.asarray(Image.fromarray(picture).resize((max(1, int(width)), max(1, int(height))), Image.BICUBIC), np.float32)
+def resized(picture: np.ndarray, size: tuple) -> np.ndarray:
+    "A picture, uint8 (H, W, 3), of another `size` (w, h), float32 (h, w, 3)."
+    return np.asarray(Image.fromarray(picture).resize(tuple(map(int, size)), Image.BICUBIC), np.float32)
 
 # %% ../../../nbs/04_datasets/rendered/17_scenes.ipynb #55990181
 def clutter(backgrounds: ImageSet | None, size: np.ndarray, pieces: int, rng: np.random.Generator) -> np.ndarray:
-    "A collage of `pieces` backgrounds, or rendered scenery without them; size (w, h) -> float32 (h, w, 3), 0...255."
+    "A collage of `pieces` backgrounds, or rendered scenery without them, of `size` (w, h): float32 (h, w, 3), 0...255."
     if backgrounds is None:
-        from lmdisc.datasets.rendered.raytracing import scenery
-        light = scenery(rng, int(max(size)))[:size[1], :size[0]]
-        return (255 * light ** (1 / 2.2)).astype(np.float32)
+        return (255 * scenery(rng, int(max(size)))[:size[1], :size[0]] ** (1 / 2.2)).astype(np.float32)
     first, *rest = [backgrounds[int(i)] for i in rng.integers(len(backgrounds), size=pieces)]
-    canvas = resized(first, *size)
+    canvas = resized(first, size)
     for p in rest:
-        by = rng.uniform(0.5, 0.8) * min(size) / max(p.shape[:2])
-        paste(canvas, resized(p, p.shape[1] * by, p.shape[0] * by), (rng.uniform(-0.3, 1, 2) * size).astype(int))
+        scale = rng.uniform(0.5, 0.8) * min(size) / max(p.shape[:2])
+        paste(canvas, p, (rng.uniform(-0.3, 1, 2) * size).astype(int), scale)
     return canvas
 
 # %% ../../../nbs/04_datasets/rendered/17_scenes.ipynb #moved048
-def layout(images: ImageSet, seed: int, short: int, share: tuple) -> tuple: # see `scenes`
-    "Random sizes of scenes (N, 2), scales (N,) and upper left corners (N, 2) of the objects' pictures; boxes lie inside."
+def layout(images: ImageSet, seed: int, short: int, share: tuple) -> tuple:
+    "Random sizes of scenes (N, 2), scales (N,) and corners (N, 2) of pictures, whose boxes lie inside; see `scenes`."
     rng, n = np.random.default_rng(seed), len(images)
     long, wide = short * rng.uniform(1.2, 1.8, n), rng.random(n) < 0.7
     size = np.where(wide[:, None], np.c_[long, np.full(n, short)], np.c_[np.full(n, short), long]).astype(int)
@@ -69,14 +65,14 @@ def scenes(
     "Each object pasted into a larger, cluttered picture that is not square."
     size, scale, at = layout(images, seed, short, share)
     def load(i):
-        rng, picture = np.random.default_rng([seed, i]), images[i]
-        canvas = clutter(backgrounds, size[i], pieces, rng)
-        paste(canvas, resized(picture, picture.shape[1] * scale[i], picture.shape[0] * scale[i]), at[i])
+        canvas = clutter(backgrounds, size[i], pieces, np.random.default_rng([seed, i]))
+        paste(canvas, images[i], at[i], scale[i])
         return canvas.clip(0, 255).astype(np.uint8)
     def moved(xy): return ((xy + 0.5) * scale[:, None, None] + at[:, None] - 0.5).astype(np.float32)
+    true_box = moved(images.boxes.reshape(-1, 2, 2)).reshape(-1, 4)
     choices = "scenes", backgrounds and backgrounds.data_hash, seed, short, share, pieces
     return replace(images, load=load, boxes=np.c_[np.full((len(images), 2), -0.5), size - 0.5],
                    landmarks=None if images.landmarks is None else moved(images.landmarks),
                    normaliser=None if images.normaliser is None else (images.normaliser * scale).astype(np.float32),
-                   fields=images.fields | {"true_box": moved(images.boxes.reshape(-1, 2, 2)).reshape(-1, 4), "size_wh": size},
+                   fields=images.fields | dict(true_box=true_box, size_wh=size),
                    data_hash=images.data_hash and sha256(images.data_hash, *choices))
