@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 from ..data.images import ImageSet, annotated, crops_of
 from ..scores.errors import mean_shape_errors, nme, score
+from ..config import Config
 from ..discovery import discover
 from ..use.chosen import drop, load
 from ..use.reliability import reliability
@@ -31,8 +32,11 @@ def make_heads(
     return Path(folder)
 
 # %% ../../nbs/13_lab/17_shipping.ipynb #9c2357e6
-def carried_over(images: ImageSet, config=None, runs=None, model: str = "heads", digest: str = "") -> list: # of one dict
-    "Errors of a finished detector on annotated pictures of another kind; `digest` is part of a kept run's address."
+def carried_over(
+    images: ImageSet, config: Config | None = None, runs: str | None = None, # annotated; not used, as for every measure
+    model: str = "heads", digest: str = "", # name or folder; part of a kept run's address
+) -> list:                            # one row, a dict
+    "Errors of a finished detector on annotated pictures of another kind."
     detector = load(folder_of(model))
     train, test = (crops_of(images.split(part), detector.size, detector.margin) for part in ("train", "test"))
     seen, placed = (score(find(train)[0], find(test)[0], train, test) for find in (detector.predict, detector.placed))
