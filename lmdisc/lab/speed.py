@@ -189,10 +189,9 @@ class SmallXFeat(XFeat):
     "XFeat on pictures of 128 px."
     canvas = 128
 
-DETECTORS["xfeat at 128 px"] = SmallXFeat
-
 def config_at(n: int, size: str = "cpu") -> Config: # pictures, profile; "smoke": to try it
     "The discovery that is measured: crops of 96 px, 100 clusters, few steps of training."
+    DETECTORS.update({"xfeat at 128 px": SmallXFeat})
     same = {"data.size": 96, "data.margin": 0., "data.n_images": n, "initial.detector": "xfeat at 128 px",
             "learning1.precision": "fp32", "learning2.precision": "fp32"}
     few = {"save_every": 50, "stage1.clusters": 100, "stage1.warmup_steps": 100, "stage1.round_steps": 50, "stage1.rounds": 1,
