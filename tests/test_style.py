@@ -87,9 +87,13 @@ SURFACE = {                           # what users call, by module
     "export.video": "frames write_video smoothed track_video",
     "lab.baselines": "learn",
     "lab.protocols": "sweep_profile pictures as_in_paper listed caption",
-    "lab.agreement": "correlations",
-    "lab.shipping": "make_heads",
-    "lab.speed": "watch_discovery discovery_cost curve exponents training_speed matmul_speed prediction_speed eight_bits face_mesh_speed"}
+    "lab.agreement": "reliabilities resampled correlations",
+    "lab.claims": "seed_interval judged_values gate_result read_tables judge causes",
+    "lab.plots": "plot_ceds plot_methods plot_by_yaw plot_scale plot_metric plot_effects plot_agreement plot_planes",
+    "lab.experiment": "crossed measured as_table Experiment.run Experiment.summary Experiment.note drawings",
+    "lab.boxes": "boxes_row by_boxes",
+    "lab.shipping": "make_heads carried_over",
+    "lab.speed": "watch_discovery discovery_cost curve exponents training_speed matmul_speed prediction_speed eight_bits"}
 
 @pytest.mark.parametrize("module", SURFACE)
 def test_what_users_call_is_typed(module):

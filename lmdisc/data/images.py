@@ -15,7 +15,7 @@ from pathlib import Path
 from collections.abc import Callable
 import numpy as np, torch
 from PIL import Image, ImageOps
-from tqdm.auto import tqdm
+from tqdm import tqdm
 from .. import __version__
 from ..store.processes import is_main
 from ..store.files import OneLine, sha256, cache_dir, in_memory, make_room, on_disk

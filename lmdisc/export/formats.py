@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from types import ModuleType
 import numpy as np, pandas as pd
 from PIL import Image
-from tqdm.auto import tqdm
+from tqdm import tqdm
 from .. import __version__
 from ..store.files import whole_file, whole_folder
 from ..data.images import ImageSet

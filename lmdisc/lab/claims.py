@@ -4,15 +4,13 @@
 
 # %% auto #0
 __all__ = ['MERGED', 'OVERLAPS', 'LIKELIEST', 'WIDEST', 'CLAIMS', 'JUDGED', 'seed_interval', 'Verdict', 'judged_values',
-           'Measured', 'gate_result', 'not_merged', 'none_missing', 'last_round', 'by_seed', 'pairs_ratio',
-           'noise_ratio', 'nmi_by_M', 'best_M', 'twice_less_once', 'gain', 'r2d2_ratio', 'widest', 'f_gain',
-           'turned_away', 'over_initial', 'over_rival', 'over_bound', 'Claim', 'forward_claims', 'read_tables', 'judge',
-           'causes', 'save_claims']
+           'Measured', 'gate_result', 'Claim', 'read_tables', 'judge', 'causes', 'save_claims']
 
 # %% ../../nbs/13_lab/12_claims.ipynb #eacab907
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import product
 from pathlib import Path
 import numpy as np, pandas as pd
@@ -22,10 +20,8 @@ from .protocols import of_set, sweep_profile
 from .gate import at_budget
 
 # %% ../../nbs/13_lab/12_claims.ipynb #b319457a
-def seed_interval(
-    values: np.ndarray,               # (n,) one number a seed
-) -> tuple[float, float]:             # low, high; infinite for one seed
-    "The 95 % interval of the mean over seeds."
+def seed_interval(values: np.ndarray) -> tuple[float, float]: # (n,) one number a seed -> low, high; infinite for one seed
+    "The 95 % interval of the mean over seeds, by Student's t."
     values = np.asarray(values, float)
     if len(values) < 2: return -np.inf, np.inf
     half = student.ppf(.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
@@ -34,7 +30,7 @@ def seed_interval(
 # %% ../../nbs/13_lab/12_claims.ipynb #485f8aab
 @dataclass
 class Verdict:
-    "What the seeds say of a claim."
+    "The numbers of the seeds against a claim."
     ours: float                       # mean over seeds
     std: float
     n: int                            # seeds
@@ -45,10 +41,9 @@ class Verdict:
 # %% ../../nbs/13_lab/12_claims.ipynb #5e6e8ecd
 def judged_values(
     values: np.ndarray,               # (n,) one number a seed
-    least: float = -np.inf, most: float = np.inf, # the claim holds from `least` to `most`
-    exercised: bool = True,
+    least: float = -np.inf, most: float = np.inf, exercised: bool = True, # the claim holds from `least` to `most`
 ) -> Verdict:
-    "The verdict on a claim from one number a seed."
+    "The verdict on a claim."
     values = np.asarray(values, float)
     if not len(values) or not np.isfinite(values).all():
         raise ValueError(f"the measured values are {values.tolist()}; finite numbers are needed, one a seed")
@@ -66,107 +61,94 @@ class Measured:
     trunk: str                        # pretrained backbone
 
 # %% ../../nbs/13_lab/12_claims.ipynb #0752c4cc
-def gate_result(
-    tables: dict,                     # {(experiment, dataset): `Measured`}
-    experiment: str, dataset: str,
-) -> tuple[bool, str]:                # does a supervised network learn at this budget?; its errors in words
-    "What the gate says of the budget of an experiment."
+def gate_result(tables: dict, experiment: str, dataset: str) -> tuple[bool, str]: # {(experiment, dataset): `Measured`}
+    "Does a supervised network learn at the budget of an experiment? And its errors, in words."
     one, gate = tables[experiment, dataset], tables.get(("gate", dataset))
-    at = None if gate is None else at_budget(gate.rows[gate.rows.experiment == experiment], one.drawn, one.trunk)
+    at = gate and at_budget(gate.rows[gate.rows.experiment == experiment], one.drawn, one.trunk)
     if at is None or at.empty:
         return False, f"the gate was not measured at this budget of {one.drawn:,} pictures drawn, trunk {one.trunk}"
     once, twice, control = (at[name].mean() for name in ("direct", "direct_twice", "mean_shape"))
-    return bool(at.passes.all()), (f"a supervised network is off by {once:.1%} at this budget, by {twice:.1%} at twice as much, "
-                                   f"the mean shape by {control:.1%}")
-
-MERGED = .1                           # least share of the clusters that counts as merging
-
-def not_merged(t: pd.DataFrame) -> str: # of ablation_merging -> why the claim was not exercised; empty if it was
-    "Whether clusters were merged at the paper's threshold."
-    at = t[t.overlap == .7]
-    clusters = at.get("clusters", at.get("M", 30))
-    share = (clusters - at.K).mean() / np.mean(clusters)
-    return "" if share >= MERGED else f"merging took away {share:.0%} of the clusters at the paper's threshold"
+    return bool(at.passes.all()), (f"a supervised network is off by {once:.1%} at this budget, "
+                                   f"by {twice:.1%} at twice as much, the mean shape by {control:.1%}")
 
 # %% ../../nbs/13_lab/12_claims.ipynb #d6279531
-def none_missing(t: pd.DataFrame) -> str: # of ablation_init -> why the claim was not exercised; empty if it was
-    "Whether landmarks of the initial clusters went missing."
+MERGED = .1                           # least share of the clusters that counts as merging
+
+def _not_merged(t): # of ablation_merging -> why the claim was not exercised; empty if it was
+    at = t[t.overlap == .7]
+    share = (at.clusters - at.K).mean() / at.clusters.mean()
+    return "" if share >= MERGED else f"merging took away {share:.0%} of the clusters at the paper's threshold"
+
+def _none_missing(t): # of ablation_init
     return "" if t.initial_coverage.mean() < .99 else "no landmark of the initial clusters went missing"
 
 # %% ../../nbs/13_lab/12_claims.ipynb #7b2e5eb9
-def last_round(t: pd.DataFrame) -> pd.DataFrame: # rows of rounds -> those of the last round
-    "After the last round."
-    return t[t["round"] == t["round"].max()]
+def _by_seed(t, columns, values): return t.pivot(index="seed", columns=columns, values=values)
 
-def by_seed(t: pd.DataFrame, columns: str, values: str) -> pd.DataFrame: # a row a seed
-    "One number of several arms, seed by seed."
-    return t.pivot(index="seed", columns=columns, values=values)
+def _last_nmi(t, columns): return _by_seed(t[t["round"] == t["round"].max()], columns, "nmi")
 
-# %% ../../nbs/13_lab/12_claims.ipynb #d4093c1c
-def pairs_ratio(t, form):
-    last = last_round(t)
-    nmi = by_seed(last[last.form.str.startswith(form)], "arm", "nmi")
+def _pairs_ratio(t, form):
+    nmi = _last_nmi(t[t.form.str.startswith(form)], "arm")
     return nmi["clustering"] / nmi["augmented pairs alone"]
 
-def noise_ratio(t):
-    last = last_round(t)
-    nmi = by_seed(last[last.M == 30], "share", "nmi")
+def _noise_ratio(t):
+    nmi = _last_nmi(t[t.M == 30], "share")
     return nmi[.4] / nmi[1.]
 
-def nmi_by_M(t): return by_seed(last_round(t), "M", "nmi")
+# %% ../../nbs/13_lab/12_claims.ipynb #d4093c1c
+def _best_M(t): return _last_nmi(t, "M").idxmax(axis=1) / t.n_landmarks.dropna().iloc[0]
 
-def best_M(t): return nmi_by_M(t).idxmax(axis=1) / t.n_landmarks.dropna().iloc[0]
-
-# %% ../../nbs/13_lab/12_claims.ipynb #c2ed79a9
-def twice_less_once(t):
-    nmi, n = nmi_by_M(t), t.n_landmarks.dropna().iloc[0]
+def _gain_of_twice(t):
+    nmi, n = _last_nmi(t, "M"), t.n_landmarks.dropna().iloc[0]
     once, twice = (nmi[nmi.columns[abs(nmi.columns - m).argmin()]] for m in (n, 2 * n))
     return twice - once
 
-def gain(t, number):
-    both = by_seed(t, "features", number)
+def _gain(t, number):
+    both = _by_seed(t, "features", number)
     return both["self-trained"] - both["initial"]
 
-def r2d2_ratio(t, error):
-    errors = by_seed(t, "detector", error)
+# %% ../../nbs/13_lab/12_claims.ipynb #7c0a1e52
+def _f_gain(t, since): # a round; 0: the warm-up, -1: the initial keypoints
+    f = _by_seed(t[t.form.str.startswith("profile") & (t.arm == "clustering")], "round", "f_measure")
+    return f[f.columns.max()] - f[since]
+
+def _r2d2_ratio(t, error):
+    errors = _by_seed(t, "detector", error)
     return errors["r2d2"] / errors["superpoint"]
 
 # %% ../../nbs/13_lab/12_claims.ipynb #3f35d229
 OVERLAPS = .6, .8                     # overlap thresholds about the paper's 0.7
 
-def widest(t, number):
-    by = by_seed(t, "overlap", number)
+def _widest_change(t, error):
+    by = _by_seed(t, "overlap", error)
     near = by[[o for o in by if OVERLAPS[0] <= o <= OVERLAPS[1]]]
     return (near.max(axis=1) - near.min(axis=1)) / by[.7]
 
-def f_gain(t, since):
-    f = by_seed(t[t.form.str.startswith("profile") & (t.arm == "clustering")], "round", "f_measure")
-    return f[f.columns.max()] - f[since]
-
-def turned_away(t, error): return t.set_index("seed")[f"{error}_60_90"] / t.set_index("seed")[f"{error}_0_30"]
-
-def over_initial(t, error): return t.set_index("seed")[error] / t.set_index("seed")[f"initial_{error.removesuffix('_placed')}"]
-
 # %% ../../nbs/13_lab/12_claims.ipynb #cf2a91ab
-def over_rival(t, error, rival):
+def _column_ratio(t, over, under): return t.set_index("seed")[over] / t.set_index("seed")[under]
+
+def _yaw_ratio(t, error): return _column_ratio(t, f"{error}_60_90", f"{error}_0_30")
+
+def _initial_ratio(t, error): return _column_ratio(t, error, f"initial_{error.removesuffix('_placed')}")
+
+def _rival_ratio(t, error, rival): # against the K with which the rival is best
     means = t.groupby("method")[f"{error}_60_90"].mean()
     return t[t.method == "ours"][f"{error}_60_90"] / means[means.index.str.startswith(rival)].min()
 
-def over_bound(t, error): return t[t.method == "ours"][error] / t[t.method == "supervised"][error].mean()
+def _bound_ratio(t, error): return t[t.method == "ours"][error] / t[t.method == "supervised"][error].mean()
 
 # %% ../../nbs/13_lab/12_claims.ipynb #014e2763
 @dataclass
 class Claim:
-    "A claim, where it is read from, and when it holds."
+    "A claim, the number it is judged by, and the range in which it holds."
     text: str
     paper: str                        # what the paper says
     table: str                        # the experiment
-    read: Callable                    # (table, *given) -> (n,) one number a seed
-    given: tuple = ()                 # further arguments of `read`
+    read: Callable                    # (table) -> (n,) one number a seed
     least: float = -np.inf
     most: float = np.inf
-    idle: Callable | None = None      # (table) -> why the claim was not exercised; empty if it was
-    own: bool = False                 # of ablation_init: only the runs from the keypoints that the profile starts from
+    why_not: Callable | None = None   # (table) -> why the claim was not exercised; empty if it was
+    own: bool = False                 # of ablation_init: only runs that start from the profile's own keypoints
 
     @property
     def criterion(self) -> str:
@@ -177,7 +159,7 @@ class Claim:
         "The numbers of the claim; None where the table does not have them."
         try:
             if self.own: t = t[t.detector == sweep_profile(profile, dataset).initial.detector]
-            values = pd.Series(self.read(t, *self.given)).dropna()
+            values = pd.Series(self.read(t)).dropna()
         except (KeyError, AttributeError, IndexError): return None
         return values if len(values) else None
 
@@ -185,42 +167,42 @@ class Claim:
 LIKELIEST = "forward error from where each landmark is likeliest"
 WIDEST = f"widest change for overlap thresholds of {OVERLAPS[0]} to {OVERLAPS[1]}"
 
-def forward_claims(
-    number: str,                      # such as "5. "
-    text: str,                        # what follows "forward error"
-    paper: str, table: str, read: Callable, *given, # see `Claim`
-    **more,                           # see `Claim`
-) -> list:
-    "A claim on the forward error with gaps filled, and on that from the likeliest places."
-    return [Claim(f"{number}forward error{text}", paper, table, read, ("forward", *given), **more),
-            Claim(f"{number}{LIKELIEST},{text.removeprefix(',')}", paper, table, read, ("forward_placed", *given), **more)]
+def _forward_claims(number, text, paper, table, read, **more):
+    "A claim on the forward error with gaps filled, and on that from the likeliest places; `read` takes the column."
+    return [Claim(f"{number}forward error{text}", paper, table, partial(read, error="forward"), **more),
+            Claim(f"{number}{LIKELIEST},{text.removeprefix(',')}", paper, table, partial(read, error="forward_placed"), **more)]
 
+# %% ../../nbs/13_lab/12_claims.ipynb #5d9b3c07
 CLAIMS = [
-    *(Claim(f"1. NMI of clustering over that of augmented pairs alone, {of}", "2.1 (CelebA), 1.8 (AFLW)",
-            "ablation_equivariance", pairs_ratio, (form,), least=1.8)
-      for of, form in (("as in the paper", "as in the paper"), ("this profile", "profile"))),
-    Claim("2. NMI at 40 % of real points over that at 100 %, M = 30", "recovered from 40 % on (Fig. 2d)", "ablation_noise",
-          noise_ratio, least=.9),
-    Claim("3. best M over the number of landmarks", "30 for 15 (Fig. 2e)", "ablation_clusters", best_M, least=1.5, most=3),
-    Claim("3. NMI at M = twice the number of landmarks less that at their number", "better (Fig. 2e)", "ablation_clusters",
-          twice_less_once, least=0),
-    *(Claim(f"4. {number} after self-training less that of the initial features", "classes separate (Fig. 2a)", "ablation_tsne",
-            gain, (number,), least=0) for number in ("purity", "silhouette")),
-    *forward_claims("5. ", " from R2D2 over that from SuperPoint", "1.11 (CelebA), 1.20 (AFLW)", "ablation_init", r2d2_ratio, least=1),
-    Claim(f"6. K, {WIDEST}", "not so sensitive", "ablation_merging", widest, ("K",), most=.15, idle=not_merged),
-    *forward_claims("6. ", f", {WIDEST}", "not so sensitive", "ablation_merging", widest, most=.15, idle=not_merged),
-    *(Claim(f"7. F-measure, last round less {since}", "rises", "ablation_equivariance", f_gain, (round_,), least=0)
-      for since, round_ in (("warm-up", 0), ("initial keypoints", -1))),
-    *forward_claims("8. ", " beyond 60° of yaw over that below 30°", "no drift (Fig. 1, 3)", "ablation_init", turned_away,
-                    most=2, own=True),
-    *forward_claims("9. ", " over that of the initial clusters", "-", "ablation_init", over_initial, most=1, idle=none_missing, own=True),
-    Claim("9. backward error over that of the initial clusters", "-", "ablation_init", over_initial, ("backward",), most=1,
-          idle=none_missing, own=True),
-    *(claim for rival in ("IMM [15]", "Zhang 2018 [51]") for claim in forward_claims(
-        "10. ", f" beyond 60° of yaw over that of {rival}", "no drift where [15] and [51] drift (Fig. 1, 3)", "table_faces",
-        over_rival, rival, most=1)),
-    *forward_claims("11. ", " over that of the supervised bound", "-", "table_faces", over_bound, most=1.5),
-]
+    *(Claim(f"1. NMI of clustering over that of augmented pairs alone, {name}", "2.1 (CelebA), 1.8 (AFLW)",
+            "ablation_equivariance", partial(_pairs_ratio, form=form), least=1.8)
+      for name, form in (("as in the paper", "as in the paper"), ("this profile", "profile"))),
+    Claim("2. NMI at 40 % of real points over that at 100 %, M = 30", "recovered from 40 % on (Fig. 2d)",
+          "ablation_noise", _noise_ratio, least=.9),
+    Claim("3. best M over the number of landmarks", "30 for 15 (Fig. 2e)", "ablation_clusters", _best_M, least=1.5, most=3),
+    Claim("3. NMI at M = twice the number of landmarks less that at their number", "better (Fig. 2e)",
+          "ablation_clusters", _gain_of_twice, least=0),
+    *(Claim(f"4. {number} after self-training less that of the initial features", "classes separate (Fig. 2a)",
+            "ablation_tsne", partial(_gain, number=number), least=0) for number in ("purity", "silhouette")),
+    *_forward_claims("5. ", " from R2D2 over that from SuperPoint", "1.11 (CelebA), 1.20 (AFLW)",
+                    "ablation_init", _r2d2_ratio, least=1),
+    Claim(f"6. K, {WIDEST}", "not so sensitive",
+          "ablation_merging", partial(_widest_change, error="K"), most=.15, why_not=_not_merged),
+    *_forward_claims("6. ", f", {WIDEST}", "not so sensitive",
+                    "ablation_merging", _widest_change, most=.15, why_not=_not_merged),
+    *(Claim(f"7. F-measure, last round less {name}", "rises",
+            "ablation_equivariance", partial(_f_gain, since=since), least=0)
+      for name, since in (("warm-up", 0), ("initial keypoints", -1))),
+    *_forward_claims("8. ", " beyond 60° of yaw over that below 30°", "no drift (Fig. 1, 3)",
+                    "ablation_init", _yaw_ratio, most=2, own=True),
+    *_forward_claims("9. ", " over that of the initial clusters", "-",
+                    "ablation_init", _initial_ratio, most=1, why_not=_none_missing, own=True),
+    Claim("9. backward error over that of the initial clusters", "-",
+          "ablation_init", partial(_initial_ratio, error="backward"), most=1, why_not=_none_missing, own=True),
+    *(claim for rival in ("IMM [15]", "Zhang 2018 [51]") for claim in _forward_claims(
+        "10. ", f" beyond 60° of yaw over that of {rival}", "no drift where [15] and [51] drift (Fig. 1, 3)",
+        "table_faces", partial(_rival_ratio, rival=rival), most=1)),
+    *_forward_claims("11. ", " over that of the supervised bound", "-", "table_faces", _bound_ratio, most=1.5)]
 
 JUDGED = tuple(dict.fromkeys(c.table for c in CLAIMS))     # the experiments that give a verdict
 
@@ -245,15 +227,13 @@ def judge(
 ) -> pd.DataFrame:                    # a row for each claim and set
     "Every claim on every set on which it can be read."
     rows = []
-    for claim in CLAIMS:
-        for dataset in [d for name, d in tables if name == claim.table]:
-            t = tables[claim.table, dataset].rows
-            values = claim.values(t, dataset, profile)
-            if values is None: continue
-            idle, (learns, errors) = claim.idle(t) if claim.idle else "", gate_result(tables, claim.table, dataset)
-            verdict = judged_values(values, claim.least, claim.most, exercised=learns and not idle)
-            rows.append(dict(claim=claim.text, dataset=dataset, profile=profile, paper=claim.paper, criterion=claim.criterion,
-                             **asdict(verdict), why="; ".join(filter(None, [idle, errors]))))
+    for claim, (name, dataset) in product(CLAIMS, tables):
+        t = tables[name, dataset].rows
+        if name != claim.table or (values := claim.values(t, dataset, profile)) is None: continue
+        (learns, errors), idle = gate_result(tables, name, dataset), claim.why_not(t) if claim.why_not else ""
+        verdict = judged_values(values, claim.least, claim.most, exercised=learns and not idle)
+        rows.append(dict(claim=claim.text, dataset=dataset, profile=profile, paper=claim.paper, criterion=claim.criterion,
+                         **asdict(verdict), why="; ".join(filter(None, [idle, errors]))))
     return pd.DataFrame(rows)
 
 # %% ../../nbs/13_lab/12_claims.ipynb #dfd52d5d
@@ -261,45 +241,40 @@ def causes(
     tables: dict,                     # from `read_tables`
     dataset: str,                     # "heads", ...
 ) -> list:                            # [str, ...], each begins with the number of the claim
-    "What the experiments say of why a claim fails."
-    passed = {name: one.rows for (name, d), one in tables.items() if d == dataset and name != "gate" and gate_result(tables, name, d)[0]}
-    said, noise, init, merging = [], *(passed.get(f"ablation_{e}") for e in ("noise", "init", "merging"))
+    "Results of other experiments that may explain why a claim fails."
+    def passed(name):
+        there = (name, dataset) in tables and gate_result(tables, name, dataset)[0]
+        return tables[name, dataset].rows if there else None
+    def ends(values, digits): return f"from {values.iloc[0]:{digits}} to {values.iloc[-1]:{digits}}"
+    found, noise, init, merging = [], *map(passed, ("ablation_noise", "ablation_init", "ablation_merging"))
     if noise is not None and len(noise := noise[noise.M == 30]):
-        way = noise.groupby(["share", "round"])[["nmi", "f_measure"]].mean()
-        ends = lambda share, number: "from {:.2f} to {:.2f}".format(*way.loc[share, number].iloc[[0, -1]])
         few, most = noise.share.min(), noise.share.max()
-        said += [
-            f"1. Self-training takes the NMI of 15 landmarks {ends(few, 'nmi')} where {few:.0%} of the initial points are landmarks, "
-            f"{ends(most, 'nmi')} where {most:.0%} are.",
-            f"7. It takes the detector's F-measure {ends(few, 'f_measure')} where {few:.0%} of the initial points are landmarks, "
-            f"{ends(most, 'f_measure')} where {most:.0%} are."]
+        for text, name in (("1. Self-training takes the NMI of 15 landmarks", "nmi"),
+                           ("7. It takes the detector's F-measure", "f_measure")):
+            way = noise.groupby(["share", "round"])[name].mean()
+            found += [f"{text} {ends(way[few], '.2f')} where {few:.0%} of the initial points are landmarks, "
+                      f"{ends(way[most], '.2f')} where {most:.0%} are."]
     if init is not None and {"random", "xfeat"} <= set(init.detector):
         at = init.groupby("detector").forward_placed.mean().sort_values()
-        ends = [f"{error:.1%} where {name} starts" for name, error in at.iloc[[0, -1]].items()]
-        said += [f"5. From the likeliest places the forward error is {', '.join(ends)}; {at['random']:.1%} from points at random "
-                 f"with xfeat's features, {at['xfeat']:.1%} from xfeat's own."]
+        found += [f"5. From the likeliest places the forward error is {at.iloc[0]:.1%} where {at.index[0]} starts, "
+                  f"{at.iloc[-1]:.1%} where {at.index[-1]} starts; {at['random']:.1%} from points at random "
+                  f"with xfeat's features, {at['xfeat']:.1%} from xfeat's own."]
     if merging is not None and len(merging := merging[merging.overlap.between(*OVERLAPS)]):
         at = merging.groupby("overlap")[["coverage", "forward", "forward_placed"]].mean()
-        ends = lambda column: "from {:.1%} to {:.1%}".format(*at[column].iloc[[0, -1]])
-        said += [f"6. From an overlap of {at.index[0]} to {at.index[-1]} coverage goes {ends('coverage')}, "
-                 f"the forward error with gaps filled {ends('forward')}, that from the likeliest places {ends('forward_placed')}."]
-    return said
+        found += [f"6. From an overlap of {at.index[0]} to {at.index[-1]} coverage goes {ends(at.coverage, '.1%')}, "
+                  f"the forward error with gaps filled {ends(at.forward, '.1%')}, "
+                  f"that from the likeliest places {ends(at.forward_placed, '.1%')}."]
+    return found
 
 # %% ../../nbs/13_lab/12_claims.ipynb #602e14b2
 def save_claims(
-    table: pd.DataFrame,              # from `judge`
-    folder: Path,                     # of the tables and their provenance
-    out: Path,                        # folder to write to
-    parameters: dict,                 # of the notebook
-    used: list, missing: list,        # [(experiment, dataset), ...] that were read; names of those that are not there
+    table: pd.DataFrame, tables: dict, # from `judge` and `read_tables`
+    folder: Path, out: Path,          # of the tables and their provenance; to write to
+    parameters: dict, missing: list,  # of the notebook; names of tables that are not there
 ):
     "Write claims.csv; its provenance names the commits and machines of the runs behind the tables."
-    beside = [folder/f"{of_set(name, d)}.json" for name, d in used]
-    records = [json.loads(p.read_text()) for p in beside if p.is_file()]
-    def each(key):
-        values = [v for r in records for v in (r[key] if isinstance(r.get(key), list) else [r.get(key)]) if v is not None]
-        return [json.loads(v) for v in sorted({json.dumps(v, sort_keys=True) for v in values})]
+    records = [json.loads((folder/f"{of_set(*key)}.json").read_text()) for key in tables]
+    def each(key): return [json.loads(v) for v in sorted({json.dumps(v, sort_keys=True) for r in records for v in r[key]})]
     origin = {key: each(key) for key in ("commit", "source", "versions", "machine", "precision", "data_hash")}
     save_table(table, "claims", out, notebook="nbs/claims.ipynb", parameters=parameters, seed=None, **origin,
-               minutes=round(sum(r.get("minutes", 0) for r in records), 2), missing=missing,
-               drawn_with={"pandas": version_of("pandas")})
+               minutes=round(sum(r["minutes"] for r in records), 2), missing=missing, drawn_with={"pandas": version_of("pandas")})

@@ -17,8 +17,7 @@ from ..draw.curves import legend_beside, note_below
 # %% ../../nbs/13_lab/13_plots.ipynb #moved035
 def plot_ceds(
     errors: dict,                     # {name: {"image_forward", "landmark_forward", and both _backward: (n,) errors}}
-    limit: float = .2,                # the largest error shown
-    note: str = "",                   # what was run, for small print below
+    limit: float = .2, note: str = "", # the largest error shown; small print
 ) -> Figure:
     "Cumulative error distributions of several methods, forward and backward, over pictures and over landmarks."
     fig, axes = plt.subplots(2, 2, figsize=(PAGE, 4.2), sharex=True, sharey=True)
@@ -36,8 +35,7 @@ def plot_ceds(
 def plot_methods(
     pictures: list,                   # C pictures, channels first or last
     points: dict,                     # {name: (C, K, 2) px, NaN where not seen}: a row each
-    titles: list | None = None,       # C strings
-    note: str = "",                   # what was run, for small print below
+    titles: list | None = None, note: str = "", # C strings; small print
 ) -> Figure:
     "The same pictures in every row, each with the points of one method (figures 1 and 3 of the paper)."
     width, C = 8.2, len(pictures)     # inches
@@ -55,11 +53,10 @@ def plot_methods(
 # %% ../../nbs/13_lab/13_plots.ipynb #98eba970
 def plot_by_yaw(
     errors: pd.DataFrame,             # method, yaw (degrees) and a number; a row a picture
-    column: str, name: str,           # the number, and what it is called
-    width: float = 15,                # of a bin, degrees
-    note: str = "",                   # what was run, for small print below
+    column: str, name: str,           # the number, and its title
+    width: float = 15, note: str = "", # of a bin, degrees; small print
 ) -> Figure:
-    "A number by yaw for several methods: median of the pictures in a bin, and the middle half of them."
+    "A number by yaw for several methods: median of the pictures in a bin, and their interquartile range."
     middle = (errors.yaw / width).round() * width
     fig, ax = plt.subplots(figsize=(PAGE, 2.6))
     sns.lineplot(errors.assign(middle=middle), x="middle", y=column, hue="method", estimator="median",
@@ -72,12 +69,11 @@ def plot_by_yaw(
 
 # %% ../../nbs/13_lab/13_plots.ipynb #abd6950c
 def plot_scale(table: pd.DataFrame) -> Figure:
-    "Seconds and memory of each step of a discovery by the number of pictures; `table` is that of `lmdisc.scale.curve`."
+    "Seconds and memory of each step of a discovery by the number of pictures; `table` is that of `speed.curve`."
     fig, axes = plt.subplots(1, 2, figsize=(PAGE, 3), layout="constrained")
-    marks = "osv^<>DPX*"
     for i, (step, one) in enumerate(table.groupby("step", sort=False)):
-        look = dict(marker=marks[i % len(marks)], ms=3, lw=1, color=plt.get_cmap("tab20")(i % 20), label=step)
-        for ax, what in zip(axes, ("seconds", "peak_gib")): ax.loglog(one.n_pictures, one[what], **look)
+        style = dict(marker="osv^<>DPX*"[i % 10], ms=3, lw=1, color=plt.get_cmap("tab20")(i % 20), label=step)
+        for ax, column in zip(axes, ("seconds", "peak_gib")): ax.loglog(one.n_pictures, one[column], **style)
     axes[0].set(xlabel="Pictures", ylabel="Seconds in all")
     axes[1].axhline(4, color=".6", lw=.8, ls=":")
     axes[1].set(xlabel="Pictures", ylabel="Memory of the process, GiB", yscale="linear", ylim=(0, None))
@@ -87,12 +83,10 @@ def plot_scale(table: pd.DataFrame) -> Figure:
 # %% ../../nbs/13_lab/13_plots.ipynb #c002a009
 def plot_metric(
     table: pd.DataFrame,              # a row a run
-    x: str,                           # column: what is varied
-    metrics: dict,                    # {column: what it is called}: a panel each
-    hue: str | None = None, style: str | None = None, # columns that tell arms apart
-    labels: dict = {},                # {column: what it is called}, for x, hue and style
-    note: str = "",                   # what was run, for small print below
-    kind: str = "line",               # "line" or "bar"
+    x: str, metrics: dict,            # column that is varied; {column: title}: a panel each
+    hue: str | None = None, style: str | None = None, # columns that distinguish arms
+    labels: dict = {},                # {column: title}, for x, hue and style
+    note: str = "", kind: str = "line", # small print; "line" or "bar"
 ) -> Figure:
     "Mean and standard deviation over the seeds of each number against one choice."
     fig, axes = plt.subplots(1, len(metrics), figsize=(PAGE if len(metrics) > 1 else COLUMN, 2.2), squeeze=False)
@@ -101,13 +95,13 @@ def plot_metric(
         options = dict(x=x, y=column, hue=hue, errorbar="sd", ax=ax, legend=legend)
         if kind == "bar":
             sns.barplot(table, **options, capsize=.2, err_kws=dict(linewidth=.8), color=None if hue else "C0")
+            ax.tick_params("x", rotation=60)
         else:
             sns.lineplot(table, **options, style=style, marker=None if style else "o", markers=bool(style),
                          err_style="bars", err_kws=dict(capsize=2, lw=.8),
                          palette=None if hue is None else sns.color_palette(n_colors=table[hue].nunique()))
+            if table[x].nunique() == 1: ax.set_xticks(table[x].unique())
         ax.set(title=name, xlabel=labels.get(x, x), ylabel="")
-        if kind == "bar": ax.tick_params("x", rotation=60)
-        elif table[x].nunique() == 1: ax.set_xticks(table[x].unique())
     if hue:
         legend_beside(ax)
         for text in ax.get_legend().get_texts(): text.set_text(labels.get(text.get_text(), text.get_text()))
@@ -119,11 +113,10 @@ def plot_metric(
 # %% ../../nbs/13_lab/13_plots.ipynb #d57469fe
 def plot_effects(
     effects: pd.DataFrame,            # a row for each choice and seed
-    choice: str,                      # column: what was switched
-    metrics: dict,                    # {column: what it is called}: what that did to a number; a panel each
-    note: str = "",                   # what was run, for small print below
+    choice: str, metrics: dict,       # column: what was switched; {column: title}: effects on a number; a panel each
+    note: str = "",                   # small print
 ) -> Figure:
-    "What switching one choice at a time does to some numbers: mean and standard deviation over the seeds."
+    "Effects of switching one choice at a time: mean and standard deviation over the seeds."
     height = .7 + .22 * effects[choice].nunique()
     fig, axes = plt.subplots(1, len(metrics), figsize=(PAGE, height), sharey=True, squeeze=False)
     for ax, (column, name) in zip(axes.flat, metrics.items()):
@@ -140,14 +133,14 @@ def plot_effects(
 
 # %% ../../nbs/13_lab/13_plots.ipynb #85910b0c
 def plot_agreement(rows: pd.DataFrame) -> Figure:
-    "Quality against true backward error, a panel per `dataset`, a mark per landmark (a row), its colour the `run`."
+    "Quality against true backward error: a panel per `dataset`, a mark per landmark (a row), its colour the `run`."
     sets = rows.dataset.unique()
     fig, axes = plt.subplots(1, len(sets), figsize=(COLUMN * len(sets), 2.4), squeeze=False, sharey=True)
     for ax, name in zip(axes.flat, sets):
-        of = rows[rows.dataset == name]
-        sns.scatterplot(of, x="quality", y="backward", hue="run", palette="viridis", s=10, linewidth=0, alpha=.7,
+        some = rows[rows.dataset == name]
+        sns.scatterplot(some, x="quality", y="backward", hue="run", palette="viridis", s=10, linewidth=0, alpha=.7,
                         legend=False, ax=ax)
-        ax.set(title=f"{name}, {of.run.nunique()} runs", xlabel="Quality, from pictures alone", ylabel="Backward error",
+        ax.set(title=f"{name}, {some.run.nunique()} runs", xlabel="Quality, from pictures alone", ylabel="Backward error",
                xlim=(0, 1.02), ylim=(0, None))
     sns.despine(fig)
     return fig
@@ -162,18 +155,16 @@ def natural_order(names: list) -> list:
 
 # %% ../../nbs/13_lab/13_plots.ipynb #13ebc758
 def plot_planes(
-    planes: dict,                     # {title: ((P, 2), (P,) class)}: a panel each
-    names: list,                      # of the classes
-    note: str = "",                   # what was run, for small print below
+    planes: dict, names: list,        # {title: ((P, 2), (P,) class)}: a panel each; of the classes
+    note: str = "",                   # small print
 ) -> Figure:
     "Points of several classes, one colour a class (Fig. 2a)."
     order = natural_order(names)
     fig, axes = plt.subplots(1, len(planes), figsize=(PAGE, 3), squeeze=False)
     for ax, (title, (xy, which)) in zip(axes.flat, planes.items()):
-        there = pd.DataFrame(dict(x=np.asarray(xy)[:, 0], y=np.asarray(xy)[:, 1], landmark=[names[i] for i in which]))
-        colours = list(landmark_colours(len(order)))
-        sns.scatterplot(there, x="x", y="y", hue="landmark", hue_order=order, palette=colours, s=6, linewidth=0,
-                        ax=ax, legend=ax is axes.flat[-1])
+        points = pd.DataFrame(np.asarray(xy), columns=["x", "y"]).assign(landmark=[names[i] for i in which])
+        sns.scatterplot(points, x="x", y="y", hue="landmark", hue_order=order, palette=list(landmark_colours(len(order))),
+                        s=6, linewidth=0, ax=ax, legend=ax is axes.flat[-1])
         ax.set(title=title, xticks=[], yticks=[], xlabel="", ylabel="")
     sns.move_legend(axes.flat[-1], "upper left", bbox_to_anchor=(1.02, 1), fontsize=6, title="", markerscale=1.5)
     note_below(fig, note)

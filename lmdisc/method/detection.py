@@ -9,7 +9,7 @@ __all__ = ['zoom', 'unzoom', 'score_peaks', 'suppress', 'strongest', 'detect_bat
 # %% ../../nbs/06_method/02_detection.ipynb #663be2fb
 from dataclasses import replace
 import numpy as np, torch, torch.nn.functional as F, faiss
-from tqdm.auto import tqdm
+from tqdm import tqdm
 from ..store.processes import map_batches
 from ..store.spill import collect_rows
 from ..data.images import Crops

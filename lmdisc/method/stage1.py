@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 import torch
 import torch.nn.functional as F
-from tqdm.auto import tqdm
+from tqdm import tqdm
 from ..store.processes import broadcast, is_main, local_rows, map_batches, wait_for_everyone
 from ..store.files import load_state, save_state
 from ..store.spill import collect_rows, select_rows
