@@ -11,9 +11,8 @@ from pathlib import Path
 from ..data.images import ImageSet, crops_of, annotated
 from ..scores.errors import mean_shape_errors, nme, score
 from ..discovery import discover
-from ..use.chosen import drop, load
+from ..use.chosen import ASSETS, drop, load
 from ..use.reliability import reliability
-from ..use.shipped import ASSETS, folder_of
 
 # %% ../../nbs/13_lab/17_shipping.ipynb #29447d88
 def make_heads(
@@ -33,7 +32,7 @@ def make_heads(
 # %% ../../nbs/13_lab/17_shipping.ipynb #9c2357e6
 def carried_over(images: ImageSet, config=None, runs=None, model: str = "heads", digest: str = "") -> list: # of one dict
     "Errors of a finished detector on annotated pictures of another kind; `digest` is part of a kept run's address."
-    detector = load(folder_of(model))
+    detector = load(model)
     train, test = (crops_of(images.split(part), detector.size, detector.margin) for part in ("train", "test"))
     both = [(detector.predict(crops)[0], detector.placed(crops)[0]) for crops in (train, test)]
     seen, placed = (score(a, b, train, test) for a, b in zip(*both))

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['CELL', 'Finding', 'WindowFeatures', 'window_features', 'whitening', 'of_unit_length', 'best_windows', 'top_share',
-           'recurring', 'aligned', 'overlap', 'elsewhere', 'weighted_ridge', 'contrasted', 'feature_agreement',
-           'object_extent']
+           'overlap', 'recurring_template', 'aligned_template', 'windows_beside', 'weighted_ridge',
+           'contrasted_template', 'feature_agreement', 'object_extent']
 
 # %% ../../nbs/10_use/03_windows.ipynb #moved052
 from collections.abc import Iterator
@@ -39,11 +39,7 @@ class Finding:
 # %% ../../nbs/10_use/03_windows.ipynb #fc6811b8
 class WindowFeatures:
     "Features of one picture at several sizes, and the boxes of all windows."
-    def __init__(self,
-        picture: np.ndarray,          # uint8 (H, W, 3)
-        how: Finding,
-        net: torch.nn.Module,         # features of (1, 3, h, w)
-    ) -> None:
+    def __init__(self, picture: np.ndarray, how: Finding, net: torch.nn.Module): # uint8 (H, W, 3); features of (1, 3, h, w)
         (h, w), pixels = picture.shape[:2], torch.tensor(picture).permute(2, 0, 1)[None].float() / 255
         self.side, self.size, self.maps, boxes = how.side, (w, h), [], []
         for share in how.shares:
@@ -56,8 +52,7 @@ class WindowFeatures:
             y, x = np.mgrid[:self.maps[-1].shape[1] - how.side + 1, :self.maps[-1].shape[2] - how.side + 1]
             low = (np.stack([x, y], -1).reshape(-1, 2) - 1) * step - 0.5
             boxes.append(np.c_[low, low + how.side * step])
-        self.boxes = np.concatenate(boxes)        # (n, 4) of all windows, image px
-        self.ends = np.cumsum([len(b) for b in boxes])
+        self.boxes, self.ends = np.concatenate(boxes), np.cumsum([len(b) for b in boxes])     # (n, 4) image px; of each size
 
     def whitened(self, mean: torch.Tensor, white: torch.Tensor) -> "WindowFeatures": # (d,), (d, d)
         "Whiten the features in place; beyond the picture they are 0."
@@ -102,8 +97,14 @@ def top_share(score: torch.Tensor, share: float) -> list: # of int
     "The pictures with the highest scores."
     return score.argsort(descending=True)[:max(1, round(share * len(score)))].tolist()
 
+def overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray: # (..., 4), (..., 4) -> (...)
+    "Intersection over union of boxes."
+    low, high = np.maximum(a[..., :2], b[..., :2]), np.minimum(a[..., 2:], b[..., 2:])
+    both = (high - low).clip(0).prod(-1)
+    return both / (sum((c[..., 2:] - c[..., :2]).prod(-1) for c in (a, b)) - both)
+
 # %% ../../nbs/10_use/03_windows.ipynb #fc19b818
-def recurring(features: list, how: Finding) -> torch.Tensor: # (d, side, side), length 1
+def recurring_template(features: list, how: Finding) -> torch.Tensor: # (d, side, side), length 1
     "Of randomly drawn windows, the one with the most similar windows in other pictures."
     rng = np.random.default_rng(how.seed)
     owner = rng.integers(len(features), size=how.tried)
@@ -113,8 +114,7 @@ def recurring(features: list, how: Finding) -> torch.Tensor: # (d, side, side), 
     other = torch.from_numpy(asked[:, None] != owner)
     return templates[((like * other).sum(0) / other.sum(0).clamp_min(1)).argmax()]
 
-# %% ../../nbs/10_use/03_windows.ipynb #7efa9d9d
-def aligned(template: torch.Tensor, features: list, how: Finding) -> torch.Tensor: # (d, side, side), length 1
+def aligned_template(template: torch.Tensor, features: list, how: Finding) -> torch.Tensor: # (d, side, side), length 1
     "The mean of the windows that a template finds, over several rounds."
     for _ in range(how.aligned):
         score, at = best_windows(template, features)
@@ -123,20 +123,13 @@ def aligned(template: torch.Tensor, features: list, how: Finding) -> torch.Tenso
     return template
 
 # %% ../../nbs/10_use/03_windows.ipynb #5ad5c3f6
-def overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray: # (..., 4), (..., 4) -> (...)
-    "Intersection over union of boxes."
-    low, high = np.maximum(a[..., :2], b[..., :2]), np.minimum(a[..., 2:], b[..., 2:])
-    both = (high - low).clip(0).prod(-1)
-    return both / (sum((c[..., 2:] - c[..., :2]).prod(-1) for c in (a, b)) - both)
-
-def elsewhere(features: WindowFeatures, at: int, response: np.ndarray, rng: np.random.Generator) -> list: # of int
+def windows_beside(features: WindowFeatures, at: int, response: np.ndarray, rng: np.random.Generator) -> list: # of int
     "Windows beside the object, which is at `at`: five drawn from those of high response, seven from all."
     far = np.flatnonzero(overlap(features.boxes, features.boxes[at]) < 0.2)
     if not len(far): return []
     like = far[np.argsort(-response[far], kind="stable")[:50]]
     return [*rng.permutation(like)[:5], *rng.choice(far, 7)]
 
-# %% ../../nbs/10_use/03_windows.ipynb #3b3ea40e
 def weighted_ridge(X: torch.Tensor, y: torch.Tensor, weight: torch.Tensor, penalty: float) -> torch.Tensor:
     "Ridge regression (n, d), (n,) -> (d,), rows weighted (n,), in the dual since d >> n; penalty as a share of the trace."
     root = weight.sqrt()[:, None]
@@ -145,14 +138,14 @@ def weighted_ridge(X: torch.Tensor, y: torch.Tensor, weight: torch.Tensor, penal
     return Xc.T @ torch.linalg.solve(gram + penalty * gram.trace() * torch.eye(len(X)), yc)
 
 # %% ../../nbs/10_use/03_windows.ipynb #7c1dde8e
-def contrasted(template: torch.Tensor, features: list, how: Finding) -> torch.Tensor: # (d, side, side)
+def contrasted_template(template: torch.Tensor, features: list, how: Finding) -> torch.Tensor: # (d, side, side)
     "A template that tells the object from what is beside it."
     rng = np.random.default_rng(how.seed)
     for _ in range(how.contrasted):
         score, at = best_windows(template, features)
         objects = [(i, int(at[i])) for i in top_share(score, how.trusted)]
         others = [(i, int(o)) for i, a in objects
-                  for o in elsewhere(features[i], a, features[i].response(template[None])[0].numpy(), rng)]
+                  for o in windows_beside(features[i], a, features[i].response(template[None])[0].numpy(), rng)]
         if not others: return template
         X = torch.stack([of_unit_length(features[i].around(a)).flatten() for i, a in [*objects, *others]])
         y = torch.cat([torch.ones(len(objects)), -torch.ones(len(others))])
