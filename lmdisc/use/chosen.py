@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['STRENGTHS', 'ASSETS', 'best_of_group', 'as_inputs', 'leave_one_out', 'chosen_strength', 'Chosen', 'Head',
            'ChosenLandmarks', 'chosen', 'changed', 'numbers_of', 'rename', 'keep', 'drop', 'same', 'learned_points',
-           'learned_summary', 'shipped', 'folder_of', 'digest', 'load']
+           'learned_summary', 'folder_of', 'digest', 'load']
 
 # %% ../../nbs/10_use/01_chosen.ipynb #2fc27a28
 import json
@@ -85,7 +85,7 @@ class Chosen:
 # %% ../../nbs/10_use/01_chosen.ipynb #cfa92a2c
 class Head(torch.nn.Module):
     "Chosen points from the likeliest position and score of each landmark."
-    def __init__(self, choice: Chosen, size: int, threshold: np.ndarray): # J points; side of the crops, px; (K,) score from which one is seen
+    def __init__(self, choice: Chosen, size: int, threshold: np.ndarray): # J points; px of the crops; (K,) score from which one is seen
         super().__init__()
         self.size, self.groups, (P, F, _) = size, [list(g) for g in choice.groups], choice.maps.shape
         maps = choice.maps.transpose(1, 0, 2).reshape(F, 2 * P)
@@ -232,13 +232,9 @@ def learned_summary(detector: ChosenLandmarks) -> str:
 # %% ../../nbs/10_use/01_chosen.ipynb #0a965336
 ASSETS = Path(lmdisc.__file__).parent/"assets"
 
-def shipped() -> list:
-    "Names of the detectors that come with the package."
-    return sorted(p.parent.name for p in ASSETS.glob("*/detector.json"))
-
-def folder_of(name: str | Path) -> Path: # of a shipped detector, or a folder that holds one
+def folder_of(name: str | Path) -> Path: # "heads", which comes with the package, or a folder that holds a detector
     "The folder of a detector; an existing folder wins over a name."
-    return ASSETS/name if str(name) in shipped() and not Path(name).is_dir() else Path(name)
+    return ASSETS/name if not Path(name).is_dir() and (ASSETS/name/"detector.json").exists() else Path(name)
 
 def digest(name: str | Path) -> str:   # 12 hex digits
     "Hash of a detector's files."

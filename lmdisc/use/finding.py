@@ -27,7 +27,7 @@ def object_box(window: np.ndarray, extent: np.ndarray, size: tuple) -> np.ndarra
 # %% ../../nbs/10_use/04_finding.ipynb #6529c18b
 class Finder:
     "Finds the object that it has learned, one in each picture."
-    def __init__(self, tensors: dict, how: Finding = Finding()): # template (d, side, side), mean (d,), white (d, d), extent (4,), threshold ()
+    def __init__(self, tensors: dict, how: Finding = Finding()): # of `learn_finder`
         self.tensors, self.how = tensors, how
 
     def boxes(self, images: ImageSet, progress: bool = False) -> np.ndarray: # (N, 4) float32 image px
@@ -96,11 +96,7 @@ def scores_beside(template: torch.Tensor, features: list) -> torch.Tensor: # (N,
     return torch.tensor(scores)
 
 # %% ../../nbs/10_use/04_finding.ipynb #1f14fd08
-def learn_finder(
-    images: ImageSet,                 # their boxes are not used
-    how: Finding = Finding(),
-    progress: bool = True,            # show a bar
-) -> Finder:
+def learn_finder(images: ImageSet, how: Finding = Finding(), progress: bool = True) -> Finder: # the boxes of `images` are not used
     "Learn what recurs in most of the pictures, and how to find it in others. Takes minutes at most, on one core."
     if len(images) < 2: raise ValueError(f"what recurs cannot be told from {len(images)} picture(s); give at least 2, better 50")
     drawn = np.sort(np.random.default_rng(how.seed).permutation(len(images))[:how.pictures])

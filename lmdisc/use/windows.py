@@ -49,8 +49,7 @@ class WindowFeatures:
             if how.colour: maps = torch.cat([maps, F.interpolate(pixels, maps.shape[-2:], mode="bilinear", antialias=True)[0]])
             self.maps.append(F.pad(maps, (1,) * 4, value=torch.nan))
             step = np.array([w * CELL / size[1], h * CELL / size[0]])
-            y, x = np.mgrid[:self.maps[-1].shape[1] - how.side + 1, :self.maps[-1].shape[2] - how.side + 1]
-            low = (np.stack([x, y], -1).reshape(-1, 2) - 1) * step - 0.5
+            low = (np.indices([n - how.side + 1 for n in self.maps[-1].shape[1:]])[::-1].reshape(2, -1).T - 1) * step - 0.5
             boxes.append(np.c_[low, low + how.side * step])
         self.boxes, self.ends = np.concatenate(boxes), np.cumsum([len(b) for b in boxes])     # (n, 4) image px; of each size
 
