@@ -1619,7 +1619,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/lmdisc', 'doc_host': '', '
                                     'lmdisc.use.windows.overlap': ('10_use/windows.html#overlap', 'lmdisc/use/windows.py'),
                                     'lmdisc.use.windows.recurring_template': ( '10_use/windows.html#recurring_template',
                                                                                'lmdisc/use/windows.py'),
-                                    'lmdisc.use.windows.top_share': ('10_use/windows.html#top_share', 'lmdisc/use/windows.py'),
                                     'lmdisc.use.windows.weighted_ridge': ('10_use/windows.html#weighted_ridge', 'lmdisc/use/windows.py'),
                                     'lmdisc.use.windows.whitening': ('10_use/windows.html#whitening', 'lmdisc/use/windows.py'),
                                     'lmdisc.use.windows.window_features': ('10_use/windows.html#window_features', 'lmdisc/use/windows.py'),

@@ -180,7 +180,8 @@ def run_export(args: argparse.Namespace) -> None:
     if args.format == "onnx":
         from lmdisc.export.onnx import export_onnx
         from lmdisc.use.chosen import load
-        return print(export_onnx(args.out, load(args.model), example=True))
+        print(export_onnx(args.out, load(args.model), example=True))
+        return
     from lmdisc.export import formats
     if not args.pictures: args.parser.error(f"--format {args.format} needs pictures; only onnx does without")
     detector, images, xy, score = landmarks_of_pictures(args.model, pictures_at(args.pictures, args.boxes)[0], not args.boxes)

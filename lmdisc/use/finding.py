@@ -15,7 +15,7 @@ from ..store.files import sha256, whole_file, load_state, save_state
 from ..store.runs import run_of
 from ..data.images import ImageSet, boxed
 from .windows import (Finding, aligned_template, best_windows, contrasted_template, feature_agreement, object_extent,
-                                of_unit_length, overlap, recurring_template, top_share, whitening, window_features)
+                                of_unit_length, overlap, recurring_template, whitening, window_features)
 
 # %% ../../nbs/10_use/04_finding.ipynb #fab79869
 def object_box(window: np.ndarray, extent: np.ndarray, size: tuple) -> np.ndarray: # (4,) px, (4,), (w, h) -> (4,) px
@@ -71,29 +71,26 @@ class Finder:
 def learned_template(template: torch.Tensor, features: list, how: Finding) -> tuple:
     "A template contrasted with the rest of the pictures, the extent (4,) of the object about it, and the agreement."
     template = contrasted_template(template, features, how)
-    score, at = best_windows(template, features)
-    agreement = feature_agreement(features, at, top_share(score, how.trusted), how.context)
+    agreement = feature_agreement(best_windows(template, features, how.trusted), how.context)
     return template, object_extent(agreement, how.agreement, how.context, how.side), agreement
 
 # %% ../../nbs/10_use/04_finding.ipynb #b93f506e
 def whole_template(template: torch.Tensor, extent: np.ndarray, features: list, how: Finding) -> torch.Tensor: # length 1
     "The second pass: a template of the whole object, from one of a part of it and the object's extent about it."
-    score, at = best_windows(template, features)
     cut = []
-    for i in top_share(score, how.trusted):
-        box = object_box(features[i].boxes[int(at[i])], extent, features[i].size)
+    for f, at in best_windows(template, features, how.trusted):
+        box = object_box(f.boxes[at], extent, f.size)
         square = np.tile((box[:2] + box[2:]) / 2, 2) + (box[2:] - box[:2]).max() / 2 * np.array([-1, -1, 1, 1])
-        cut.append(of_unit_length(features[i].around(int(overlap(features[i].boxes, square).argmax()))))
+        cut.append(of_unit_length(f.around(int(overlap(f.boxes, square).argmax()))))
     return aligned_template(of_unit_length(torch.stack(cut).mean(0)), features, how)
 
 # %% ../../nbs/10_use/04_finding.ipynb #c6638d8c
 def scores_beside(template: torch.Tensor, features: list) -> torch.Tensor: # (N,) float32
     "The highest score beside the object in each picture: what a picture without the object may reach."
-    scores = []
-    for f, at in zip(features, best_windows(template, features)[1]):
-        beside = f.response(template[None])[0].numpy()[overlap(f.boxes, f.boxes[int(at)]) < 0.2]
-        scores.append(float(beside.max(initial=0)))
-    return torch.tensor(scores)
+    def beside(f):
+        response = f.response(template[None])[0]
+        return float(response.numpy()[overlap(f.boxes, f.boxes[int(response.max(0).indices)]) < 0.2].max(initial=0))
+    return torch.tensor([beside(f) for f in features])
 
 # %% ../../nbs/10_use/04_finding.ipynb #1f14fd08
 def learn_finder(images: ImageSet, how: Finding = Finding(), progress: bool = True) -> Finder: # the boxes of `images` are not used
