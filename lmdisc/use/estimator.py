@@ -97,26 +97,20 @@ class LandmarkDiscovery(TransformerMixin, BaseEstimator):
         images = given(pictures, boxes)
         return images if self.finder_ is None or boxes is not None else boxed(images, self.finder_.boxes(images))
 
-    def predict(self,
-        pictures: object, boxes: object = None, # as in `fit`
-    ) -> np.ndarray:                  # (N, K, 2) float32 image px, NaN where not seen
-        "Landmarks of every picture."
+    def predict(self, pictures: object, boxes: object = None) -> np.ndarray: # (N, K, 2) float32 image px, NaN where not seen
+        "Landmarks of every picture; arguments as in `fit`."
         images = self.pictures_of(pictures, boxes)
         return inside(self.detector_.predict(images)[0], picture_sizes(images))
 
-    def predict_frame(self,
-        pictures: object, boxes: object = None, # as in `fit`
-    ) -> pd.DataFrame:                # picture, landmark, name, x, y, score; a row a picture and landmark
-        "Landmarks as a tidy table."
+    def predict_frame(self, pictures: object, boxes: object = None) -> pd.DataFrame: # picture, landmark, name, x, y, score
+        "Landmarks as a table with a row for each picture and landmark; arguments as in `fit`."
         images = self.pictures_of(pictures, boxes)
         xy, score = self.detector_.predict(images)
         names = [images.name(i) for i in range(len(images))]
         return landmark_rows(names, inside(xy, picture_sizes(images)), score, self.detector_.names)
 
-    def transform(self,
-        pictures: object, boxes: object = None, # as in `fit`
-    ) -> np.ndarray:                  # (N, 2K) float64: x and y of each landmark, shares of the crop's side about its middle
-        "Where each landmark is likeliest, seen or not, as complete features."
+    def transform(self, pictures: object, boxes: object = None) -> np.ndarray: # (N, 2K) float64 shares of the crop's side about its middle
+        "x and y of the likeliest position of each landmark, seen or not, as complete features; arguments as in `fit`."
         crops = crops_of(self.pictures_of(pictures, boxes), self.detector_.size, self.detector_.margin)
         return as_inputs(self.detector_.placed(crops)[0], crops.size)
 
@@ -124,8 +118,6 @@ class LandmarkDiscovery(TransformerMixin, BaseEstimator):
         "Names of the columns of `transform`."
         return np.array([f"{name} {axis}" for name in self.detector_.names for axis in "xy"], object)
 
-    def score(self,
-        pictures: object, y: object = None, boxes: object = None, # as in `fit`
-    ) -> float:                       # 0...1
-        "Mean quality of the landmarks, from these pictures alone; higher is better."
+    def score(self, pictures: object, y: object = None, boxes: object = None) -> float: # 0...1
+        "Mean quality of the landmarks, from these pictures alone; higher is better. Arguments as in `fit`."
         return reliability(self.detector_, self.pictures_of(pictures, boxes)).quality
