@@ -53,7 +53,7 @@ figures: $(READY) ## every committed figure and table again, from the committed 
 	@$(RUN) python -c "from lmdisc.lab.experiment import redraw; redraw()"
 
 heads: $(READY)  ## the detector that comes with the package, from the run of the main job: 20 minutes without it, else one
-	$(RUN) python -c "from lmdisc.use.shipped import make_heads; make_heads('runs/cpu/kept')"
+	$(RUN) python -c "from lmdisc.lab.shipping import make_heads; make_heads('runs/cpu/kept')"
 
 # Experiments that ask for the same runs find them in LMDISC_RUNS, which begins empty: each is trained once.
 test: $(READY)  ## every notebook's tests and, beside them, pytest: 15 minutes at most on 2 cores that do nothing else

@@ -4,7 +4,6 @@ from pathlib import Path
 from types import SimpleNamespace
 import numpy as np, pytest
 from PIL import Image, ImageDraw
-import lmdisc as lmdisc_package
 from lmdisc.cli import main
 
 def lmdisc(*args, cwd=None):
@@ -79,7 +78,6 @@ def test_predict_agrees_with_discover(run, faces, tmp_path):
         assert (a["x"] == "") == (b["x"] == "")
         if a["x"]: assert abs(float(a["x"]) - float(b["x"])) < .1 and abs(float(a["y"]) - float(b["y"])) < .1
 
-@pytest.mark.skipif(not hasattr(lmdisc_package, "discover"), reason="lmdisc does not offer its names at the top yet")
 def test_the_readme_example_runs(run, faces, tmp_path):
     "On the pictures and checkpoints of `run`, so that it need not train again."
     _, out = run

@@ -54,9 +54,8 @@ def test_a_run_that_can_say_nothing_says_so(pictures, said, tmp_path, capsys):
 def test_five_labels_and_what_becomes_of_them(odd, tmp_path, capsys):
     "A detector of one's own: names, points from labels, and both in what is exported."
     from lmdisc.use.chosen import load
-    from lmdisc.use.shipped import folder_of
     model = tmp_path/"model"
-    load(folder_of("heads")).save(model)
+    load("heads").save(model)
     for i in range(5): picture(i).save(odd/f"{i}.png")
     with open(tmp_path/"labels.csv", "w") as file: file.write("picture,name,x,y\n" + "".join(f"{i}.png,tip,{30 + i},20\n" for i in range(5)))
     assert main(["name", str(model), "0=left eye", "--labels", str(tmp_path/"labels.csv"), "--pictures", str(odd)]) == 0

@@ -25,7 +25,7 @@ from ..draw.saving import encoded
 from ..draw.pictures import landmark_colours, points_by_picture
 from ..config import profile, restored
 from ..discovery import Discovery, discover, grouped, split_crops
-from ..use.chosen import ChosenLandmarks, chosen, load, promise
+from ..use.chosen import ChosenLandmarks, chosen, load, learned_summary
 from ..use.reliability import LOW, reliability
 from .decisions import Decisions, undecided
 
@@ -233,7 +233,7 @@ class Exploration(OneLine):
     def refit(self) -> str:
         "Learn all points that have labels; says how far off they are."
         self.do(Decisions.learned, self.crops)
-        return promise(self.now.points)
+        return learned_summary(self.now.points)
 
     def label_count(self) -> str:
         "How many labels there are."

@@ -12,9 +12,8 @@ from ..data.images import ImageSet, annotated, crops_of
 from ..scores.errors import mean_shape_errors, nme, score
 from ..config import Config
 from ..discovery import discover
-from ..use.chosen import drop, load
+from ..use.chosen import ASSETS, drop, load
 from ..use.reliability import reliability
-from ..use.shipped import ASSETS, folder_of
 from .protocols import all_pictures, main_profile
 
 # %% ../../nbs/13_lab/17_shipping.ipynb #29447d88
@@ -37,7 +36,7 @@ def carried_over(
     model: str = "heads", digest: str = "", # name or folder; part of a kept run's address
 ) -> list:                            # one row, a dict
     "Errors of a finished detector on annotated pictures of another kind."
-    detector = load(folder_of(model))
+    detector = load(model)
     train, test = (crops_of(images.split(part), detector.size, detector.margin) for part in ("train", "test"))
     seen, placed = (score(find(train)[0], find(test)[0], train, test) for find in (detector.predict, detector.placed))
     shape = mean_shape_errors(train.landmarks, test.landmarks, test.normaliser, annotated(test))
