@@ -49,8 +49,7 @@ class Config:
 
 # %% ../nbs/08_config.ipynb #04bcd903
 def change(
-    config: object,                   # `Config`, or one of its parts
-    changes: dict,                    # {path: value}, such as {"seed": 1, "stage1.rounds": 4}
+    config: object, changes: dict,    # `Config` or one of its parts; {path: value}, such as {"seed": 1, "stage1.rounds": 4}
 ) -> object:                          # the changed copy
     "A copy of a configuration with some options changed."
     for path, value in changes.items():
@@ -62,11 +61,8 @@ def change(
     return config
 
 # %% ../nbs/08_config.ipynb #0ae5a332
-def restored(
-    record: dict,                     # `asdict` of a configuration, perhaps of an earlier version
-    config: object = Config(),        # gives the class, and the values of options that are missing
-) -> object:                          # of the class of `config`
-    "A configuration from its record."
+def restored(record: dict, config: object = Config()) -> object: # `asdict` of a configuration, perhaps of an earlier version
+    "A configuration from its record; `config` gives the class, and the values of options that are missing."
     known = {f.name: getattr(config, f.name) for f in fields(config) if f.name in record}
     return replace(config, **{name: restored(record[name], now) if is_dataclass(now) else record[name]
                               for name, now in known.items()})

@@ -14,7 +14,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import lobpcg
 from ..data.points import Keypoints, offsets_of, padded, Labels
-from .clustering import kmeans, label_keypoints, mean_descriptors, squared_distances
+from .clustering import cluster, kmeans, label_keypoints, mean_descriptors, squared_distances
 
 # %% ../../nbs/06_method/04_chains.ipynb #1ed0c44b
 @dataclass(frozen=True)
@@ -29,9 +29,7 @@ class Chains:
 # %% ../../nbs/06_method/04_chains.ipynb #1be7c84c
 def similar_pictures(
     points: Keypoints,                # with descriptors
-    k: int = 20,                      # how many for each
-    words: int = 64,                  # visual words
-    seed: int = 0,                    # of the K-means that finds the words
+    k: int = 20, words: int = 64, seed: int = 0, # how many for each; visual words, and seed of the K-means that finds them
 ) -> torch.Tensor:                    # (N, k) int64, k at most N - 1; nearest first, never itself
     "The most similar pictures of each picture, by their bags of descriptors."
     x, k = F.normalize(points.descriptor.float(), dim=1), min(k, points.n_images - 1)
@@ -48,8 +46,7 @@ def similar_pictures(
 
 # %% ../../nbs/06_method/04_chains.ipynb #1816331c
 def affine_inliers(
-    a: torch.Tensor,                  # (B, P, 2) points of one picture, shares of the side about its middle
-    b: torch.Tensor,                  # (B, Q, 2) points of another picture
+    a: torch.Tensor, b: torch.Tensor, # (B, P, 2), (B, Q, 2) points of two pictures, shares of the side about its middle
     match: torch.Tensor,              # (B, P, Q) bool, one-to-one
     bend: float,                      # share of the side; links with twice this residual are outliers
 ) -> torch.Tensor:                    # (B, P, Q) bool
@@ -66,8 +63,7 @@ def affine_inliers(
 
 # %% ../../nbs/06_method/04_chains.ipynb #a11ba555
 def links(
-    points: Keypoints,                # with descriptors
-    near: torch.Tensor,               # (N, k) int64 pictures that each one is compared with
+    points: Keypoints, near: torch.Tensor, # with descriptors; (N, k) int64 pictures that each one is compared with
     size: int,                        # side of the pictures, px
     how: Chains = Chains(),
     block: int = 32,                  # pictures at once: bounds memory
@@ -92,10 +88,8 @@ def _graph(u, v, weight, n):          # (E,), (E,), (E,) -> (n, n) sparse, symme
 
 # %% ../../nbs/06_method/04_chains.ipynb #83de1fb3
 def spectral_embedding(
-    u: torch.Tensor, v: torch.Tensor, # (E,) int64, (E,) int64 linked points
-    cosine: torch.Tensor,             # (E,) float
-    n: int,                           # points in all, each with a link
-    dim: int,                         # of the result, at most n / 5
+    u: torch.Tensor, v: torch.Tensor, cosine: torch.Tensor, # (E,) int64, (E,) int64 linked points; (E,) float
+    n: int, dim: int,                 # points in all, each with a link; dimensions of the result, at most n / 5
     seed: int = 0,                    # of the solver's start
 ) -> torch.Tensor:                    # (n, dim) float32, length 1
     "Spectral embedding of linked points (Ng, Jordan and Weiss 2002)."
@@ -126,21 +120,18 @@ def cluster_linked(points: Keypoints, n_clusters: int, size: int, how: Chains, t
     if linked.sum() < n_clusters:
         warnings.warn(f"{int(linked.sum())} of {len(points)} keypoints have a partner in enough pictures, fewer than the "
                       f"{n_clusters} clusters asked for: K-means groups them instead; use more pictures, or fewer clusters")
-        return label_keypoints(points, kmeans(points.descriptor, n_clusters, None, seed), tolerance)
+        return cluster(points, n_clusters, None, tolerance, seed)[0]
     number, inside = linked.cumsum(0) - 1, linked[u]
-    links_inside = number[u[inside]], number[v[inside]], cosine[inside]
-    space = spectral_embedding(*links_inside, int(linked.sum()), n_clusters, seed)
+    space = spectral_embedding(number[u[inside]], number[v[inside]], cosine[inside], int(linked.sum()), n_clusters, seed)
     centroids = kmeans(space, n_clusters, None, seed, redo=10)
     return label_keypoints(points.select(linked), centroids, tolerance, space=space)
 
 # %% ../../nbs/06_method/04_chains.ipynb #14c255a3
 def chain(
-    points: Keypoints,                # with descriptors
-    n_clusters: int,                  # M
+    points: Keypoints, n_clusters: int, # with descriptors; M
     size: int,                        # side of the pictures, px
     how: Chains = Chains(),
-    tolerance: float = 1.0,           # see `lmdisc.method.clustering.limits`
-    seed: int = 0,
+    tolerance: float = 1.0, seed: int = 0, # see `lmdisc.method.clustering.limits`; of all random choices
 ) -> tuple[Labels, torch.Tensor]:     # `Labels`, (M, d) centroids of descriptors
     "Clusters by chains of matches between similar pictures."
     all_linked = points.n_images <= how.most

@@ -13,11 +13,9 @@ from ..data.points import Keypoints, Labels
 
 # %% ../../nbs/06_method/03_clustering.ipynb #8d8bd019
 def kmeans(
-    descriptors: torch.Tensor,        # (P, d) float
-    n_clusters: int,                  # M
+    descriptors: torch.Tensor, n_clusters: int, # (P, d) float; M
     init: torch.Tensor | None = None, # (M, d) float centroids to start from; None: random points
-    seed: int = 0,                    # of the random start and of faiss's sampling
-    redo: int = 1,                    # random starts, of which the best is returned; without `init` only
+    seed: int = 0, redo: int = 1,     # of the random start and of faiss's sampling; random starts, of which the best counts
     many: int = 2**19,                # of more descriptors than this, 256 a centroid are drawn at random
 ) -> torch.Tensor:                    # (M, d) float32 centroids
     "Centroids of the descriptors, by faiss K-means on unit vectors."
@@ -34,9 +32,7 @@ def kmeans(
 
 # %% ../../nbs/06_method/03_clustering.ipynb #0262ffbc
 def mean_descriptors(
-    descriptors: torch.Tensor,        # (P, d) float
-    clusters: torch.Tensor,           # (P,) int64
-    n_clusters: int,                  # M
+    descriptors: torch.Tensor, clusters: torch.Tensor, n_clusters: int, # (P, d) float; (P,) int64; M
     block: int = 2**20,               # descriptors at once: bounds memory
 ) -> torch.Tensor:                    # (M, d) float32
     "Mean of each cluster's descriptors, scaled to length one first."
@@ -46,10 +42,7 @@ def mean_descriptors(
     return total / size.clamp_min(1)[:, None]
 
 # %% ../../nbs/06_method/03_clustering.ipynb #4bcb5f10
-def squared_distances(
-    descriptors: torch.Tensor,        # (P, d) float
-    centroids: torch.Tensor,          # (M, d) float
-) -> torch.Tensor:                    # (P, M) float32
+def squared_distances(descriptors: torch.Tensor, centroids: torch.Tensor) -> torch.Tensor: # (P, d), (M, d) -> (P, M) float32
     "Squared distances of unit descriptors to centroids."
     x = descriptors.float()
     shrink = -2 / x.norm(dim=1, keepdim=True).clamp_min(1e-12)
@@ -74,8 +67,7 @@ def assign(
 
 # %% ../../nbs/06_method/03_clustering.ipynb #d35986e0
 def limits(
-    least: torch.Tensor,              # (P,) float: distance of each point to the nearest centroid
-    nearest: torch.Tensor,            # (P,) int64: which centroid that is
+    least: torch.Tensor, nearest: torch.Tensor, # (P,) float: distance of each point to the nearest centroid; (P,) int64: which that is
     n_clusters: int,                  # M
     tolerance: float = 1.0,           # standard deviations above the mean
     first: int = 0,                   # mean and deviation of the first so many points; 0: of all; released code: 10_000
@@ -88,21 +80,16 @@ def limits(
     return (mean + tolerance * (total(d * d) / n - mean**2).clamp_min(1e-24).sqrt()).float()
 
 # %% ../../nbs/06_method/03_clustering.ipynb #8b546b89
-def picture_blocks(
-    offsets: torch.Tensor,            # (N+1,) int64
-    most: int = 2**18,                # points of a block
-) -> list[tuple[int, int]]:           # (first picture, last picture + 1) of each block
-    "Blocks of pictures with about `most` points each."
+def picture_blocks(offsets: torch.Tensor, most: int = 2**18) -> list[tuple[int, int]]: # (N+1,) int64; points of a block
+    "Blocks of pictures with about `most` points each: (first picture, last picture + 1)."
     ends = torch.searchsorted(offsets, torch.arange(most, max(most, int(offsets[-1])), most))
     ends = torch.cat([ends, torch.tensor([len(offsets) - 1])]).unique().tolist()
     return list(zip([0, *ends], ends))
 
 # %% ../../nbs/06_method/03_clustering.ipynb #636d96e3
 def label_keypoints(
-    keypoints: Keypoints,             # with descriptors
-    centroids: torch.Tensor,          # (M, d) float
-    tolerance: float = 1.0,           # see `limits`; inf keeps every point that got a cluster
-    first: int = 0,                   # see `limits`
+    keypoints: Keypoints, centroids: torch.Tensor, # with descriptors; (M, d) float
+    tolerance: float = 1.0, first: int = 0, # see `limits`; a tolerance of inf keeps every point that got a cluster
     space: torch.Tensor | None = None, # (P, d) where distances are measured; None: among the descriptors
 ) -> Labels:
     "Assign keypoints to clusters (equation 1) and drop those that lie far from their centroid."
@@ -117,12 +104,9 @@ def label_keypoints(
 
 # %% ../../nbs/06_method/03_clustering.ipynb #14b7c28a
 def cluster(
-    keypoints: Keypoints,             # with descriptors
-    n_clusters: int,                  # M
+    keypoints: Keypoints, n_clusters: int, # with descriptors; M
     init: torch.Tensor | None = None, # (M, d) centroids of the previous round
-    tolerance: float = 1.0,           # see `limits`
-    seed: int = 0,                    # of `kmeans`
-    first: int = 0,                   # see `limits`
+    tolerance: float = 1.0, seed: int = 0, first: int = 0, # see `limits` and `kmeans`
 ) -> tuple[Labels, torch.Tensor]:     # `Labels`, centroids (M, d)
     "Modified K-means: centroids by K-means, then one point of a cluster in a picture at most."
     centroids = kmeans(keypoints.descriptor, n_clusters, init, seed)

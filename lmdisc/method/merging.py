@@ -10,10 +10,8 @@ import torch
 
 # %% ../../nbs/06_method/06_merging.ipynb #97cf6745
 def overlaps(
-    xy: torch.Tensor,                 # (N, M, 2) float, map cells, NaN where not seen
-    score: torch.Tensor,              # (N, M) float
-    radius: float = 1.,               # cells: farthest that counts as the same place
-    confident: float = .2,            # lowest score that counts
+    xy: torch.Tensor, score: torch.Tensor, # (N, M, 2) float, map cells, NaN where not seen; (N, M)
+    radius: float = 1., confident: float = .2, # cells: farthest that counts as the same place; lowest score that counts
     block: int = 1 << 17,             # distances at a time: bounds memory
 ) -> torch.Tensor:                    # (M, M) float32, symmetric, 0...1
     "How often each two detectors fire together, as a share of the rarer one's pictures (section 3.3)."
@@ -29,8 +27,7 @@ def overlaps(
 
 # %% ../../nbs/06_method/06_merging.ipynb #faac9a88
 def absorbers(
-    overlap: torch.Tensor,            # (M, M) float, as `overlaps` returns it
-    population: torch.Tensor,         # (M,) points each cluster has
+    overlap: torch.Tensor, population: torch.Tensor, # (M, M) float, as `overlaps` returns it; (M,) points each cluster has
     threshold: float = .7,            # lowest overlap that merges
 ) -> torch.Tensor:                    # (M,) int64: the detector that keeps each one's points; itself for survivors
     "Greedy merging in order of population (section 3.3)."
