@@ -13,6 +13,7 @@ import faiss, numpy as np, torch, torch.nn.functional as F
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import lobpcg
+from torch import Tensor
 from ..data.points import Keypoints, offsets_of, padded, Labels
 from .clustering import cluster, kmeans, label_keypoints, mean_descriptors, squared_distances
 
@@ -29,8 +30,8 @@ class Chains:
 # %% ../../nbs/06_method/04_chains.ipynb #1be7c84c
 def similar_pictures(
     points: Keypoints,                # with descriptors
-    k: int = 20, words: int = 64, seed: int = 0, # how many for each; visual words, and seed of the K-means that finds them
-) -> torch.Tensor:                    # (N, k) int64, k at most N - 1; nearest first, never itself
+    k: int = 20, words: int = 64, seed: int = 0, # how many for each; visual words, and seed of their K-means
+) -> Tensor:                          # (N, k) int64, k at most N - 1; nearest first, never itself
     "The most similar pictures of each picture, by their bags of descriptors."
     x, k = F.normalize(points.descriptor.float(), dim=1), min(k, points.n_images - 1)
     vocabulary = kmeans(x, min(words, len(x)), None, seed)
@@ -46,10 +47,10 @@ def similar_pictures(
 
 # %% ../../nbs/06_method/04_chains.ipynb #1816331c
 def affine_inliers(
-    a: torch.Tensor, b: torch.Tensor, # (B, P, 2), (B, Q, 2) points of two pictures, shares of the side about its middle
-    match: torch.Tensor,              # (B, P, Q) bool, one-to-one
+    a: Tensor, b: Tensor,             # (B, P, 2), (B, Q, 2) points of two pictures, shares of the side about its middle
+    match: Tensor,                    # (B, P, Q) bool, one-to-one
     bend: float,                      # share of the side; links with twice this residual are outliers
-) -> torch.Tensor:                    # (B, P, Q) bool
+) -> Tensor:                          # (B, P, Q) bool
     "The matches that agree with one affine map."
     there, y = match.any(2).float(), b.gather(1, match.float().argmax(2)[..., None].expand(-1, -1, 2))
     h, identity = F.pad(a, (0, 1), value=1.), torch.eye(3)[:, :2].to(a)
@@ -63,21 +64,21 @@ def affine_inliers(
 
 # %% ../../nbs/06_method/04_chains.ipynb #a11ba555
 def links(
-    points: Keypoints, near: torch.Tensor, # with descriptors; (N, k) int64 pictures that each one is compared with
+    points: Keypoints, near: Tensor,  # with descriptors; (N, k) int64 pictures that each one is compared with
     size: int,                        # side of the pictures, px
     how: Chains = Chains(),
     block: int = 32,                  # pictures at once: bounds memory
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]: # (E,) int64, (E,) int64 linked points; (E,) their cosine
+) -> tuple[Tensor, Tensor, Tensor]:   # (E,) int64, (E,) int64 linked points; (E,) their cosine
     "Mutual nearest neighbours in similar pictures that agree with an affine map."
     x, place, found = F.normalize(points.descriptor.float(), dim=1), points.xy / size - .5, []
     def of(values, pictures): return padded(values, points.offsets, pictures)
     for rows in torch.arange(points.n_images).split(block):
         one, other = rows.repeat_interleave(near.shape[1]), near[rows].flatten()
         (a, here), (b, there) = of(x, one), of(x, other)
-        alike = (a @ b.mT).masked_fill(~(here[:, :, None] & there[:, None]), -2)
-        match = (alike == alike.amax(2, keepdim=True)) & (alike == alike.amax(1, keepdim=True)) & (alike > how.least)
+        cosine = (a @ b.mT).masked_fill(~(here[:, :, None] & there[:, None]), -2)
+        match = (cosine == cosine.amax(2, keepdim=True)) & (cosine == cosine.amax(1, keepdim=True)) & (cosine > how.least)
         pair, i, j = affine_inliers(of(place, one)[0], of(place, other)[0], match, how.bend).nonzero(as_tuple=True)
-        found.append((points.offsets[one[pair]] + i, points.offsets[other[pair]] + j, alike[pair, i, j]))
+        found.append((points.offsets[one[pair]] + i, points.offsets[other[pair]] + j, cosine[pair, i, j]))
     return tuple(map(torch.cat, zip(*found)))
 
 # %% ../../nbs/06_method/04_chains.ipynb #9cc74077
@@ -88,10 +89,10 @@ def _graph(u, v, weight, n):          # (E,), (E,), (E,) -> (n, n) sparse, symme
 
 # %% ../../nbs/06_method/04_chains.ipynb #83de1fb3
 def spectral_embedding(
-    u: torch.Tensor, v: torch.Tensor, cosine: torch.Tensor, # (E,) int64, (E,) int64 linked points; (E,) float
+    u: Tensor, v: Tensor, cosine: Tensor, # (E,) int64, (E,) int64 linked points; (E,) float
     n: int, dim: int,                 # points in all, each with a link; dimensions of the result, at most n / 5
     seed: int = 0,                    # of the solver's start
-) -> torch.Tensor:                    # (n, dim) float32, length 1
+) -> Tensor:                          # (n, dim) float32, length 1
     "Spectral embedding of linked points (Ng, Jordan and Weiss 2002)."
     W = _graph(u, v, ((cosine.double() - 1) / .1).exp(), n)
     D = sparse.diags(np.asarray(W.sum(1)).ravel() ** -.5)
@@ -107,7 +108,7 @@ def sample_pictures(points: Keypoints, most: int, seed: int) -> Keypoints:
     chosen = torch.randperm(points.n_images, generator=torch.Generator().manual_seed(seed))[:most].sort().values
     return replace(points.select(torch.isin(points.image, chosen)), offsets=offsets_of(points.counts[chosen]))
 
-def in_large_components(u, v, points: Keypoints, share: float) -> torch.Tensor: # (E,), (E,) linked points -> (P,) bool
+def in_large_components(u, v, points: Keypoints, share: float) -> Tensor: # (E,), (E,) linked points -> (P,) bool
     "Mask of the points in connected components that cover at least `share` of the pictures."
     _, part = connected_components(_graph(u, v, torch.ones(len(u)), len(points)), directed=False)
     return torch.from_numpy(np.bincount(part)[part] >= max(2, share * points.n_images))
@@ -121,8 +122,8 @@ def cluster_linked(points: Keypoints, n_clusters: int, size: int, how: Chains, t
         warnings.warn(f"{int(linked.sum())} of {len(points)} keypoints have a partner in enough pictures, fewer than the "
                       f"{n_clusters} clusters asked for: K-means groups them instead; use more pictures, or fewer clusters")
         return cluster(points, n_clusters, None, tolerance, seed)[0]
-    number, inside = linked.cumsum(0) - 1, linked[u]
-    space = spectral_embedding(number[u[inside]], number[v[inside]], cosine[inside], int(linked.sum()), n_clusters, seed)
+    number, n, inside = linked.cumsum(0) - 1, int(linked.sum()), linked[u]
+    space = spectral_embedding(number[u[inside]], number[v[inside]], cosine[inside], n, n_clusters, seed)
     centroids = kmeans(space, n_clusters, None, seed, redo=10)
     return label_keypoints(points.select(linked), centroids, tolerance, space=space)
 
@@ -132,7 +133,7 @@ def chain(
     size: int,                        # side of the pictures, px
     how: Chains = Chains(),
     tolerance: float = 1.0, seed: int = 0, # see `lmdisc.method.clustering.limits`; of all random choices
-) -> tuple[Labels, torch.Tensor]:     # `Labels`, (M, d) centroids of descriptors
+) -> tuple[Labels, Tensor]:           # `Labels`, (M, d) centroids of descriptors
     "Clusters by chains of matches between similar pictures."
     all_linked = points.n_images <= how.most
     some = points if all_linked else sample_pictures(points, how.most, seed)

@@ -10,6 +10,7 @@ __all__ = ['zoom', 'unzoom', 'score_peaks', 'suppress', 'strongest', 'collect_ba
 from collections.abc import Callable
 from dataclasses import replace
 import numpy as np, torch, torch.nn.functional as F, faiss
+from torch import Tensor
 from tqdm.auto import tqdm
 from ..store.processes import map_batches
 from ..store.spill import collect_rows
@@ -18,7 +19,7 @@ from ..data.points import Keypoints, evenly, offsets_of, padded
 from ..nets.detectors import Detector, open_detector
 
 # %% ../../nbs/06_method/02_detection.ipynb #42d59881
-def zoom(pictures: torch.Tensor, scale: float, canvas: int) -> torch.Tensor: # (B, 3, S, S), px -> (B, 3, canvas, canvas)
+def zoom(pictures: Tensor, scale: float, canvas: int) -> Tensor: # (B, 3, S, S), px -> (B, 3, canvas, canvas)
     "The middle of some pictures, of side S / `scale`, resized to a canvas."
     B, S = len(pictures), pictures.shape[-1]
     if canvas == S and scale == 1: return pictures
@@ -28,16 +29,16 @@ def zoom(pictures: torch.Tensor, scale: float, canvas: int) -> torch.Tensor: # (
     grid = F.affine_grid(theta, (B, 3, canvas, canvas), align_corners=False)
     return F.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
 
-def unzoom(xy: torch.Tensor, scale: float, canvas: int, size: int) -> torch.Tensor: # size: side of the picture, px
+def unzoom(xy: Tensor, scale: float, canvas: int, size: int) -> Tensor: # size: side of the picture, px
     "Canvas pixels (..., 2) of `zoom` back to picture pixels."
     return (xy - (canvas - 1) / 2) * size / (canvas * scale) + (size - 1) / 2
 
 # %% ../../nbs/06_method/02_detection.ipynb #2b14a4cc
 def score_peaks(
-    score: torch.Tensor, threshold: float, # (B, H, W); least score of a peak
+    score: Tensor, threshold: float,  # (B, H, W); least score of a peak
     most: int = 256,                  # peaks a picture, the highest
     radius: int = 2,                  # px: of the neighbourhood of a peak, and its least distance from the border
-) -> tuple[torch.Tensor, torch.Tensor]: # (B, most, 2) float px, (B, most) score, -inf where there is no peak
+) -> tuple[Tensor, Tensor]:           # (B, most, 2) float px, (B, most) score, -inf where there is no peak
     "Local maxima of score maps, highest first."
     B, H, W = score.shape
     inner = score[:, radius:H - radius, radius:W - radius]
@@ -48,9 +49,9 @@ def score_peaks(
 
 # %% ../../nbs/06_method/02_detection.ipynb #426542ed
 def suppress(
-    xy: torch.Tensor, score: torch.Tensor, # (B, P, 2) px; (B, P), -inf where there is no point
+    xy: Tensor, score: Tensor,        # (B, P, 2) px; (B, P), -inf where there is no point
     radius: float,                    # px: of two points nearer than this along both axes, the better one stays
-) -> torch.Tensor:                    # (B, P) bool
+) -> Tensor:                          # (B, P) bool
     "Mask of points left by greedy non-maximum suppression, all pictures at once."
     rank = score.argsort(dim=-1, descending=True, stable=True).argsort(-1)
     rival = ((xy[:, :, None] - xy[:, None]).abs().amax(-1) < radius) & (rank[:, :, None] > rank[:, None])
@@ -62,7 +63,7 @@ def suppress(
     return kept
 
 # %% ../../nbs/06_method/02_detection.ipynb #ad0e674e
-def strongest(xy: torch.Tensor, value: torch.Tensor, most: int) -> tuple: # (B, P, 2), (B, P) with -inf for none -> (B, Q, 2), (B, Q)
+def strongest(xy: Tensor, value: Tensor, most: int) -> tuple: # (B, P, 2), (B, P), -inf: none -> (B, Q, 2), (B, Q)
     "The `most` highest points of each picture, highest first; Q is no more than the fullest picture has."
     value, order = value.topk(min(most, max(1, int(value.isfinite().sum(1).max()))))
     return xy.gather(1, order[..., None].expand(-1, -1, 2)), value
@@ -78,8 +79,8 @@ def _maps(detector, pictures, scale, canvas): # -> (B, canvas, canvas) scores, f
     return detector(zoom(pictures, scale, canvas).contiguous(memory_format=torch.channels_last))
 
 # %% ../../nbs/06_method/02_detection.ipynb #45c7934d
-def collect_batches(work: Callable, n: int, batch: int, title: str, **bar) -> list: # (B,) picture numbers -> tensors; bar: of tqdm
-    "The tensors that `work` returns for each batch of `n` pictures, concatenated."
+def collect_batches(work: Callable, n: int, batch: int, title: str, **bar) -> list:
+    "The tensors that `work` returns for each batch of picture numbers 0...n-1, concatenated; `bar` goes to tqdm."
     batches = torch.arange(n).split(batch)
     return collect_rows(tqdm(map_batches(work, batches), desc=title, total=len(batches), **bar))
 
@@ -95,7 +96,7 @@ def detect_keypoints(
     half_pixel: bool = False,         # True: descriptors are read half a canvas px up and left, as released
     progress: bool = True,            # show a bar
 ) -> Keypoints:                       # descriptors of length 1
-    "Generic keypoints of every picture (section 2): union over scales, suppressed within 12 px at 256, described at scale 1."
+    "Generic keypoints of every picture (section 2): of all scales, 12 px of 256 apart, described at scale 1."
     if not len(crops): raise ValueError("there are no pictures to find keypoints in; give at least one")
     detector, canvas = _opened(detector, canvas)
     if canvas % 32:
@@ -140,7 +141,7 @@ def describe_keypoints(
 # %% ../../nbs/06_method/02_detection.ipynb #32c3a06b
 def descriptor_index(
     descriptor: np.ndarray,           # (P, d) float32
-    exact: int = 20_000, most: int = 200_000, # up to so many, all pairs are compared; of more, so many are drawn at random
+    exact: int = 20_000, most: int = 200_000, # up to so many, all pairs are compared; the most that are searched
 ) -> faiss.Index:
     "A faiss index of descriptors for squared distances."
     d, lists, searched = descriptor.shape[1], 100, 8
@@ -186,7 +187,7 @@ def mixture(
     boxes: np.ndarray | None = None,  # (N, 4) float, crop px: where noise may fall; None: the whole crop
     seed: int = 0,                    # same seed, same points
 ) -> Keypoints:                       # N * n_points points with score 1 and no descriptor
-    "`n_points` evenly chosen landmarks, drawn without replacement, and uniform noise (paper 4.1); noise replaces hidden landmarks."
+    "Points drawn from evenly chosen landmarks, and uniform noise (paper 4.1); noise replaces hidden landmarks."
     if not 0 <= share_real <= 1:
         raise ValueError(f"share_real is {share_real}; it is a share, so give a number from 0 to 1")
     rng, chosen, N = np.random.default_rng(seed), evenly(landmarks.shape[1], n_points), len(landmarks)

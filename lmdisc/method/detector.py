@@ -33,7 +33,8 @@ def detect(
     def decoded(index):
         with torch.no_grad(): maps = model.eval().heat(crops.batch(index, device))
         return [v.cpu() for v in decode(maps, -torch.inf, not released.whole_cells, released.wrap)]
-    cells, score = collect_rows(tqdm(map_batches(decoded, batches), desc="detect landmarks", total=len(batches), leave=False))
+    found = tqdm(map_batches(decoded, batches), desc="detect landmarks", total=len(batches), leave=False)
+    cells, score = collect_rows(found)
     seen = score >= torch.as_tensor(threshold)
     return to_pixels(cells.where(seen[..., None], torch.nan), STRIDE), score
 

@@ -11,8 +11,8 @@ __all__ = ['Stage1', 'draw_pairs', 'trusted', 'identities', 'descriptor_loss', '
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-import torch
-import torch.nn.functional as F
+import torch, torch.nn.functional as F
+from torch import Tensor
 from ..store.processes import broadcast, is_main, local_rows, wait_for_everyone
 from ..store.files import load_state, save_state
 from ..store.spill import select_rows
@@ -60,10 +60,10 @@ class Stage1:
 
 # %% ../../nbs/06_method/05_stage1.ipynb #db8c8c1b
 def draw_pairs(
-    counts: torch.Tensor, n: int,     # (N,) int64 labels a picture; pairs
-    across: float, min_points: int,   # share of pairs of two different pictures; pictures with fewer labels are left out
+    counts: Tensor, n: int,           # (N,) int64 labels a picture; pairs
+    across: float, min_points: int,   # share of pairs of two different pictures; least labels of a picture
     generator: torch.Generator,
-) -> torch.Tensor:                    # (2n,) int64 pictures: n first ones, then their partners
+) -> Tensor:                          # (2n,) int64 pictures: n first ones, then their partners
     "Draw the pairs of pictures of one step."
     usable = (counts >= min_points).nonzero()[:, 0]
     if not len(usable):
@@ -72,7 +72,7 @@ def draw_pairs(
     return torch.cat([first, other.where(torch.rand(n, generator=generator) < across, first)])
 
 # %% ../../nbs/06_method/05_stage1.ipynb #fb2dcba6
-def trusted(labels: Labels, share: float) -> torch.Tensor: # 0…1 of each cluster's points -> (P,) bool
+def trusted(labels: Labels, share: float) -> Tensor: # 0…1 of each cluster's points -> (P,) bool
     "Mask of the `share` of each cluster's points that lies nearest its centroid."
     order = torch.argsort(labels.distance, stable=True)
     order = order[torch.argsort(labels.cluster[order], stable=True)]
@@ -84,14 +84,14 @@ def trusted(labels: Labels, share: float) -> torch.Tensor: # 0…1 of each clust
 def identities(
     labels: Labels, pairs: str,       # "clusters" or "augmented"
     trust: float = 1.0,               # share of each cluster that is trusted, see `trusted`
-) -> torch.Tensor:                    # (P,) int64; a number of its own for a point without a trusted cluster
+) -> Tensor:                          # (P,) int64; a number of its own for a point without a trusted cluster
     "A number for each point, equal for points that count as the same landmark in different pictures."
     alone = -1 - torch.arange(len(labels))
     return alone if pairs == "augmented" else labels.cluster.where(trusted(labels, trust), alone)
 
 # %% ../../nbs/06_method/05_stage1.ipynb #2a32914f
-def descriptor_loss(stage: Stage1, f: torch.Tensor, who: torch.Tensor, there: torch.Tensor) -> torch.Tensor:
-    "Equation 2 or softmax on descriptors f (2B, P, d), identities and mask (2B, P): first pictures, then their partners."
+def descriptor_loss(stage: Stage1, f: Tensor, who: Tensor, there: Tensor) -> Tensor:
+    "Equation 2 or softmax; f (2B, P, d), identities and mask (2B, P): first pictures, then their partners."
     if stage.loss not in ("margin", "softmax"): raise ValueError(f"loss is 'margin' or 'softmax', not {stage.loss!r}")
     a, b = (F.normalize(f, dim=-1) if stage.unit or stage.loss == "softmax" else f).chunk(2)
     sides = a, b, *who.chunk(2), *there.chunk(2)
@@ -101,7 +101,7 @@ def descriptor_loss(stage: Stage1, f: torch.Tensor, who: torch.Tensor, there: to
 # %% ../../nbs/06_method/05_stage1.ipynb #114fc089
 def step_loss(
     stage: Stage1, crops: Crops, labels: Labels, # options, pictures, points
-    identity: torch.Tensor,           # (P,) int64 from `identities`
+    identity: Tensor,                 # (P,) int64 from `identities`
     augment: Augment, across: float,  # share of pairs of two different pictures
     released: Released = Released(),  # switches of the released code
 ) -> Callable:                        # (model, generator) -> {"detector": scalar, "contrast": scalar}
@@ -123,8 +123,8 @@ def step_loss(
 
 # %% ../../nbs/06_method/05_stage1.ipynb #de763fba
 def far_from(
-    xy: torch.Tensor, there: torch.Tensor, old: torch.Tensor, old_there: torch.Tensor, radius: float = 1.0
-) -> torch.Tensor:                    # (B, P, 2), (B, P) bool, (B, Q, 2), (B, Q) bool; cells -> (B, P) bool
+    xy: Tensor, there: Tensor, old: Tensor, old_there: Tensor, radius: float = 1.0
+) -> Tensor:                          # (B, P, 2), (B, P) bool, (B, Q, 2), (B, Q) bool; cells -> (B, P) bool
     "Mask of new points with no old point within `radius`."
     near = (torch.cdist(xy, old) <= radius) & old_there[:, None]
     return there & ~near.any(2)
@@ -153,8 +153,8 @@ def detect_and_describe(
     return Keypoints(offsets_of(counts), xy, score, descriptor)
 
 # %% ../../nbs/06_method/05_stage1.ipynb #61f512c1
-def retained_labels(labels: Labels, memory: str, threshold: float) -> Labels: # of the round that ends; "two", "all" or "last"
-    "The labels that take part in the next round without being detected again: \"two\" keeps those that Φ scores above the threshold."
+def retained_labels(labels: Labels, memory: str, threshold: float) -> Labels: # memory: "two", "all" or "last"
+    "The labels of the round that ends that stay without being detected again; \"two\": those scored above `threshold`."
     keep = {"two": labels.score > threshold, "all": torch.ones(len(labels), dtype=torch.bool),
             "last": torch.zeros(len(labels), dtype=torch.bool)}
     if memory not in keep: raise ValueError(f"memory is one of {', '.join(keep)}, not {memory!r}")
@@ -163,7 +163,7 @@ def retained_labels(labels: Labels, memory: str, threshold: float) -> Labels: # 
 def previous_centroids(
     points: Keypoints, old: Labels,   # with descriptors, old ones first in each picture; those old ones
     n_clusters: int,                  # M
-) -> torch.Tensor | None:             # (M, d) float32; None where a cluster has no old point
+) -> Tensor | None:                   # (M, d) float32; None where a cluster has no old point
     "The last round's centroids in this round's descriptors."
     size = torch.bincount(old.cluster, minlength=n_clusters)
     if (size == 0).any(): return None
@@ -173,10 +173,9 @@ def previous_centroids(
 # %% ../../nbs/06_method/05_stage1.ipynb #2651d4b3
 def cluster_keypoints(
     points: Keypoints, stage: Stage1, size: int, # with descriptors; options; side of the pictures, px
-    seed: int = 0,
-    init: torch.Tensor | None = None, # (M, d) centroids that K-means starts from
+    seed: int = 0, init: Tensor | None = None, # (M, d) centroids that K-means starts from; None: random ones
     released: Released = Released(),  # switches of the released code
-) -> tuple[Labels, torch.Tensor]:     # `Labels`, centroids (M, d)
+) -> tuple[Labels, Tensor]:           # `Labels`, centroids (M, d)
     "Clusters with at most one point in a picture, without the points too far from their centroid."
     if stage.grouping == "chains": return chain(points, stage.clusters, size, stage.chains, stage.tolerance, seed)
     if stage.grouping != "kmeans": raise ValueError(f"grouping is 'kmeans' or 'chains', not {stage.grouping!r}")
@@ -184,10 +183,9 @@ def cluster_keypoints(
 
 # %% ../../nbs/06_method/05_stage1.ipynb #cb5735d9
 def next_labels(
-    stage: Stage1, model: CorrespondenceNet, crops: Crops, labels: Labels, # options, Φ, pictures, labels of the round that ends
-    seed: int = 0,                    # of K-means
-    released: Released = Released(),  # switches of the released code
-) -> tuple[Labels, torch.Tensor]:     # `Labels`, centroids (M, d)
+    stage: Stage1, model: CorrespondenceNet, crops: Crops, labels: Labels, # labels of the round that ends
+    seed: int = 0, released: Released = Released(), # of K-means; switches of the released code
+) -> tuple[Labels, Tensor]:           # `Labels`, centroids (M, d)
     "Detect, describe, cluster and filter: the pseudo-ground truth of the next round."
     alone = stage.pairs == "augmented"
     old = labels if alone else retained_labels(labels, stage.memory, stage.threshold)
@@ -224,15 +222,12 @@ def round_ends(stage: Stage1) -> list[int]:
 def recover_correspondence(
     crops: Crops, labels: Labels,     # pictures, initial labels
     net: CorrespondenceNet,           # trained in place
-    stage: Stage1 = Stage1(),
-    learning: Learning = Learning(),
-    seed: int = 0,
+    stage: Stage1 = Stage1(), learning: Learning = Learning(), seed: int = 0,
     checkpoint: Path | None = None,   # file to save to, and to resume from if it exists
     every: int = 100,                 # steps between two saves
     measure: Callable | None = None,  # (network, centroids) -> dict, entered into the history after each round
-    augment: Augment = Augment(),
-    released: Released = Released(),  # switches of the released code
-) -> tuple[list, torch.Tensor, list]: # labels initial, after the warm-up and each round; centroids (M, d); a dict a round
+    augment: Augment = Augment(), released: Released = Released(), # `released`: switches of the released code
+) -> tuple[list, Tensor, list]:       # labels initial, after the warm-up and each round; centroids (M, d); a dict a round
     "Stage 1 (section 3.2): warm-up and self-training rounds."
     ends, history, centroids = round_ends(stage), [], None
     trainer = Trainer(net, learning, ends[-1], seed)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 import faiss, torch
+from torch import Tensor
 from ..store.processes import broadcast, is_main, local_rows, unwrapped
 from ..store.files import load_state, save_state
 from ..store.spill import collect_rows
@@ -47,12 +48,12 @@ class Stage2:
 # %% ../../nbs/06_method/08_stage2.ipynb #f15568a1
 def _labelled(places): return ~places.isnan().any(-1) # (N, M, 2), NaN where missing -> (N, M) bool
 
-def frequent(places: torch.Tensor, min_share: float) -> torch.Tensor: # (N, M, 2), 0…1 of the pictures -> (M,) bool
+def frequent(places: Tensor, min_share: float) -> Tensor: # (N, M, 2), 0…1 of the pictures -> (M,) bool
     "Mask of the clusters that are labelled in enough pictures."
     return _labelled(places).float().mean(0) >= min_share
 
 # %% ../../nbs/06_method/08_stage2.ipynb #c0ffee74
-def viewpoint_embedding(places: torch.Tensor, dim: int = 4) -> torch.Tensor: # (N, M, 2), NaN where missing -> (N, dim)
+def viewpoint_embedding(places: Tensor, dim: int = 4) -> Tensor: # (N, M, 2), NaN where missing -> (N, dim)
     "Viewpoint embedding: PCA of the labelled positions of each picture, missing ones at their mean."
     x = places.flatten(1)
     u, s, _ = torch.linalg.svd((x - x.nanmean(0)).nan_to_num(), full_matrices=False)
@@ -60,15 +61,15 @@ def viewpoint_embedding(places: torch.Tensor, dim: int = 4) -> torch.Tensor: # (
 
 # %% ../../nbs/06_method/08_stage2.ipynb #38a5c287
 def occlusion_estimate(
-    places: torch.Tensor, view: torch.Tensor, # (N, M, 2), NaN where missing; (N, d) from `viewpoint_embedding`
+    places: Tensor, view: Tensor,     # (N, M, 2), NaN where missing; (N, d) from `viewpoint_embedding`
     share: float = 0.1,               # of the pictures: so many nearest ones are the similar views, 200 at most
     most: int = 20_000,               # pictures among which these are searched, drawn at random
-) -> torch.Tensor:                    # (N, M) float 0...1
+) -> Tensor:                          # (N, M) float 0...1
     "Occlusion estimate: 1 - label rate among similar views / best such rate of the landmark."
-    asked = torch.randperm(len(view), generator=torch.Generator().manual_seed(0))[:most].sort().values
-    labelled, index = _labelled(places[asked]).float(), faiss.IndexFlatL2(view.shape[1])
-    index.add(view[asked].numpy())
-    k = min(200, max(1, round(share * len(asked))))
+    sampled = torch.randperm(len(view), generator=torch.Generator().manual_seed(0))[:most].sort().values
+    labelled, index = _labelled(places[sampled]).float(), faiss.IndexFlatL2(view.shape[1])
+    index.add(view[sampled].numpy())
+    k = min(200, max(1, round(share * len(sampled))))
     near = (torch.from_numpy(index.search(part.numpy(), k)[1]) for part in view.split(4096))
     rate = collect_rows([labelled[some].mean(1)] for part in near for some in part.split(1000))[0]
     best = rate.max(0).values
@@ -76,10 +77,9 @@ def occlusion_estimate(
 
 # %% ../../nbs/06_method/08_stage2.ipynb #69ff30b2
 def landmark_loss(
-    stage: Stage2, crops: Crops, places: torch.Tensor, # options, pictures, (N, M, 2) labels in crop px
-    augment: Augment,
-    released: Released = Released(),  # switches of the released code
-    occluded: torch.Tensor | None = None, # (N, M) 0...1 from `occlusion_estimate`; None: nowhere
+    stage: Stage2, crops: Crops, places: Tensor, # options, pictures, (N, M, 2) labels in crop px
+    augment: Augment, released: Released = Released(), # `released`: switches of the released code
+    occluded: Tensor | None = None,   # (N, M) 0...1 from `occlusion_estimate`; None: nowhere
 ) -> Callable:                        # (model, generator) -> {"detector": scalar}
     "The loss of stage 2 on labelled channels (section 3.3): heatmap regression, or softmax over cells and 'hidden'."
     labelled = _labelled(places)
@@ -101,7 +101,7 @@ def landmark_loss(
     return loss
 
 # %% ../../nbs/06_method/08_stage2.ipynb #34558294
-def absorb(places: torch.Tensor, keeper: torch.Tensor) -> torch.Tensor: # (N, M, 2), (M,) int64 from `absorbers` -> (N, M, 2)
+def absorb(places: Tensor, keeper: Tensor) -> Tensor: # (N, M, 2), (M,) int64 from `absorbers` -> (N, M, 2)
     "Move the labels of absorbed clusters to their keepers, where these have none; absorbed columns become NaN."
     out = places.clone()
     for j in (keeper != torch.arange(len(keeper))).nonzero()[:, 0].tolist():
@@ -111,17 +111,17 @@ def absorb(places: torch.Tensor, keeper: torch.Tensor) -> torch.Tensor: # (N, M,
 
 # %% ../../nbs/06_method/08_stage2.ipynb #afe24564
 def updated_labels(
-    places: torch.Tensor, found: torch.Tensor, # (N, M, 2) labels, px, NaN where missing; (N, M, 2) detections of Ψ, px
-    score: torch.Tensor,              # (N, M), below 0 for clusters that were absorbed
+    places: Tensor, found: Tensor,    # (N, M, 2) labels, px, NaN where missing; (N, M, 2) detections of Ψ, px
+    score: Tensor,                    # (N, M), below 0 for clusters that were absorbed
     relabel: float,                   # see `Stage2`
     near: float = 2 * STRIDE,         # px: a detection this close to the label leaves the label as it is
-) -> torch.Tensor:                    # (N, M, 2)
+) -> Tensor:                          # (N, M, 2)
     "Labels, replaced by confident detections where they are missing or lie elsewhere."
     new = (score >= relabel) & ~((found - places).norm(dim=-1) <= near)
     return found.where(new[..., None], places)
 
 # %% ../../nbs/06_method/08_stage2.ipynb #551a6938
-def merged_labels(stage: Stage2, places: torch.Tensor, found: torch.Tensor, score: torch.Tensor) -> torch.Tensor: # as above
+def merged_labels(stage: Stage2, places: Tensor, found: Tensor, score: Tensor) -> Tensor: # as above
     "Labels after merging the clusters whose detectors fire together (section 3.3)."
     def keepers():
         together = overlaps(to_cells(found, STRIDE), score, stage.radius, stage.confident)
@@ -129,7 +129,7 @@ def merged_labels(stage: Stage2, places: torch.Tensor, found: torch.Tensor, scor
     return absorb(places, broadcast(keepers))
 
 # %% ../../nbs/06_method/08_stage2.ipynb #c0ffee7a
-def otsu_thresholds(score: torch.Tensor, block: int = 2**24) -> torch.Tensor: # (N, K), N > 1; scores at once -> (K,) float64
+def otsu_thresholds(score: Tensor, block: int = 2**24) -> Tensor: # (N, K), N > 1; scores at once -> (K,) float64
     "Otsu's threshold of each landmark: halfway between the two groups of scores with least variance inside."
     def otsu(some):                   # (N, k) -> (k,)
         s = some.double().sort(0).values
@@ -150,15 +150,11 @@ def thresholds(stage: Stage2, model: LandmarkNet, crops: Crops, released: Releas
 # %% ../../nbs/06_method/08_stage2.ipynb #093dd644
 def learn_landmarks(
     crops: Crops, labels: Labels,     # pictures; labels of stage 1
-    phi: CorrespondenceNet,           # trained
-    n_clusters: int,                  # M
-    stage: Stage2 = Stage2(),
-    learning: Learning = Learning(),
-    seed: int = 0,
+    phi: CorrespondenceNet, n_clusters: int, # Φ, trained; M
+    stage: Stage2 = Stage2(), learning: Learning = Learning(), seed: int = 0,
     checkpoint: Path | None = None,   # file to save to, and to resume from if it exists
     every: int = 100,                 # steps between two saves
-    augment: Augment = Augment(),
-    released: Released = Released(),  # switches of the released code
+    augment: Augment = Augment(), released: Released = Released(), # `released`: switches of the released code
 ) -> tuple[LandmarkNet, list]:        # Ψ with K channels, history [dict a merging]
     "Stage 2 (section 3.3): train Ψ on the clusters and merge them."
     places = places_of(labels, n_clusters)
@@ -183,7 +179,8 @@ def learn_landmarks(
         if i + 1 < len(ends) and (stage.relabel or not settled):
             found, score = detect(trainer.model, crops, -torch.inf, released)
             score = score.masked_fill(~alive(), -1)        # clusters without labels do not count
-            places = updated_labels(places, found, score, stage.relabel) if settled else merged_labels(stage, places, found, score)
+            if settled: places = updated_labels(places, found, score, stage.relabel)
+            else: places = merged_labels(stage, places, found, score)
         history = history + [{"step": ends[i], "landmarks": int(alive().sum()), **means}]
         save()
     psi = keep_channels(trainer.model, alive().nonzero()[:, 0])

@@ -53,7 +53,8 @@ def cluster_agreement(
     both = (assigned >= 0) & (truth >= 0)
     if not both.any(): return dict(nmi=float("nan"), ari=float("nan"), points=0)
     pair = truth[both], assigned[both]
-    return dict(nmi=float(normalized_mutual_info_score(*pair)), ari=float(adjusted_rand_score(*pair)), points=int(both.sum()))
+    nmi, ari = normalized_mutual_info_score(*pair), adjusted_rand_score(*pair)
+    return dict(nmi=float(nmi), ari=float(ari), points=int(both.sum()))
 
 # %% ../../nbs/05_scores/05_clusters.ipynb #d557ff17
 def of_length_one(v: ArrayLike) -> np.ndarray: # (P, d); (P, d) float32

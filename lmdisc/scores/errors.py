@@ -43,7 +43,7 @@ def nme(errors: np.ndarray) -> float: # (..., N, L), NaN where not scored; share
 
 # %% ../../nbs/05_scores/02_errors.ipynb #d5d0a86a
 def normal_equations(
-    X: np.ndarray, Y: np.ndarray, seen: np.ndarray, # (..., n, d) float64, complete; (..., n, e); (..., n) bool: rows to use
+    X: np.ndarray, Y: np.ndarray, seen: np.ndarray, # (..., n, d), complete; (..., n, e); (..., n) bool: rows to use
     lam: float = .01, relative: bool = True, # penalty; True: it is a share of max(XᵀX)
 ) -> tuple:                           # (..., d, d) XᵀX with penalty, (..., d, e) XᵀY, means (..., 1, d) and (..., 1, e)
     "The normal equations of ridge regression on centred data, with one penalty for all columns."
@@ -58,7 +58,7 @@ def normal_equations(
 
 # %% ../../nbs/05_scores/02_errors.ipynb #9614dbb7
 def ridge(X: np.ndarray, Y: np.ndarray, seen: np.ndarray, lam: float = .01, relative: bool = True) -> tuple:
-    "Weights (..., d, e) and bias (..., 1, e) of ridge regression, see `normal_equations`; the bias is NaN where no row is seen."
+    "Weights (..., d, e), bias (..., 1, e) by `normal_equations`; the bias is NaN where no row is seen."
     C, XtY, mean_x, mean_y = normal_equations(X, Y, seen, lam, relative)
     weights = np.linalg.solve(C, XtY)
     return weights, mean_y - mean_x @ weights
@@ -84,7 +84,7 @@ def ridge_by_row(
 
 # %% ../../nbs/05_scores/02_errors.ipynb #1181c89f
 def regress(
-    X: np.ndarray, Y: np.ndarray, X_test: np.ndarray, # (..., n, d), complete; (..., n, L, 2), NaN where missing; (N, d), complete
+    X: np.ndarray, Y: np.ndarray, X_test: np.ndarray, # (..., n, d); (..., n, L, 2), NaN where missing; (N, d)
     lam: float = .01,                 # penalty over max(XᵀX)
     there: np.ndarray | None = None,  # (N, d) bool: each row is predicted from these columns only; None: from all
 ) -> np.ndarray:                      # (..., N, L, 2) float64: Y at X_test; NaN for landmarks never seen
@@ -104,8 +104,10 @@ def regress(
     return out
 
 # %% ../../nbs/05_scores/02_errors.ipynb #619c9e1f
-def regressor_inputs(train: np.ndarray, test: np.ndarray, size: float) -> tuple: # (N, K, 2) and (Nt, K, 2) px, NaN where missing; px
-    "Regressor inputs in -0.5...0.5, without landmarks that are never seen in training: (N, 2K'), (Nt, 2K'); (Nt, 2K') bool: observed."
+def regressor_inputs(
+    train: np.ndarray, test: np.ndarray, size: float, # (N, K, 2), (Nt, K, 2) px, NaN: missing; side of crops, px
+) -> tuple:                           # (N, 2K'), (Nt, 2K') float64, -0.5...0.5, complete; (Nt, 2K') bool: observed
+    "Training landmarks completed by SVT, test landmarks by the mean; without those never seen in training."
     train, test = (np.asarray(a, float)[:, ~np.isnan(train).any(-1).all(0)] for a in (train, test))
     observed = np.repeat(~np.isnan(test).any(-1), 2, axis=1)
     train, test = (a.reshape(len(a), -1) / size for a in (train, test))
@@ -125,7 +127,7 @@ def _checked(*sets):                  # (N, L, 2) arrays: found, annotated, foun
 
 # %% ../../nbs/05_scores/02_errors.ipynb #45b7908a
 def forward_errors(
-    train_found: np.ndarray, train_truth: np.ndarray, # (N, K, 2) discovered, (N, L, 2) annotated landmarks, crop px, NaN where missing
+    train_found: np.ndarray, train_truth: np.ndarray, # (N, K, 2) discovered, (N, L, 2) annotated, crop px, NaN: missing
     test_found: np.ndarray, test_truth: np.ndarray, # (Nt, K, 2), (Nt, L, 2)
     normaliser: np.ndarray, size: float, # (Nt,) px; width of the crops, px
     visible: np.ndarray | None = None, # (Nt, L) bool: score only these
@@ -144,7 +146,8 @@ def forward_errors(
     pool = min(pool, len(X))
     repeats = 1 if n_labelled >= pool else repeats
     draws = np.random.default_rng(seed).random((repeats, pool)).argsort(1)[:, :n_labelled]
-    predicted = (regress(X[draws], train_truth[draws] / size - .5, X_test, lam, observed if seen_only else None) + .5) * size
+    there = observed if seen_only else None
+    predicted = (regress(X[draws], train_truth[draws] / size - .5, X_test, lam, there) + .5) * size
     return point_errors(predicted, test_truth, normaliser, visible)
 
 # %% ../../nbs/05_scores/02_errors.ipynb #9482f137
@@ -163,12 +166,13 @@ def backward_errors(
 
 # %% ../../nbs/05_scores/02_errors.ipynb #7fddef3d
 def mean_shape_errors(
-    train_truth: np.ndarray, test_truth: np.ndarray, # (N, L, 2), (Nt, L, 2) annotated landmarks, crop px, NaN where missing
+    train_truth: np.ndarray, test_truth: np.ndarray, # (N, L, 2), (Nt, L, 2) annotated landmarks, crop px, NaN: missing
     normaliser: np.ndarray,           # (Nt,) px
     visible: np.ndarray | None = None, # (Nt, L) bool: score only these
 ) -> np.ndarray:                      # (Nt, L) float64, share of the normaliser, NaN where not scored
     "Errors of the mean shape of the training set as the prediction in every picture."
-    return point_errors(mean_seen(np.asarray(train_truth, float), 0), np.asarray(test_truth, float), normaliser, visible)
+    mean_shape = mean_seen(np.asarray(train_truth, float), 0)
+    return point_errors(mean_shape, np.asarray(test_truth, float), normaliser, visible)
 
 # %% ../../nbs/05_scores/02_errors.ipynb #d719d533
 @dataclass
@@ -227,11 +231,12 @@ def evaluate(
 
 # %% ../../nbs/05_scores/02_errors.ipynb #moved020
 def score(
-    found_train: np.ndarray, found_test: np.ndarray, # (N, K, 2), (Nt, K, 2) discovered landmarks, crop px, NaN where not seen
+    found_train: np.ndarray, found_test: np.ndarray, # (N, K, 2), (Nt, K, 2) discovered, crop px, NaN: not seen
     train: Crops, test: Crops,        # with landmarks; the test's with a normaliser
 ) -> Scores:
     "Forward error, backward error and coverage by the paper's protocol (section 4)."
-    return evaluate(found_train, train.landmarks, found_test, test.landmarks, test.normaliser, test.size, annotated(test))
+    return evaluate(found_train, train.landmarks, found_test, test.landmarks, test.normaliser, test.size,
+                    annotated(test))
 
 def floor(train: Crops, test: Crops) -> Scores:
     "The scores of the annotated landmarks themselves, NaN where hidden: the floor of the measure."

@@ -13,9 +13,8 @@ from .errors import mean_seen
 
 # %% ../../nbs/05_scores/04_visibility.ipynb #e75fb476
 def nearest_annotated(
-    found: np.ndarray,                # (N, K, 2) discovered landmarks of training pictures, px, NaN where not seen
-    truth: np.ndarray,                # (N, L, 2) annotated landmarks, px, NaN where not annotated
-    visible: np.ndarray,              # (N, L) bool: annotated and in sight
+    found: np.ndarray, truth: np.ndarray, # (N, K, 2) discovered, (N, L, 2) annotated landmarks, px, NaN where missing
+    visible: np.ndarray,              # (N, L) bool: annotated and visible
 ) -> np.ndarray:                      # (K,) int64, -1 where the two are never seen together
     "The annotated landmark with the least mean distance to each discovered one, over pictures that show both."
     shown = np.where(visible[..., None], truth, np.nan)
