@@ -426,6 +426,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/lmdisc', 'doc_host': '', '
                                   'lmdisc.discovery.find_correspondence': ('discovery.html#find_correspondence', 'lmdisc/discovery.py'),
                                   'lmdisc.discovery.find_landmarks': ('discovery.html#find_landmarks', 'lmdisc/discovery.py'),
                                   'lmdisc.discovery.generic_keypoints': ('discovery.html#generic_keypoints', 'lmdisc/discovery.py'),
+                                  'lmdisc.discovery.grouped': ('discovery.html#grouped', 'lmdisc/discovery.py'),
                                   'lmdisc.discovery.initial_landmarks': ('discovery.html#initial_landmarks', 'lmdisc/discovery.py'),
                                   'lmdisc.discovery.prepare': ('discovery.html#prepare', 'lmdisc/discovery.py'),
                                   'lmdisc.discovery.scored': ('discovery.html#scored', 'lmdisc/discovery.py'),

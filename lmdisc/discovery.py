@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['generic_keypoints', 'split_crops', 'Prepared', 'prepare', 'described', 'cluster_scores', 'correspondence_scores',
-           'stage1_alone', 'Correspondence', 'train_correspondence', 'find_correspondence', 'train_landmarks',
-           'find_landmarks', 'initial_landmarks', 'Discovery', 'discover', 'scored']
+           'stage1_alone', 'Correspondence', 'grouped', 'train_correspondence', 'find_correspondence',
+           'train_landmarks', 'find_landmarks', 'initial_landmarks', 'Discovery', 'discover', 'scored']
 
 # %% ../nbs/09_discovery.ipynb #28eb05cb
 from dataclasses import dataclass, replace
@@ -129,6 +129,15 @@ class Correspondence(OneLine):
 
     def summary(self) -> str: return f"{len(self.history)} rounds with the warm-up, {self.rounds[-1]}"
 
+# %% ../nbs/09_discovery.ipynb #1bb79d71
+def grouped(tensors: dict) -> dict:   # {"a.x": tensor, ...} -> {"a": {"x": tensor}, ...}
+    "Tensors grouped by the part of their name before the first dot."
+    groups = {}
+    for name, v in tensors.items():
+        group, _, rest = name.partition(".")
+        groups.setdefault(group, {})[rest] = v
+    return groups
+
 # %% ../nbs/09_discovery.ipynb #ac92ae77
 def train_correspondence(start: Prepared, config: Config, folder: Path | None) -> tuple[list, dict]:
     "Stage 1 with its scores after every round: history and tensors."
@@ -148,11 +157,10 @@ def find_correspondence(images: ImageSet, config: Config, runs=None, start: Prep
     "Stage 1 (section 3.2), read if it was run before."
     with run_of(runs, "stage1", stage1_alone(config), images, ["lmdisc.discovery"], precision_of(config.learning1)) as run:
         if run.missing: run.fill(*train_correspondence(start or prepare(images, config, runs), config, run.folder))
-    def group(name): return {k.removeprefix(f"{name}."): v for k, v in run.tensors.items() if k.startswith(f"{name}.")}
-    net = CorrespondenceNet(config.net)
-    net.load_state_dict(group("net"))
-    rounds = [Labels(**group(r)) for r in range(len(run.rows) + 1)]
-    return Correspondence(net.to(Accelerator().device), rounds, run.tensors["centroids.all"], run.rows)
+    parts, net = grouped(run.tensors), CorrespondenceNet(config.net)
+    net.load_state_dict(parts["net"])
+    rounds = [Labels(**parts[str(r)]) for r in range(len(run.rows) + 1)]
+    return Correspondence(net.to(Accelerator().device), rounds, parts["centroids"]["all"], run.rows)
 
 # %% ../nbs/09_discovery.ipynb #123ebd09
 def train_landmarks(start: Prepared, found: Correspondence, config: Config, folder: Path | None) -> tuple[list, dict]:
