@@ -144,7 +144,7 @@ def otsu_thresholds(score: Tensor, block: int = 2**24) -> Tensor: # (N, K), N > 
 def thresholds(stage: Stage2, model: LandmarkNet, crops: Crops, released: Released = Released()) -> list[float]: # K
     "The score below which each landmark is not seen: the same for all, or Otsu's."
     if stage.threshold == "confident": return [float(stage.confident)] * model.K
-    if stage.threshold == "groups": return otsu_thresholds(detect(model, crops, released=released)[1]).tolist()
+    if stage.threshold == "groups": return otsu_thresholds(detect(model, crops, released)[1]).tolist()
     raise ValueError(f"threshold is one of confident, groups, not {stage.threshold!r}")
 
 # %% ../../nbs/06_method/08_stage2.ipynb #093dd644
@@ -177,7 +177,7 @@ def learn_landmarks(
         loss = landmark_loss(stage, crops, places, augment, released, occluded)
         means = trainer.run(loss, start, ends[i], "landmarks", save, every)
         if i + 1 < len(ends) and (stage.relabel or not settled):
-            found, score = detect(trainer.model, crops, -torch.inf, released)
+            found, score = detect(trainer.model, crops, released)
             score = score.masked_fill(~alive(), -1)        # clusters without labels do not count
             if settled: places = updated_labels(places, found, score, stage.relabel)
             else: places = merged_labels(stage, places, found, score)
