@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['generic_keypoints', 'split_crops', 'Prepared', 'prepare', 'described', 'cluster_scores', 'correspondence_scores',
-           'stage1_alone', 'Correspondence', 'grouped', 'train_correspondence', 'find_correspondence',
-           'train_landmarks', 'find_landmarks', 'initial_landmarks', 'Discovery', 'discover', 'scored']
+           'stage1_alone', 'Correspondence', 'grouped', 'find_correspondence', 'find_landmarks', 'initial_landmarks',
+           'Discovery', 'discover', 'scored']
 
 # %% ../nbs/09_discovery.ipynb #28eb05cb
 from dataclasses import dataclass, replace
@@ -138,46 +138,40 @@ def grouped(tensors: dict) -> dict:   # {"a.x": tensor, ...} -> {"a": {"x": tens
         groups.setdefault(group, {})[rest] = v
     return groups
 
-# %% ../nbs/09_discovery.ipynb #ac92ae77
-def train_correspondence(start: Prepared, config: Config, folder: Path | None) -> tuple[list, dict]:
-    "Stage 1 with its scores after every round: history and tensors."
-    torch.manual_seed(config.seed)
-    net, test = CorrespondenceNet(config.net), start.test
-    known = test is not None and test.landmarks is not None
-    def measure(model, centroids):
-        return correspondence_scores(model, centroids, test, config.stage1.threshold) if known else {}
-    rounds, centroids, history = recover_correspondence(
-        start.train, start.labels, net, config.stage1, config.learning1, config.seed,
-        folder and folder/"checkpoint.safetensors", config.save_every, measure, config.augment, config.released)
-    groups = {"net": net.state_dict(), "centroids": {"all": centroids}} | dict(enumerate(map(tensors_of, rounds)))
-    return history, {f"{group}.{name}": v for group, tensors in groups.items() for name, v in tensors.items()}
-
 # %% ../nbs/09_discovery.ipynb #df6d1a54
 def find_correspondence(images: ImageSet, config: Config, runs=None, start: Prepared | None = None) -> Correspondence:
-    "Stage 1 (section 3.2), read if it was run before."
+    "Stage 1 (section 3.2) with its scores after every round, read if it was run before."
     with run_of(runs, "stage1", stage1_alone(config), images, ["lmdisc.discovery"], precision_of(config.learning1)) as run:
-        if run.missing: run.fill(*train_correspondence(start or prepare(images, config, runs), config, run.folder))
+        if run.missing:
+            start, stage = start or prepare(images, config, runs), config.stage1
+            known = start.test is not None and start.test.landmarks is not None
+            def measure(model, centroids):
+                return correspondence_scores(model, centroids, start.test, stage.threshold) if known else {}
+            torch.manual_seed(config.seed)
+            net, checkpoint = CorrespondenceNet(config.net), run.folder and run.folder/"checkpoint.safetensors"
+            rounds, centroids, history = recover_correspondence(
+                start.train, start.labels, net, stage, config.learning1, config.seed, checkpoint, config.save_every, measure,
+                config.augment, config.released)
+            groups = {"net": net.state_dict(), "centroids": {"all": centroids}} | dict(enumerate(map(tensors_of, rounds)))
+            run.fill(history, {f"{group}.{name}": v for group, tensors in groups.items() for name, v in tensors.items()})
     parts, net = grouped(run.tensors), CorrespondenceNet(config.net)
     net.load_state_dict(parts["net"])
     rounds = [Labels(**parts[str(r)]) for r in range(len(run.rows) + 1)]
     return Correspondence(net.to(Accelerator().device), rounds, parts["centroids"]["all"], run.rows)
 
-# %% ../nbs/09_discovery.ipynb #123ebd09
-def train_landmarks(start: Prepared, found: Correspondence, config: Config, folder: Path | None) -> tuple[list, dict]:
-    "Stage 2, a detector for every cluster with merging: history and tensors."
-    torch.manual_seed(config.seed)
-    for _ in range(2): CorrespondenceNet(config.net)       # advances the random state as stage 1 would
-    psi, merging = learn_landmarks(
-        start.train, found.rounds[-1], found.net, config.stage1.clusters, config.stage2, config.learning2, config.seed,
-        folder and folder/"checkpoint.safetensors", config.save_every, config.augment, config.released)
-    return merging, psi.state_dict()
-
 # %% ../nbs/09_discovery.ipynb #66aadb53
 def find_landmarks(images: ImageSet, config: Config, runs, start: Prepared, found: Correspondence) -> tuple:
-    "Stage 2 (section 3.3), read if it was run before: detector and history."
+    "Stage 2 (section 3.3), a detector for every cluster with merging, read if it was run before: detector and history."
     choices = replace(config, save_every=0)
     with run_of(runs, "stage2", choices, images, ["lmdisc.discovery"], precision_of(config.learning2)) as run:
-        if run.missing: run.fill(*train_landmarks(start, found, config, run.folder))
+        if run.missing:
+            torch.manual_seed(config.seed)
+            for _ in range(2): CorrespondenceNet(config.net)       # advances the random state as stage 1 would
+            checkpoint = run.folder and run.folder/"checkpoint.safetensors"
+            psi, merging = learn_landmarks(
+                start.train, found.rounds[-1], found.net, config.stage1.clusters, config.stage2, config.learning2,
+                config.seed, checkpoint, config.save_every, config.augment, config.released)
+            run.fill(merging, psi.state_dict())
     last, psi = run.rows[-1], LandmarkNet(run.rows[-1]["landmarks"], config.net)
     psi.load_state_dict(run.tensors)
     return LandmarkDetector(psi.to(Accelerator().device), config.data.size, config.data.margin, last["threshold"],

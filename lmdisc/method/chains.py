@@ -65,8 +65,7 @@ def affine_inliers(
 # %% ../../nbs/06_method/04_chains.ipynb #a11ba555
 def links(
     points: Keypoints, near: Tensor,  # with descriptors; (N, k) int64 pictures that each one is compared with
-    size: int,                        # side of the pictures, px
-    how: Chains = Chains(),
+    size: int, how: Chains = Chains(), # side of the pictures, px
     block: int = 32,                  # pictures at once: bounds memory
 ) -> tuple[Tensor, Tensor, Tensor]:   # (E,) int64, (E,) int64 linked points; (E,) their cosine
     "Mutual nearest neighbours in similar pictures that agree with an affine map."
@@ -130,8 +129,7 @@ def cluster_linked(points: Keypoints, n_clusters: int, size: int, how: Chains, t
 # %% ../../nbs/06_method/04_chains.ipynb #14c255a3
 def chain(
     points: Keypoints, n_clusters: int, # with descriptors; M
-    size: int,                        # side of the pictures, px
-    how: Chains = Chains(),
+    size: int, how: Chains = Chains(), # side of the pictures, px
     tolerance: float = 1.0, seed: int = 0, # see `lmdisc.method.clustering.limits`; of all random choices
 ) -> tuple[Labels, Tensor]:           # `Labels`, (M, d) centroids of descriptors
     "Clusters by chains of matches between similar pictures."

@@ -36,8 +36,7 @@ def unzoom(xy: Tensor, scale: float, canvas: int, size: int) -> Tensor: # size: 
 # %% ../../nbs/06_method/02_detection.ipynb #2b14a4cc
 def score_peaks(
     score: Tensor, threshold: float,  # (B, H, W); least score of a peak
-    most: int = 256,                  # peaks a picture, the highest
-    radius: int = 2,                  # px: of the neighbourhood of a peak, and its least distance from the border
+    most: int = 256, radius: int = 2, # peaks a picture; px: of their neighbourhood, and least distance from the border
 ) -> tuple[Tensor, Tensor]:           # (B, most, 2) float px, (B, most) score, -inf where there is no peak
     "Local maxima of score maps, highest first."
     B, H, W = score.shape
@@ -48,11 +47,8 @@ def score_peaks(
     return torch.stack([cell % w, cell // w], -1) + float(radius), value
 
 # %% ../../nbs/06_method/02_detection.ipynb #426542ed
-def suppress(
-    xy: Tensor, score: Tensor,        # (B, P, 2) px; (B, P), -inf where there is no point
-    radius: float,                    # px: of two points nearer than this along both axes, the better one stays
-) -> Tensor:                          # (B, P) bool
-    "Mask of points left by greedy non-maximum suppression, all pictures at once."
+def suppress(xy: Tensor, score: Tensor, radius: float) -> Tensor: # (B, P, 2) px; (B, P), -inf: none; px -> (B, P) bool
+    "Greedy non-maximum suppression: mask of points without a better one nearer than `radius` along both axes."
     rank = score.argsort(dim=-1, descending=True, stable=True).argsort(-1)
     rival = ((xy[:, :, None] - xy[:, None]).abs().amax(-1) < radius) & (rank[:, :, None] > rank[:, None])
     kept, undecided = torch.zeros_like(score, dtype=torch.bool), score.isfinite()

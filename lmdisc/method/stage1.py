@@ -81,11 +81,8 @@ def trusted(labels: Labels, share: float) -> Tensor: # 0…1 of each cluster's p
     return place - offsets_of(size)[labels.cluster] < share * size[labels.cluster]
 
 # %% ../../nbs/06_method/05_stage1.ipynb #f150b0a5
-def identities(
-    labels: Labels, pairs: str,       # "clusters" or "augmented"
-    trust: float = 1.0,               # share of each cluster that is trusted, see `trusted`
-) -> Tensor:                          # (P,) int64; a number of its own for a point without a trusted cluster
-    "A number for each point, equal for points that count as the same landmark in different pictures."
+def identities(labels: Labels, pairs: str, trust: float = 1.0) -> Tensor: # "clusters" or "augmented"; see `trusted`
+    "(P,) int64: equal for points that count as one landmark in different pictures; a point that is not trusted is alone."
     alone = -1 - torch.arange(len(labels))
     return alone if pairs == "augmented" else labels.cluster.where(trusted(labels, trust), alone)
 
@@ -160,11 +157,8 @@ def retained_labels(labels: Labels, memory: str, threshold: float) -> Labels: # 
     if memory not in keep: raise ValueError(f"memory is one of {', '.join(keep)}, not {memory!r}")
     return labels.select(keep[memory])
 
-def previous_centroids(
-    points: Keypoints, old: Labels,   # with descriptors, old ones first in each picture; those old ones
-    n_clusters: int,                  # M
-) -> Tensor | None:                   # (M, d) float32; None where a cluster has no old point
-    "The last round's centroids in this round's descriptors."
+def previous_centroids(points: Keypoints, old: Labels, n_clusters: int) -> Tensor | None: # (M, d) float32
+    "The last round's centroids in the descriptors of `points`, old ones first; None if a cluster has no old point."
     size = torch.bincount(old.cluster, minlength=n_clusters)
     if (size == 0).any(): return None
     place = torch.arange(len(points)) - points.offsets[points.image]

@@ -112,8 +112,7 @@ def absorb(places: Tensor, keeper: Tensor) -> Tensor: # (N, M, 2), (M,) int64 fr
 # %% ../../nbs/06_method/08_stage2.ipynb #afe24564
 def updated_labels(
     places: Tensor, found: Tensor,    # (N, M, 2) labels, px, NaN where missing; (N, M, 2) detections of Ψ, px
-    score: Tensor,                    # (N, M), below 0 for clusters that were absorbed
-    relabel: float,                   # see `Stage2`
+    score: Tensor, relabel: float,    # (N, M), below 0 for clusters that were absorbed; see `Stage2`
     near: float = 2 * STRIDE,         # px: a detection this close to the label leaves the label as it is
 ) -> Tensor:                          # (N, M, 2)
     "Labels, replaced by confident detections where they are missing or lie elsewhere."

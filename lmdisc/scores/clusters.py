@@ -45,10 +45,8 @@ def detection_scores(
                 f_measure=2 * hits / max(1, detected + wanted))
 
 # %% ../../nbs/05_scores/05_clusters.ipynb #f26e651e
-def cluster_agreement(
-    assigned: ArrayLike, truth: ArrayLike, # (P,) int: cluster and true landmark of each point, below 0 for none
-) -> dict:                            # nmi 0...1, ari up to 1, points compared; NaN where there are none
-    "NMI (arithmetic mean) and adjusted Rand index over the points that have both classes."
+def cluster_agreement(assigned: ArrayLike, truth: ArrayLike) -> dict: # (P,), (P,) int, below 0 for none -> nmi, ari, points
+    "NMI (arithmetic mean) and adjusted Rand index over the points that have both classes; NaN where none has."
     assigned, truth = np.asarray(assigned), np.asarray(truth)
     both = (assigned >= 0) & (truth >= 0)
     if not both.any(): return dict(nmi=float("nan"), ari=float("nan"), points=0)
