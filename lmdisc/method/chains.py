@@ -107,7 +107,7 @@ def sample_pictures(points: Keypoints, most: int, seed: int) -> Keypoints:
     chosen = torch.randperm(points.n_images, generator=torch.Generator().manual_seed(seed))[:most].sort().values
     return replace(points.select(torch.isin(points.image, chosen)), offsets=offsets_of(points.counts[chosen]))
 
-def in_large_components(u, v, points: Keypoints, share: float) -> Tensor: # (E,), (E,) linked points -> (P,) bool
+def in_large_components(u: Tensor, v: Tensor, points: Keypoints, share: float) -> Tensor: # (E,), (E,) links -> (P,) bool
     "Mask of the points in connected components that cover at least `share` of the pictures."
     _, part = connected_components(_graph(u, v, torch.ones(len(u)), len(points)), directed=False)
     return torch.from_numpy(np.bincount(part)[part] >= max(2, share * points.n_images))

@@ -54,9 +54,9 @@ def assign(distances: Tensor, offsets: Tensor) -> Tensor: # (P, M); offsets (N+1
     "Per picture, the cheapest assignment of its points to clusters, none twice (equation 1)."
     cluster, (N, M) = distances.argmin(1), (len(offsets) - 1, distances.shape[1])
     image = torch.repeat_interleave(torch.arange(N), offsets.diff())
-    wanted = torch.bincount(image * M + cluster, minlength=N * M).view(N, M)
+    count = torch.bincount(image * M + cluster, minlength=N * M).view(N, M)
     cost, ends, out = distances.numpy(), offsets.tolist(), cluster.numpy()
-    for i in (wanted > 1).any(1).nonzero()[:, 0].tolist():
+    for i in (count > 1).any(1).nonzero()[:, 0].tolist():
         a, b = ends[i], ends[i + 1]
         row, column = linear_sum_assignment(cost[a:b])
         out[a:b] = -1

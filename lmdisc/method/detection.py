@@ -50,12 +50,12 @@ def score_peaks(
 def suppress(xy: Tensor, score: Tensor, radius: float) -> Tensor: # (B, P, 2) px; (B, P), -inf: none; px -> (B, P) bool
     "Greedy non-maximum suppression: mask of points without a better one nearer than `radius` along both axes."
     rank = score.argsort(dim=-1, descending=True, stable=True).argsort(-1)
-    rival = ((xy[:, :, None] - xy[:, None]).abs().amax(-1) < radius) & (rank[:, :, None] > rank[:, None])
+    better = ((xy[:, :, None] - xy[:, None]).abs().amax(-1) < radius) & (rank[:, :, None] > rank[:, None])
     kept, undecided = torch.zeros_like(score, dtype=torch.bool), score.isfinite()
     while undecided.any():
-        won = undecided & ~(rival & undecided[:, None]).any(-1)
-        kept |= won
-        undecided &= ~won & ~(rival & won[:, None]).any(-1)
+        best = undecided & ~(better & undecided[:, None]).any(-1)
+        kept |= best
+        undecided &= ~best & ~(better & best[:, None]).any(-1)
     return kept
 
 # %% ../../nbs/06_method/02_detection.ipynb #ad0e674e

@@ -129,11 +129,11 @@ def far_from(
 # %% ../../nbs/06_method/05_stage1.ipynb #b9f53d54
 def detect_and_describe(
     model: CorrespondenceNet, crops: Crops, # Φ, pictures
-    old: Keypoints | None = None,     # points to keep and describe anew; None: none
+    old: Keypoints | None = None,     # points to keep and describe again; None: none
     threshold: float = 0.2, max_points: int = 100, # score of new detections; how many a picture
     batch: int = 64,                  # pictures at once
 ) -> Keypoints:                       # with descriptors, old points first in each picture
-    "Keypoints of all pictures: the old ones, and what Φ detects besides (section 3.2)."
+    "Keypoints of all pictures: the old ones, described again, and new detections of Φ (section 3.2)."
     device, model = next(model.parameters()).device, model.eval()
     if old is None: old = Keypoints(torch.zeros(len(crops) + 1, dtype=torch.long), torch.zeros(0, 2), torch.zeros(0))
     def detected(index):

@@ -40,9 +40,9 @@ def detection_scores(
     "Precision, recall and F-measure of detections against chosen points (figure 2d)."
     chosen = np.asarray(landmarks, float) if visible is None else np.where(np.asarray(visible)[..., None], landmarks, np.nan)
     hits = int((matched(image, xy, chosen, radius) >= 0).sum())
-    detected, wanted = len(xy), int((~np.isnan(chosen).any(-1)).sum())
-    return dict(precision=hits / max(1, detected), recall=hits / max(1, wanted),
-                f_measure=2 * hits / max(1, detected + wanted))
+    detected, total = len(xy), int((~np.isnan(chosen).any(-1)).sum())
+    return dict(precision=hits / max(1, detected), recall=hits / max(1, total),
+                f_measure=2 * hits / max(1, detected + total))
 
 # %% ../../nbs/05_scores/05_clusters.ipynb #f26e651e
 def cluster_agreement(assigned: ArrayLike, truth: ArrayLike) -> dict: # (P,), (P,) int, below 0 for none -> nmi, ari, points

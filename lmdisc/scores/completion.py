@@ -48,8 +48,8 @@ def iterate(
         residuals.append(np.linalg.norm(missed) / size)
         if residuals[-1] < tol or residuals[-1] > DIVERGED: break
         before, Y = Y, Z + delta * missed
-        climbs = momentum and np.vdot(missed, Y - before) >= 0
-        t, last = ((1 + (1 + 4 * t * t) ** .5) / 2, t) if climbs else (1., 1.)
+        ascends = momentum and np.vdot(missed, Y - before) >= 0
+        t, last = ((1 + (1 + 4 * t * t) ** .5) / 2, t) if ascends else (1., 1.)
         Z = Y + (last - 1) / t * (Y - before)
     return X, residuals
 

@@ -76,10 +76,10 @@ def ridge_by_row(
     for rows, m in ((X_test[i:i + block], there[i:i + block]) for i in range(0, len(X_test), block)):
         Pv, M = (m * (rows - mean_x)) @ P, m.argsort(1, kind="stable")[:, :(~m).sum(1).max()]     # missing columns come first
         each = np.arange(len(m))[:, None]
-        spare = m[each, M]            # this row lacks fewer than another: these are there
-        system = np.where(spare[:, :, None] | spare[:, None], np.eye(M.shape[1]), P[..., M[:, :, None], M[:, None]])
-        lacking = np.linalg.solve(system, np.where(spare, 0, Pv[..., each, M])[..., None])
-        parts.append(Pv - (np.swapaxes(P[..., M, :], -1, -2) @ lacking)[..., 0])
+        padding = m[each, M]          # this row lacks fewer columns than another
+        system = np.where(padding[:, :, None] | padding[:, None], np.eye(M.shape[1]), P[..., M[:, :, None], M[:, None]])
+        correction = np.linalg.solve(system, np.where(padding, 0, Pv[..., each, M])[..., None])
+        parts.append(Pv - (np.swapaxes(P[..., M, :], -1, -2) @ correction)[..., 0])
     return mean_y + np.concatenate(parts, -2) @ XtY
 
 # %% ../../nbs/05_scores/02_errors.ipynb #1181c89f
