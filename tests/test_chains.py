@@ -1,4 +1,4 @@
-"Chains over random inputs, and on heads that were told their landmarks."
+"Clustering by chains, over random inputs."
 import numpy as np, pytest, torch
 import torch.nn.functional as F
 from hypothesis import given, settings, strategies as st
@@ -29,7 +29,7 @@ def test_a_small_affine_change_agrees_with_itself(n, seed):
     match = torch.eye(n, dtype=torch.bool)[None]
     assert (affine_inliers(a, b, match, .05) == match).all()
 
-def test_labels_are_one_a_picture_and_the_same_again():
+def test_a_cluster_has_one_point_a_picture_and_runs_repeat():
     truth, g = F.normalize(torch.randn(6, 8, generator=torch.Generator().manual_seed(1)), dim=1), torch.Generator().manual_seed(0)
     place = torch.rand(1, 6, 2, generator=g) * 64
     points = Keypoints(torch.arange(0, 241, 6), (place + torch.randn(40, 6, 2, generator=g)).reshape(-1, 2), torch.ones(240),
@@ -42,15 +42,15 @@ def test_labels_are_one_a_picture_and_the_same_again():
     best = (F.normalize(centroids, dim=1) @ truth.T).max(0).values
     np.testing.assert_array_less(.9, best)
 
-def test_pictures_beyond_the_limit_are_gone_not_empty():
-    "What is kept for the graph does not grow with the set, and a share of the pictures is one of those that are linked."
+def test_pictures_beyond_the_limit_are_removed():
+    "They are not kept as empty pictures, so `share` is one of the pictures that are linked."
     points = ragged([2, 0, 3, 4, 1, 5])
     some = sample_pictures(points, 4, 0)
     assert some.n_images == 4 and len(some) == some.counts.sum()
     assert all(any(torch.equal(some.xy[a:b], points.xy[c:d]) for c, d in zip(points.offsets, points.offsets[1:])) for a, b in zip(some.offsets, some.offsets[1:]))
     assert torch.equal(sample_pictures(points, 4, 0).xy, some.xy)
 
-def test_without_partners_k_means_groups_and_says_so():
+def test_without_links_k_means_is_used_with_a_warning():
     with pytest.warns(UserWarning, match="fewer than the 5 clusters asked for: K-means groups them instead"):
         labels, centroids = chain(ragged([3] * 6), 5, 64, Chains(least=.99), torch.inf)
     assert len(labels) and centroids.shape == (5, 8)

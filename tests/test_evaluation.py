@@ -65,7 +65,7 @@ def test_errors_do_not_depend_on_the_unit(seed, scale):
 
 @quick
 @given(seeds, st.integers(1, 5))
-def test_seen_points_alone_are_all_points_where_none_is_missing(seed, n_found):
+def test_seen_landmarks_alone_give_the_same_where_none_is_missing(seed, n_found):
     found, truth = shapes(np.random.default_rng(seed), found=n_found, share=2)
     kwargs = dict(n_labelled=30, repeats=2)
     a = scores(found, truth, **kwargs)
@@ -77,8 +77,8 @@ def test_seen_points_alone_are_all_points_where_none_is_missing(seed, n_found):
 
 @quick
 @given(seeds)
-def test_what_stands_where_nothing_is_seen_does_not_matter(seed):
-    "Neither the place nor the coordinate that is missing; and where nothing at all is seen, the mean shape is left."
+def test_values_of_missing_landmarks_are_not_used(seed):
+    "A landmark with one missing coordinate is missing; without any landmark the prediction is the mean shape."
     rng = np.random.default_rng(seed)
     X, Y, there = rng.normal(size=(60, 8)), rng.normal(size=(40, 3, 2)), np.repeat(rng.random((20, 4)) < .6, 2, axis=1)
     Y[rng.random((40, 3)) < .2] = np.nan
@@ -96,8 +96,8 @@ def test_what_stands_where_nothing_is_seen_does_not_matter(seed):
 
 @quick
 @given(seeds)
-def test_honest_silence_costs_little_from_seen_points(seed):
-    "The true landmarks themselves, hidden now and then, as the floor of the measure has them."
+def test_hidden_landmarks_cost_little_where_only_seen_ones_are_used(seed):
+    "Annotated landmarks with random gaps, as `floor` scores them."
     _, truth = shapes(np.random.default_rng(seed), truth=8)
     hidden = np.random.default_rng(seed).random((60, 8, 1)) < .3
     a = scores(np.where(hidden, np.nan, truth), truth)
@@ -106,7 +106,7 @@ def test_honest_silence_costs_little_from_seen_points(seed):
 
 @quick
 @given(seeds)
-def test_a_score_that_falls_with_a_hidden_point_is_recognised(seed):
+def test_a_score_that_follows_visibility_has_an_auc_of_one(seed):
     "Whatever the scale of the scores and the order of the landmarks."
     rng = np.random.default_rng(seed)
     _, truth = shapes(rng, truth=4)
@@ -114,12 +114,12 @@ def test_a_score_that_falls_with_a_hidden_point_is_recognised(seed):
     visible[40:42] = [[True] * 4, [False] * 4]
     found = truth[:, which] + rng.normal(size=(60, 4, 2))
     np.testing.assert_array_equal(nearest_annotated(found[:40], truth[:40], visible[:40]), which)
-    ask = lambda score: visibility_auc(score, truth[:40][:, which], truth[:40], visible[:40], visible[40:])
-    knows = visible[40:][:, which] + rng.random((20, 4)) * .5
-    np.testing.assert_array_equal(ask(knows), 1.)
-    np.testing.assert_array_equal(ask(np.exp(3 * knows)), 1.)
-    np.testing.assert_array_equal(ask(-knows), 0.)
-    np.testing.assert_array_equal(ask(np.ones((20, 4))), .5)
+    def auc(score): return visibility_auc(score, truth[:40][:, which], truth[:40], visible[:40], visible[40:])
+    follows = visible[40:][:, which] + rng.random((20, 4)) * .5
+    np.testing.assert_array_equal(auc(follows), 1.)
+    np.testing.assert_array_equal(auc(np.exp(3 * follows)), 1.)
+    np.testing.assert_array_equal(auc(-follows), 0.)
+    np.testing.assert_array_equal(auc(np.ones((20, 4))), .5)
 
 
 @quick
@@ -134,7 +134,7 @@ def test_affine_landmarks_are_recovered(seed):
 
 @quick
 @given(seeds, st.integers(0, 3), st.integers(1, 4))
-def test_any_gaps_are_survived(seed, n_found, n_truth):
+def test_any_gaps_give_finite_scores_or_nan(seed, n_found, n_truth):
     rng = np.random.default_rng(seed)
     found, truth = shapes(rng, 45, n_found, n_truth, share=rng.random())
     truth[rng.random(truth.shape[:2]) < rng.random()] = np.nan
@@ -187,14 +187,14 @@ def test_matches_are_one_to_one_and_within_the_radius(seed, radius):
 
 @quick
 @given(seeds)
-def test_the_error_distribution_rises(seed):
+def test_the_cumulative_error_distribution_never_falls(seed):
     x, y = ced(np.abs(np.random.default_rng(seed).normal(size=50)))
     assert (np.diff(y) >= 0).all() and 0 <= y[0] and y[-1] <= 1
 
 
 @quick
 @given(seeds, st.floats(.1, 1))
-def test_merging_follows_the_numbering(seed, threshold):
+def test_merging_does_not_depend_on_the_numbering(seed, threshold):
     g = torch.Generator().manual_seed(seed)
     xy, score = torch.rand(40, 8, 2, generator=g) * 2, torch.rand(40, 8, generator=g)
     population, p = torch.randperm(8, generator=g), torch.randperm(8, generator=g)

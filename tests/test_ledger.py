@@ -46,13 +46,13 @@ def test_the_default_is_never_what_the_released_code_does():
             if not path.startswith("lmdisc."): assert attrgetter(path)(Config()) != released, path
 
 def test_every_departure_of_a_profile_has_a_row():
-    told = {p for row in DEPARTURES for p in row["paths"]}
+    listed = {p for row in DEPARTURES for p in row["paths"]}
     chosen = {p for choices in PROFILES.values() for p in choices}
-    assert chosen == told | set(BUDGET)
+    assert chosen == listed | set(BUDGET)
 
 @pytest.fixture(scope="module")
 def start(heads_set, tmp_path_factory):
-    "What one round makes of it, by choices, keypoints being found once; K-means and the margin, which the released code departs from."
+    "Runs stage 1 with one round, K-means and the margin loss, from which the released code departs; keypoints are found once."
     runs = tmp_path_factory.mktemp("ledger")
     def run(choices):
         config = change(small_config(), as_in_paper("stage1.grouping", "stage1.loss") | {"stage1.warmup_steps": 2, "stage1.round_steps": 3, "stage1.rounds": 1} | choices)

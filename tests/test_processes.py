@@ -41,7 +41,7 @@ def first_steps():
     places = places_of(start.labels, n)
     sure = torch.rand(places.shape[:2], generator=torch.Generator().manual_seed(0))
     losses = (step_loss(config.stage1, start.train, start.labels, identities(start.labels, "clusters"), config.augment, .5),
-              landmark_loss(config.stage2, start.train, places, config.augment, sure=sure))
+              landmark_loss(config.stage2, start.train, places, config.augment, occluded=sure))
     labels, _ = next_labels(config.stage1, phi.eval(), start.train, start.labels)
     return {"harvest": places_of(labels, n)} | {f"{i}.{k}": g for i, (net, loss) in enumerate(zip((phi, psi), losses))
                                                 for k, g in gradients(net, loss).items()}

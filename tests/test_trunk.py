@@ -1,4 +1,4 @@
-"A discovery on a pretrained backbone, and the paper's own form beside it."
+"A discovery on a pretrained backbone, and one with the paper's networks and losses."
 import pytest, torch
 from lmdisc.discovery import discover, find_correspondence
 from lmdisc.config import profile
@@ -6,13 +6,13 @@ from lmdisc.lab.measures import FORMS
 from lmdisc.nets.trunks import open_trunk
 from conftest import small_config
 
-def test_a_trunk_that_stays_as_it_is_does(heads_set):
+def test_a_frozen_trunk_does_not_change(heads_set):
     start = dict(open_trunk("xfeat").named_parameters())
     found = find_correspondence(heads_set, small_config(**{"learning1.trunk": 0.0, "learning1.weight_decay": 0.0}))
     learned = found.net.backbone.trunk.named_parameters()
     assert all(torch.equal(p.cpu(), start[name]) for name, p in learned)
 
-def test_the_papers_form_runs_from_nothing(heads_set, found):
+def test_the_papers_networks_and_losses_run_from_random_weights(heads_set, found):
     "K-means, the margin and an hourglass: selectable as one."
     paper = discover(heads_set, small_config(**FORMS["paper"][1]))
     assert not hasattr(paper.correspondence.net.backbone, "trunk") and paper.config.stage1.grouping == "kmeans"
@@ -33,5 +33,5 @@ def test_a_network_that_finds_nothing_says_so(heads_set):
     ({"net.trunk": "resnet"}, "there is no trunk 'resnet'"), ({"net.trunk": "hourglass"}, "keep needs a pretrained trunk"),
     ({"net.descriptor": 32}, "64 channels, not 32"), ({"stage1.grouping": "trees"}, "grouping is 'kmeans' or 'chains', not 'trees'"),
     ({"stage1.loss": "l1"}, "loss is 'margin' or 'softmax', not 'l1'"), ({"stage2.threshold": "half"}, "threshold is one of confident, groups")])
-def test_a_choice_that_is_none_is_named(heads_set, wrong, message):
+def test_an_unknown_option_is_an_error_that_names_it(heads_set, wrong, message):
     with pytest.raises(ValueError, match=message): discover(heads_set, small_config(**wrong))

@@ -70,7 +70,8 @@ def step_of(config: Config, stage: int, crops: Crops, labels: Labels) -> tuple: 
     if stage == 1:
         loss = step_loss(config.stage1, crops, labels, identities(labels, "clusters"), config.augment, .5)
         return phi, loss, config.learning1, 2 * config.stage1.batch
-    loss = landmark_loss(config.stage2, crops, places_of(labels, n), config.augment)
+    places = places_of(labels, n)
+    loss = landmark_loss(config.stage2, crops, places, config.augment, occluded=torch.zeros(places.shape[:2]))
     return landmark_net(phi, n), loss, config.learning2, config.stage2.batch
 
 # %% ../../nbs/13_lab/18_speed.ipynb #18eb1364

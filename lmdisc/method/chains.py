@@ -13,8 +13,9 @@ import faiss, numpy as np, torch, torch.nn.functional as F
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import lobpcg
+from torch import Tensor
 from ..data.points import Keypoints, offsets_of, padded, Labels
-from .clustering import kmeans, label_keypoints, mean_descriptors, squared_distances
+from .clustering import cluster, kmeans, label_keypoints, mean_descriptors, squared_distances
 
 # %% ../../nbs/06_method/04_chains.ipynb #1ed0c44b
 @dataclass(frozen=True)
@@ -29,10 +30,8 @@ class Chains:
 # %% ../../nbs/06_method/04_chains.ipynb #1be7c84c
 def similar_pictures(
     points: Keypoints,                # with descriptors
-    k: int = 20,                      # how many for each
-    words: int = 64,                  # visual words
-    seed: int = 0,                    # of the K-means that finds the words
-) -> torch.Tensor:                    # (N, k) int64, k at most N - 1; nearest first, never itself
+    k: int = 20, words: int = 64, seed: int = 0, # how many for each; visual words, and seed of their K-means
+) -> Tensor:                          # (N, k) int64, k at most N - 1; nearest first, never itself
     "The most similar pictures of each picture, by their bags of descriptors."
     x, k = F.normalize(points.descriptor.float(), dim=1), min(k, points.n_images - 1)
     vocabulary = kmeans(x, min(words, len(x)), None, seed)
@@ -48,11 +47,10 @@ def similar_pictures(
 
 # %% ../../nbs/06_method/04_chains.ipynb #1816331c
 def affine_inliers(
-    a: torch.Tensor,                  # (B, P, 2) points of one picture, shares of the side about its middle
-    b: torch.Tensor,                  # (B, Q, 2) points of another picture
-    match: torch.Tensor,              # (B, P, Q) bool, one-to-one
+    a: Tensor, b: Tensor,             # (B, P, 2), (B, Q, 2) points of two pictures, shares of the side about its middle
+    match: Tensor,                    # (B, P, Q) bool, one-to-one
     bend: float,                      # share of the side; links with twice this residual are outliers
-) -> torch.Tensor:                    # (B, P, Q) bool
+) -> Tensor:                          # (B, P, Q) bool
     "The matches that agree with one affine map."
     there, y = match.any(2).float(), b.gather(1, match.float().argmax(2)[..., None].expand(-1, -1, 2))
     h, identity = F.pad(a, (0, 1), value=1.), torch.eye(3)[:, :2].to(a)
@@ -66,22 +64,20 @@ def affine_inliers(
 
 # %% ../../nbs/06_method/04_chains.ipynb #a11ba555
 def links(
-    points: Keypoints,                # with descriptors
-    near: torch.Tensor,               # (N, k) int64 pictures that each one is compared with
-    size: int,                        # side of the pictures, px
-    how: Chains = Chains(),
+    points: Keypoints, near: Tensor,  # with descriptors; (N, k) int64 pictures that each one is compared with
+    size: int, how: Chains = Chains(), # side of the pictures, px
     block: int = 32,                  # pictures at once: bounds memory
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]: # (E,) int64, (E,) int64 linked points; (E,) their cosine
+) -> tuple[Tensor, Tensor, Tensor]:   # (E,) int64, (E,) int64 linked points; (E,) their cosine
     "Mutual nearest neighbours in similar pictures that agree with an affine map."
     x, place, found = F.normalize(points.descriptor.float(), dim=1), points.xy / size - .5, []
     def of(values, pictures): return padded(values, points.offsets, pictures)
     for rows in torch.arange(points.n_images).split(block):
         one, other = rows.repeat_interleave(near.shape[1]), near[rows].flatten()
         (a, here), (b, there) = of(x, one), of(x, other)
-        alike = (a @ b.mT).masked_fill(~(here[:, :, None] & there[:, None]), -2)
-        match = (alike == alike.amax(2, keepdim=True)) & (alike == alike.amax(1, keepdim=True)) & (alike > how.least)
+        cosine = (a @ b.mT).masked_fill(~(here[:, :, None] & there[:, None]), -2)
+        match = (cosine == cosine.amax(2, keepdim=True)) & (cosine == cosine.amax(1, keepdim=True)) & (cosine > how.least)
         pair, i, j = affine_inliers(of(place, one)[0], of(place, other)[0], match, how.bend).nonzero(as_tuple=True)
-        found.append((points.offsets[one[pair]] + i, points.offsets[other[pair]] + j, alike[pair, i, j]))
+        found.append((points.offsets[one[pair]] + i, points.offsets[other[pair]] + j, cosine[pair, i, j]))
     return tuple(map(torch.cat, zip(*found)))
 
 # %% ../../nbs/06_method/04_chains.ipynb #9cc74077
@@ -92,12 +88,10 @@ def _graph(u, v, weight, n):          # (E,), (E,), (E,) -> (n, n) sparse, symme
 
 # %% ../../nbs/06_method/04_chains.ipynb #83de1fb3
 def spectral_embedding(
-    u: torch.Tensor, v: torch.Tensor, # (E,) int64, (E,) int64 linked points
-    cosine: torch.Tensor,             # (E,) float
-    n: int,                           # points in all, each with a link
-    dim: int,                         # of the result, at most n / 5
+    u: Tensor, v: Tensor, cosine: Tensor, # (E,) int64, (E,) int64 linked points; (E,) float
+    n: int, dim: int,                 # points in all, each with a link; dimensions of the result, at most n / 5
     seed: int = 0,                    # of the solver's start
-) -> torch.Tensor:                    # (n, dim) float32, length 1
+) -> Tensor:                          # (n, dim) float32, length 1
     "Spectral embedding of linked points (Ng, Jordan and Weiss 2002)."
     W = _graph(u, v, ((cosine.double() - 1) / .1).exp(), n)
     D = sparse.diags(np.asarray(W.sum(1)).ravel() ** -.5)
@@ -113,7 +107,7 @@ def sample_pictures(points: Keypoints, most: int, seed: int) -> Keypoints:
     chosen = torch.randperm(points.n_images, generator=torch.Generator().manual_seed(seed))[:most].sort().values
     return replace(points.select(torch.isin(points.image, chosen)), offsets=offsets_of(points.counts[chosen]))
 
-def in_large_components(u, v, points: Keypoints, share: float) -> torch.Tensor: # (E,), (E,) linked points -> (P,) bool
+def in_large_components(u: Tensor, v: Tensor, points: Keypoints, share: float) -> Tensor: # (E,), (E,) links -> (P,) bool
     "Mask of the points in connected components that cover at least `share` of the pictures."
     _, part = connected_components(_graph(u, v, torch.ones(len(u)), len(points)), directed=False)
     return torch.from_numpy(np.bincount(part)[part] >= max(2, share * points.n_images))
@@ -126,22 +120,18 @@ def cluster_linked(points: Keypoints, n_clusters: int, size: int, how: Chains, t
     if linked.sum() < n_clusters:
         warnings.warn(f"{int(linked.sum())} of {len(points)} keypoints have a partner in enough pictures, fewer than the "
                       f"{n_clusters} clusters asked for: K-means groups them instead; use more pictures, or fewer clusters")
-        return label_keypoints(points, kmeans(points.descriptor, n_clusters, None, seed), tolerance)
-    number, inside = linked.cumsum(0) - 1, linked[u]
-    links_inside = number[u[inside]], number[v[inside]], cosine[inside]
-    space = spectral_embedding(*links_inside, int(linked.sum()), n_clusters, seed)
+        return cluster(points, n_clusters, None, tolerance, seed)[0]
+    number, n, inside = linked.cumsum(0) - 1, int(linked.sum()), linked[u]
+    space = spectral_embedding(number[u[inside]], number[v[inside]], cosine[inside], n, n_clusters, seed)
     centroids = kmeans(space, n_clusters, None, seed, redo=10)
     return label_keypoints(points.select(linked), centroids, tolerance, space=space)
 
 # %% ../../nbs/06_method/04_chains.ipynb #14c255a3
 def chain(
-    points: Keypoints,                # with descriptors
-    n_clusters: int,                  # M
-    size: int,                        # side of the pictures, px
-    how: Chains = Chains(),
-    tolerance: float = 1.0,           # see `lmdisc.method.clustering.limits`
-    seed: int = 0,
-) -> tuple[Labels, torch.Tensor]:     # `Labels`, (M, d) centroids of descriptors
+    points: Keypoints, n_clusters: int, # with descriptors; M
+    size: int, how: Chains = Chains(), # side of the pictures, px
+    tolerance: float = 1.0, seed: int = 0, # see `lmdisc.method.clustering.limits`; of all random choices
+) -> tuple[Labels, Tensor]:           # `Labels`, (M, d) centroids of descriptors
     "Clusters by chains of matches between similar pictures."
     all_linked = points.n_images <= how.most
     some = points if all_linked else sample_pictures(points, how.most, seed)

@@ -8,18 +8,17 @@ __all__ = ['kmeans', 'mean_descriptors', 'squared_distances', 'assign', 'limits'
 # %% ../../nbs/06_method/03_clustering.ipynb #e96224e1
 import faiss, numpy as np, torch, torch.nn.functional as F
 from scipy.optimize import linear_sum_assignment
+from torch import Tensor
 from ..store.spill import collect_rows
 from ..data.points import Keypoints, Labels
 
 # %% ../../nbs/06_method/03_clustering.ipynb #8d8bd019
 def kmeans(
-    descriptors: torch.Tensor,        # (P, d) float
-    n_clusters: int,                  # M
-    init: torch.Tensor | None = None, # (M, d) float centroids to start from; None: random points
-    seed: int = 0,                    # of the random start and of faiss's sampling
-    redo: int = 1,                    # random starts, of which the best is returned; without `init` only
+    descriptors: Tensor, n_clusters: int, # (P, d) float; M
+    init: Tensor | None = None,       # (M, d) float centroids to start from; None: random points
+    seed: int = 0, redo: int = 1,     # of the start and of faiss's sampling; random starts, of which the best counts
     many: int = 2**19,                # of more descriptors than this, 256 a centroid are drawn at random
-) -> torch.Tensor:                    # (M, d) float32 centroids
+) -> Tensor:                          # (M, d) float32 centroids
     "Centroids of the descriptors, by faiss K-means on unit vectors."
     if len(descriptors) < n_clusters:
         raise ValueError(f"{len(descriptors)} keypoints cannot make {n_clusters} clusters; "
@@ -34,11 +33,9 @@ def kmeans(
 
 # %% ../../nbs/06_method/03_clustering.ipynb #0262ffbc
 def mean_descriptors(
-    descriptors: torch.Tensor,        # (P, d) float
-    clusters: torch.Tensor,           # (P,) int64
-    n_clusters: int,                  # M
+    descriptors: Tensor, clusters: Tensor, n_clusters: int, # (P, d) float; (P,) int64; M
     block: int = 2**20,               # descriptors at once: bounds memory
-) -> torch.Tensor:                    # (M, d) float32
+) -> Tensor:                          # (M, d) float32
     "Mean of each cluster's descriptors, scaled to length one first."
     total, size = torch.zeros(n_clusters, descriptors.shape[1]), torch.bincount(clusters, minlength=n_clusters)
     for x, where in zip(descriptors.split(block), clusters.split(block)):
@@ -46,26 +43,20 @@ def mean_descriptors(
     return total / size.clamp_min(1)[:, None]
 
 # %% ../../nbs/06_method/03_clustering.ipynb #4bcb5f10
-def squared_distances(
-    descriptors: torch.Tensor,        # (P, d) float
-    centroids: torch.Tensor,          # (M, d) float
-) -> torch.Tensor:                    # (P, M) float32
+def squared_distances(descriptors: Tensor, centroids: Tensor) -> Tensor: # (P, d), (M, d) -> (P, M) float32
     "Squared distances of unit descriptors to centroids."
     x = descriptors.float()
     shrink = -2 / x.norm(dim=1, keepdim=True).clamp_min(1e-12)
     return (x @ centroids.T).mul_(shrink).add_(1 + centroids.pow(2).sum(1)).clamp_min_(0)
 
 # %% ../../nbs/06_method/03_clustering.ipynb #42fe927a
-def assign(
-    distances: torch.Tensor,          # (P, M) float
-    offsets: torch.Tensor,            # (N+1,) int64: picture i owns rows `offsets[i]:offsets[i+1]`
-) -> torch.Tensor:                    # (P,) int64 cluster, or -1
+def assign(distances: Tensor, offsets: Tensor) -> Tensor: # (P, M); offsets (N+1,) of the pictures -> (P,) int64, or -1
     "Per picture, the cheapest assignment of its points to clusters, none twice (equation 1)."
     cluster, (N, M) = distances.argmin(1), (len(offsets) - 1, distances.shape[1])
     image = torch.repeat_interleave(torch.arange(N), offsets.diff())
-    wanted = torch.bincount(image * M + cluster, minlength=N * M).view(N, M)
+    count = torch.bincount(image * M + cluster, minlength=N * M).view(N, M)
     cost, ends, out = distances.numpy(), offsets.tolist(), cluster.numpy()
-    for i in (wanted > 1).any(1).nonzero()[:, 0].tolist():
+    for i in (count > 1).any(1).nonzero()[:, 0].tolist():
         a, b = ends[i], ends[i + 1]
         row, column = linear_sum_assignment(cost[a:b])
         out[a:b] = -1
@@ -74,12 +65,10 @@ def assign(
 
 # %% ../../nbs/06_method/03_clustering.ipynb #d35986e0
 def limits(
-    least: torch.Tensor,              # (P,) float: distance of each point to the nearest centroid
-    nearest: torch.Tensor,            # (P,) int64: which centroid that is
-    n_clusters: int,                  # M
+    least: Tensor, nearest: Tensor, n_clusters: int, # (P,) distance to the nearest centroid; (P,) int64, which it is; M
     tolerance: float = 1.0,           # standard deviations above the mean
     first: int = 0,                   # mean and deviation of the first so many points; 0: of all; released code: 10_000
-) -> torch.Tensor:                    # (M,) float
+) -> Tensor:                          # (M,) float
     "The largest distance from its centroid at which each cluster accepts a point."
     def total(v): return torch.zeros(n_clusters, dtype=torch.float64).index_add_(0, nearest[:first or None], v)
     d = least[:first or None].double()
@@ -88,22 +77,17 @@ def limits(
     return (mean + tolerance * (total(d * d) / n - mean**2).clamp_min(1e-24).sqrt()).float()
 
 # %% ../../nbs/06_method/03_clustering.ipynb #8b546b89
-def picture_blocks(
-    offsets: torch.Tensor,            # (N+1,) int64
-    most: int = 2**18,                # points of a block
-) -> list[tuple[int, int]]:           # (first picture, last picture + 1) of each block
-    "Blocks of pictures with about `most` points each."
+def picture_blocks(offsets: Tensor, most: int = 2**18) -> list[tuple[int, int]]: # (N+1,) int64; points of a block
+    "Blocks of pictures with about `most` points each: (first picture, last picture + 1)."
     ends = torch.searchsorted(offsets, torch.arange(most, max(most, int(offsets[-1])), most))
     ends = torch.cat([ends, torch.tensor([len(offsets) - 1])]).unique().tolist()
     return list(zip([0, *ends], ends))
 
 # %% ../../nbs/06_method/03_clustering.ipynb #636d96e3
 def label_keypoints(
-    keypoints: Keypoints,             # with descriptors
-    centroids: torch.Tensor,          # (M, d) float
-    tolerance: float = 1.0,           # see `limits`; inf keeps every point that got a cluster
-    first: int = 0,                   # see `limits`
-    space: torch.Tensor | None = None, # (P, d) where distances are measured; None: among the descriptors
+    keypoints: Keypoints, centroids: Tensor, # with descriptors; (M, d) float
+    tolerance: float = 1.0, first: int = 0, # see `limits`; a tolerance of inf keeps every point that got a cluster
+    space: Tensor | None = None,      # (P, d) where distances are measured; None: among the descriptors
 ) -> Labels:
     "Assign keypoints to clusters (equation 1) and drop those that lie far from their centroid."
     offsets, space = keypoints.offsets, keypoints.descriptor if space is None else space
@@ -117,13 +101,10 @@ def label_keypoints(
 
 # %% ../../nbs/06_method/03_clustering.ipynb #14b7c28a
 def cluster(
-    keypoints: Keypoints,             # with descriptors
-    n_clusters: int,                  # M
-    init: torch.Tensor | None = None, # (M, d) centroids of the previous round
-    tolerance: float = 1.0,           # see `limits`
-    seed: int = 0,                    # of `kmeans`
-    first: int = 0,                   # see `limits`
-) -> tuple[Labels, torch.Tensor]:     # `Labels`, centroids (M, d)
+    keypoints: Keypoints, n_clusters: int, # with descriptors; M
+    init: Tensor | None = None,       # (M, d) centroids of the previous round
+    tolerance: float = 1.0, seed: int = 0, first: int = 0, # see `limits` and `kmeans`
+) -> tuple[Labels, Tensor]:           # `Labels`, centroids (M, d)
     "Modified K-means: centroids by K-means, then one point of a cluster in a picture at most."
     centroids = kmeans(keypoints.descriptor, n_clusters, init, seed)
     return label_keypoints(keypoints, centroids, tolerance, first), centroids

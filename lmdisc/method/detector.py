@@ -23,20 +23,18 @@ from .released import Released
 # %% ../../nbs/06_method/07_detector.ipynb #d0be9c9e
 def detect(
     model: LandmarkNet, crops: Crops, # Ψ, pictures
-    threshold: float | torch.Tensor = 0.2, # score below which a landmark is not seen; one number, or (K,)
     released: Released = Released(),  # switches of the decoder
     batch: int = 64,                  # pictures at once
-) -> tuple[torch.Tensor, torch.Tensor]: # (N, K, 2) float32 crop px, NaN where not seen; (N, K) float32
-    "Landmarks of all pictures by Ψ."
+) -> tuple[torch.Tensor, torch.Tensor]: # (N, K, 2) float32 crop px; (N, K) float32
+    "The likeliest position of each landmark in all pictures, seen or not, and its score."
     if not model.K: return torch.zeros(len(crops), 0, 2), torch.zeros(len(crops), 0)
     device, batches = next(model.parameters()).device, torch.arange(len(crops)).split(batch)
-    def look(index):
+    def decoded(index):
         with torch.no_grad(): maps = model.eval().heat(crops.batch(index, device))
         return [v.cpu() for v in decode(maps, -torch.inf, not released.whole_cells, released.wrap)]
-    found = tqdm(map_batches(look, batches), desc="detect landmarks", total=len(batches), leave=False)
+    found = tqdm(map_batches(decoded, batches), desc="detect landmarks", total=len(batches), leave=False)
     cells, score = collect_rows(found)
-    seen = score >= torch.as_tensor(threshold)
-    return to_pixels(cells.where(seen[..., None], torch.nan), STRIDE), score
+    return to_pixels(cells, STRIDE), score
 
 # %% ../../nbs/06_method/07_detector.ipynb #ae9e8a1a
 class LandmarkDetector:
@@ -56,20 +54,15 @@ class LandmarkDetector:
         self.names = list(names or [f"landmark {k}" for k in range(self.K)])
         if len(self.names) != self.K: raise ValueError(f"{len(self.names)} names for {self.K} landmarks; give one each")
     @property
-    def K(self): return self.net.K
+    def K(self) -> int: return self.net.K
 
-    def placed(self,
-        pictures: ImageSet | Crops,   # `ImageSet`, or `Crops` of this detector's size
-        batch: int = 64,              # pictures at once
-    ) -> tuple[np.ndarray, np.ndarray]: # (N, K, 2) float32 image px (crop px for `Crops`); (N, K) float32 scores
-        "The likeliest position of each landmark, seen or not."
+    def placed(self, pictures: ImageSet | Crops, batch: int = 64) -> tuple[np.ndarray, np.ndarray]: # see `predict`
+        "The likeliest position (N, K, 2) of each landmark, seen or not, and the scores (N, K)."
         crops = crops_of(pictures, self.size, self.margin)
-        xy, score = (v.numpy() for v in detect(self.net, crops, -torch.inf, self.released, batch))
+        xy, score = (v.numpy() for v in detect(self.net, crops, self.released, batch))
         return (xy if crops is pictures else crops.to_image(xy, np.arange(len(crops)))), score
 
-    def seen(self,
-        xy: np.ndarray, score: np.ndarray, # from `placed`
-    ) -> np.ndarray:                  # (N, K, 2), NaN where not seen
+    def seen(self, xy: np.ndarray, score: np.ndarray) -> np.ndarray: # from `placed` -> (N, K, 2), NaN where not seen
         "The landmarks with a score at or above their threshold."
         return np.where((score >= self.threshold)[..., None], xy, np.float32(np.nan))
 

@@ -7,15 +7,14 @@ __all__ = ['overlaps', 'absorbers']
 
 # %% ../../nbs/06_method/06_merging.ipynb #3d402bc4
 import torch
+from torch import Tensor
 
 # %% ../../nbs/06_method/06_merging.ipynb #97cf6745
 def overlaps(
-    xy: torch.Tensor,                 # (N, M, 2) float, map cells, NaN where not seen
-    score: torch.Tensor,              # (N, M) float
-    radius: float = 1.,               # cells: farthest that counts as the same place
-    confident: float = .2,            # lowest score that counts
+    xy: Tensor, score: Tensor,        # (N, M, 2) float, map cells, NaN where not seen; (N, M)
+    radius: float = 1., confident: float = .2, # cells: farthest that counts as the same place; lowest score that counts
     block: int = 1 << 17,             # distances at a time: bounds memory
-) -> torch.Tensor:                    # (M, M) float32, symmetric, 0...1
+) -> Tensor:                          # (M, M) float32, symmetric, 0...1
     "How often each two detectors fire together, as a share of the rarer one's pictures (section 3.3)."
     if xy.shape != (*score.shape, 2):
         raise ValueError(f"xy {tuple(xy.shape)} and score {tuple(score.shape)}: wanted (N, M, 2) and (N, M)")
@@ -29,10 +28,9 @@ def overlaps(
 
 # %% ../../nbs/06_method/06_merging.ipynb #faac9a88
 def absorbers(
-    overlap: torch.Tensor,            # (M, M) float, as `overlaps` returns it
-    population: torch.Tensor,         # (M,) points each cluster has
+    overlap: Tensor, population: Tensor, # (M, M) float, as `overlaps` returns it; (M,) points each cluster has
     threshold: float = .7,            # lowest overlap that merges
-) -> torch.Tensor:                    # (M,) int64: the detector that keeps each one's points; itself for survivors
+) -> Tensor:                          # (M,) int64: the detector that keeps each one's points; itself for survivors
     "Greedy merging in order of population (section 3.3)."
     order = population.argsort(descending=True, stable=True)
     close = (overlap >= threshold)[order][:, order].cpu()

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 import faiss, torch
+from torch import Tensor
 from ..store.processes import broadcast, is_main, local_rows, unwrapped
 from ..store.files import load_state, save_state
 from ..store.spill import collect_rows
@@ -45,18 +46,14 @@ class Stage2:
     threshold: str = "confident"      # below which a landmark is not seen: that one for all, or "groups", see `otsu_thresholds`
 
 # %% ../../nbs/06_method/08_stage2.ipynb #f15568a1
-def frequent(
-    places: torch.Tensor,             # (N, M, 2), NaN where missing
-    min_share: float,                 # 0…1 of the pictures
-) -> torch.Tensor:                    # (M,) bool
+def _labelled(places): return ~places.isnan().any(-1) # (N, M, 2), NaN where missing -> (N, M) bool
+
+def frequent(places: Tensor, min_share: float) -> Tensor: # (N, M, 2), 0…1 of the pictures -> (M,) bool
     "Mask of the clusters that are labelled in enough pictures."
-    return (~places.isnan().any(-1)).float().mean(0) >= min_share
+    return _labelled(places).float().mean(0) >= min_share
 
 # %% ../../nbs/06_method/08_stage2.ipynb #c0ffee74
-def viewpoint_embedding(
-    places: torch.Tensor,             # (N, M, 2), NaN where missing
-    dim: int = 4,                     # of the result
-) -> torch.Tensor:                    # (N, dim) float
+def viewpoint_embedding(places: Tensor, dim: int = 4) -> Tensor: # (N, M, 2), NaN where missing -> (N, dim)
     "Viewpoint embedding: PCA of the labelled positions of each picture, missing ones at their mean."
     x = places.flatten(1)
     u, s, _ = torch.linalg.svd((x - x.nanmean(0)).nan_to_num(), full_matrices=False)
@@ -64,16 +61,15 @@ def viewpoint_embedding(
 
 # %% ../../nbs/06_method/08_stage2.ipynb #38a5c287
 def occlusion_estimate(
-    places: torch.Tensor,             # (N, M, 2), NaN where missing
-    view: torch.Tensor,               # (N, d) from `viewpoint_embedding`
+    places: Tensor, view: Tensor,     # (N, M, 2), NaN where missing; (N, d) from `viewpoint_embedding`
     share: float = 0.1,               # of the pictures: so many nearest ones are the similar views, 200 at most
     most: int = 20_000,               # pictures among which these are searched, drawn at random
-) -> torch.Tensor:                    # (N, M) float 0...1
+) -> Tensor:                          # (N, M) float 0...1
     "Occlusion estimate: 1 - label rate among similar views / best such rate of the landmark."
-    asked = torch.randperm(len(view), generator=torch.Generator().manual_seed(0))[:most].sort().values
-    labelled, index = (~places[asked].isnan().any(-1)).float(), faiss.IndexFlatL2(view.shape[1])
-    index.add(view[asked].numpy())
-    k = min(200, max(1, round(share * len(asked))))
+    sampled = torch.randperm(len(view), generator=torch.Generator().manual_seed(0))[:most].sort().values
+    labelled, index = _labelled(places[sampled]).float(), faiss.IndexFlatL2(view.shape[1])
+    index.add(view[sampled].numpy())
+    k = min(200, max(1, round(share * len(sampled))))
     near = (torch.from_numpy(index.search(part.numpy(), k)[1]) for part in view.split(4096))
     rate = collect_rows([labelled[some].mean(1)] for part in near for some in part.split(1000))[0]
     best = rate.max(0).values
@@ -81,38 +77,32 @@ def occlusion_estimate(
 
 # %% ../../nbs/06_method/08_stage2.ipynb #69ff30b2
 def landmark_loss(
-    stage: Stage2, crops: Crops, places: torch.Tensor, # options, pictures, (N, M, 2) labels in crop px
-    augment: Augment,
-    released: Released = Released(),  # switches of the released code
-    occluded: torch.Tensor | None = None, # (N, M) 0...1 from `occlusion_estimate`; None: nowhere
+    stage: Stage2, crops: Crops, places: Tensor, # options, pictures, (N, M, 2) labels in crop px
+    augment: Augment, released: Released = Released(), # `released`: switches of the released code
+    occluded: Tensor | None = None,   # (N, M) 0...1 from `occlusion_estimate`; None: nowhere
 ) -> Callable:                        # (model, generator) -> {"detector": scalar}
     "The loss of stage 2 on labelled channels (section 3.3): heatmap regression, or softmax over cells and 'hidden'."
-    labelled = ~places.isnan().any(-1)
-    rich = labelled.any(1).nonzero()[:, 0]
+    labelled = _labelled(places)
+    usable = labelled.any(1).nonzero()[:, 0]
     empty = stage.absent * torch.where(labelled, 1., 0. if occluded is None else occluded)
-    if not len(rich): raise ValueError("no picture has a labelled point left; stage 1 found nothing to learn from")
+    if not len(usable): raise ValueError("no picture has a labelled point left; stage 1 found nothing to learn from")
     style = dict(sigma=.75, radius=1) if released.small_patch else dict(sigma=stage.sigma)
     def loss(model, generator):
         device, (rows, mine) = next(model.parameters()).device, local_rows(stage.batch)
-        index = rich[torch.randint(len(rich), (stage.batch,), generator=generator)][rows]
+        index = usable[torch.randint(len(usable), (stage.batch,), generator=generator)][rows]
         xy = places[index].to(device)
-        there, raw = ~xy.isnan().any(-1), crops.raw(index, device)
-        augmented = augment(raw, xy.nan_to_num(), there, generator, rows, stage.batch)
-        pictures, xy, there = (v[mine] for v in augmented)
+        augmented = augment(crops.raw(index, device), xy.nan_to_num(), _labelled(xy), generator, rows, stage.batch)
+        pictures, xy, there, absent = (v[mine] for v in (*augmented, empty[index].to(device)))
         maps = model(pictures)
         seen = to_cells(xy, STRIDE).where(there[..., None], torch.nan)
         target = draw_channels(seen, maps.shape[-2:], **style)
-        absent = empty[index][mine].to(device)
         if unwrapped(model).config.maps == "where": return {"detector": where_loss(maps, target, there, absent)}
         return {"detector": heatmap_loss(maps, target, torch.where(there, 1., absent), stage.emphasis)}
     return loss
 
 # %% ../../nbs/06_method/08_stage2.ipynb #34558294
-def absorb(
-    places: torch.Tensor,             # (N, M, 2), NaN where missing
-    keeper: torch.Tensor,             # (M,) int64 from `absorbers`
-) -> torch.Tensor:                    # (N, M, 2): absorbed columns are all NaN
-    "Move the labels of absorbed clusters to their keepers, where these have none."
+def absorb(places: Tensor, keeper: Tensor) -> Tensor: # (N, M, 2), (M,) int64 from `absorbers` -> (N, M, 2)
+    "Move the labels of absorbed clusters to their keepers, where these have none; absorbed columns become NaN."
     out = places.clone()
     for j in (keeper != torch.arange(len(keeper))).nonzero()[:, 0].tolist():
         out[:, keeper[j]] = out[:, keeper[j]].where(~out[:, keeper[j]].isnan(), places[:, j])
@@ -121,33 +111,24 @@ def absorb(
 
 # %% ../../nbs/06_method/08_stage2.ipynb #afe24564
 def updated_labels(
-    places: torch.Tensor, found: torch.Tensor, # (N, M, 2) labels, px, NaN where missing; (N, M, 2) detections of Ψ, px
-    score: torch.Tensor,              # (N, M), below 0 for clusters that were absorbed
-    relabel: float,                   # see `Stage2`
+    places: Tensor, found: Tensor,    # (N, M, 2) labels, px, NaN where missing; (N, M, 2) detections of Ψ, px
+    score: Tensor, relabel: float,    # (N, M), below 0 for clusters that were absorbed; see `Stage2`
     near: float = 2 * STRIDE,         # px: a detection this close to the label leaves the label as it is
-) -> torch.Tensor:                    # (N, M, 2)
+) -> Tensor:                          # (N, M, 2)
     "Labels, replaced by confident detections where they are missing or lie elsewhere."
     new = (score >= relabel) & ~((found - places).norm(dim=-1) <= near)
     return found.where(new[..., None], places)
 
-def _detect_active(model, crops, places, released): # -> (N, M, 2) px; (N, M) score, -1 for clusters without labels
-    xy, score = detect(model, crops, -torch.inf, released)
-    return xy, score.masked_fill(places.isnan().any(-1).all(0), -1)
-
 # %% ../../nbs/06_method/08_stage2.ipynb #551a6938
-def merged_labels(stage: Stage2, model: LandmarkNet, crops: Crops, places, released: Released): # (N, M, 2) -> (N, M, 2)
+def merged_labels(stage: Stage2, places: Tensor, found: Tensor, score: Tensor) -> Tensor: # as above
     "Labels after merging the clusters whose detectors fire together (section 3.3)."
-    xy, score = _detect_active(model, crops, places, released)
     def keepers():
-        together = overlaps(to_cells(xy, STRIDE), score, stage.radius, stage.confident)
-        return absorbers(together, (~places.isnan().any(-1)).sum(0), stage.overlap)
+        together = overlaps(to_cells(found, STRIDE), score, stage.radius, stage.confident)
+        return absorbers(together, _labelled(places).sum(0), stage.overlap)
     return absorb(places, broadcast(keepers))
 
 # %% ../../nbs/06_method/08_stage2.ipynb #c0ffee7a
-def otsu_thresholds(
-    score: torch.Tensor,              # (N, K), N > 1
-    block: int = 2**24,               # scores at once: bounds memory
-) -> torch.Tensor:                    # (K,) float64
+def otsu_thresholds(score: Tensor, block: int = 2**24) -> Tensor: # (N, K), N > 1; scores at once -> (K,) float64
     "Otsu's threshold of each landmark: halfway between the two groups of scores with least variance inside."
     def otsu(some):                   # (N, k) -> (k,)
         s = some.double().sort(0).values
@@ -162,29 +143,24 @@ def otsu_thresholds(
 def thresholds(stage: Stage2, model: LandmarkNet, crops: Crops, released: Released = Released()) -> list[float]: # K
     "The score below which each landmark is not seen: the same for all, or Otsu's."
     if stage.threshold == "confident": return [float(stage.confident)] * model.K
-    if stage.threshold == "groups": return otsu_thresholds(detect(model, crops, released=released)[1]).tolist()
+    if stage.threshold == "groups": return otsu_thresholds(detect(model, crops, released)[1]).tolist()
     raise ValueError(f"threshold is one of confident, groups, not {stage.threshold!r}")
 
 # %% ../../nbs/06_method/08_stage2.ipynb #093dd644
 def learn_landmarks(
-    crops: Crops,                     # pictures
-    labels: Labels,                   # of stage 1
-    phi: CorrespondenceNet,           # trained
-    n_clusters: int,                  # M
-    stage: Stage2 = Stage2(),
-    learning: Learning = Learning(),
-    seed: int = 0,
+    crops: Crops, labels: Labels,     # pictures; labels of stage 1
+    phi: CorrespondenceNet, n_clusters: int, # Φ, trained; M
+    stage: Stage2 = Stage2(), learning: Learning = Learning(), seed: int = 0,
     checkpoint: Path | None = None,   # file to save to, and to resume from if it exists
     every: int = 100,                 # steps between two saves
-    augment: Augment = Augment(),
-    released: Released = Released(),  # switches of the released code
+    augment: Augment = Augment(), released: Released = Released(), # `released`: switches of the released code
 ) -> tuple[LandmarkNet, list]:        # Ψ with K channels, history [dict a merging]
     "Stage 2 (section 3.3): train Ψ on the clusters and merge them."
     places = places_of(labels, n_clusters)
     places[:, ~frequent(places, stage.min_share)] = torch.nan
     trainer = Trainer(landmark_net(phi, n_clusters), learning, stage.steps, seed)
     ends = [*range(stage.merge_from, stage.steps, stage.merge_every), stage.steps] # no merging at the end
-    def alive(): return (~places.isnan().any(-1)).any(0)
+    def alive(): return _labelled(places).any(0)
     history = [{"step": 0, "landmarks": int(alive().sum())}]
     if broadcast(lambda: bool(checkpoint) and checkpoint.exists()):
         tensors, record = load_state(checkpoint)
@@ -199,9 +175,11 @@ def learn_landmarks(
         occluded = occlusion_estimate(places, viewpoint_embedding(places)) if stage.absent and settled else None
         loss = landmark_loss(stage, crops, places, augment, released, occluded)
         means = trainer.run(loss, start, ends[i], "landmarks", save, every)
-        if i + 1 < len(ends) and not settled: places = merged_labels(stage, trainer.model, crops, places, released)
-        elif i + 1 < len(ends) and stage.relabel:
-            places = updated_labels(places, *_detect_active(trainer.model, crops, places, released), stage.relabel)
+        if i + 1 < len(ends) and (stage.relabel or not settled):
+            found, score = detect(trainer.model, crops, released)
+            score = score.masked_fill(~alive(), -1)        # clusters without labels do not count
+            if settled: places = updated_labels(places, found, score, stage.relabel)
+            else: places = merged_labels(stage, places, found, score)
         history = history + [{"step": ends[i], "landmarks": int(alive().sum()), **means}]
         save()
     psi = keep_channels(trainer.model, alive().nonzero()[:, 0])

@@ -12,15 +12,13 @@ from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score, s
 
 # %% ../../nbs/05_scores/05_clusters.ipynb #dca3ab7a
 def matched(
-    image: ArrayLike,                 # (P,) int: picture of each detection
-    xy: ArrayLike,                    # (P, 2) float, px
+    image: ArrayLike, xy: ArrayLike,  # (P,) int: picture of each detection; (P, 2) float, px
     landmarks: ArrayLike,             # (N, L, 2) float, px: the chosen points, NaN where there is none
     radius: ArrayLike,                # px: farthest match; one number, or (N,)
     block: int = 50_000,              # detections at a time: bounds memory
 ) -> np.ndarray:                      # (P,) int64: the landmark each detection is matched to, -1 for none
     "One-to-one matches of detections to chosen points within a radius."
     image, xy, landmarks = np.asarray(image, int), np.asarray(xy, float), np.asarray(landmarks, float)
-    radius = np.broadcast_to(radius, len(landmarks))
     nearest, distance = np.full(len(xy), -1), np.full(len(xy), np.inf)
     for s in (slice(i, i + block) for i in range(0, len(xy) if landmarks.size else 0, block)):
         d = np.nan_to_num(np.linalg.norm(landmarks[image[s]] - xy[s, None], axis=-1), nan=np.inf)
@@ -28,38 +26,33 @@ def matched(
     order = np.lexsort((distance, nearest, image))
     owner = np.stack([image, nearest])[:, order]
     first = np.append(True, (owner[:, 1:] != owner[:, :-1]).any(0))[:len(xy)]
-    taken = order[first & (distance[order] <= radius[image[order]])]
+    taken = order[first & (distance[order] <= np.broadcast_to(radius, len(landmarks))[image[order]])]
     match = np.full(len(xy), -1)
     match[taken] = nearest[taken]
     return match
 
 # %% ../../nbs/05_scores/05_clusters.ipynb #4f8da3d9
 def detection_scores(
-    image: ArrayLike,                 # (P,) int: picture of each detection
-    xy: ArrayLike,                    # (P, 2) float, px
-    landmarks: ArrayLike,             # (N, L, 2) float, px: the chosen points, NaN where there is none
+    image: ArrayLike, xy: ArrayLike, landmarks: ArrayLike, # see `matched`
     radius: ArrayLike,                # px: farthest match; one number, or (N,); 5 % of the crop is usual
     visible: ArrayLike | None = None, # (N, L) bool: chosen points that can be found; None: all
 ) -> dict:                            # precision, recall, f_measure, 0...1; 0 where nothing is detected or chosen
     "Precision, recall and F-measure of detections against chosen points (figure 2d)."
     chosen = np.asarray(landmarks, float) if visible is None else np.where(np.asarray(visible)[..., None], landmarks, np.nan)
     hits = int((matched(image, xy, chosen, radius) >= 0).sum())
-    detected, wanted = len(xy), int((~np.isnan(chosen).any(-1)).sum())
-    return dict(precision=hits / max(1, detected), recall=hits / max(1, wanted),
-                f_measure=2 * hits / max(1, detected + wanted))
+    detected, total = len(xy), int((~np.isnan(chosen).any(-1)).sum())
+    return dict(precision=hits / max(1, detected), recall=hits / max(1, total),
+                f_measure=2 * hits / max(1, detected + total))
 
 # %% ../../nbs/05_scores/05_clusters.ipynb #f26e651e
-def cluster_agreement(
-    assigned: ArrayLike,              # (P,) int: cluster of each point, below 0 for none
-    truth: ArrayLike,                 # (P,) int: true landmark of each point, below 0 for none
-) -> dict:                            # nmi 0...1, ari up to 1, points compared; NaN where there are none
-    "NMI (arithmetic mean) and adjusted Rand index over the points that have both classes."
+def cluster_agreement(assigned: ArrayLike, truth: ArrayLike) -> dict: # (P,), (P,) int, below 0 for none -> nmi, ari, points
+    "NMI (arithmetic mean) and adjusted Rand index over the points that have both classes; NaN where none has."
     assigned, truth = np.asarray(assigned), np.asarray(truth)
     both = (assigned >= 0) & (truth >= 0)
     if not both.any(): return dict(nmi=float("nan"), ari=float("nan"), points=0)
     pair = truth[both], assigned[both]
-    return dict(nmi=float(normalized_mutual_info_score(*pair)), ari=float(adjusted_rand_score(*pair)),
-                points=int(both.sum()))
+    nmi, ari = normalized_mutual_info_score(*pair), adjusted_rand_score(*pair)
+    return dict(nmi=float(nmi), ari=float(ari), points=int(both.sum()))
 
 # %% ../../nbs/05_scores/05_clusters.ipynb #d557ff17
 def of_length_one(v: ArrayLike) -> np.ndarray: # (P, d); (P, d) float32
@@ -69,8 +62,7 @@ def of_length_one(v: ArrayLike) -> np.ndarray: # (P, d); (P, d) float32
 
 # %% ../../nbs/05_scores/05_clusters.ipynb #365366a7
 def neighbour_purity(
-    descriptors: ArrayLike,           # (P, d) float
-    classes: ArrayLike,               # (P,) int: the true landmark of each
+    descriptors: ArrayLike, classes: ArrayLike, # (P, d) float; (P,) int: the true landmark of each
     groups: ArrayLike,                # (P,) int: the picture, or the person, each comes from
     k: int = 10,                      # neighbours looked at
     block: int = 1000,                # descriptors compared with all others at a time: bounds memory
@@ -87,10 +79,8 @@ def neighbour_purity(
 
 # %% ../../nbs/05_scores/05_clusters.ipynb #c58009a4
 def silhouette(
-    descriptors: ArrayLike,           # (P, d) float
-    classes: ArrayLike,               # (P,) int: the true landmark of each
-    most: int = 3000,                 # as many are drawn, since every pair is compared
-    seed: int = 0,                    # of the draw
+    descriptors: ArrayLike, classes: ArrayLike, # (P, d) float; (P,) int: the true landmark of each
+    most: int = 3000, seed: int = 0,  # as many descriptors are drawn, since every pair is compared; of the draw
 ) -> float:                           # -1...1, 1: landmarks are well separated; NaN for fewer than two landmarks
     "Mean silhouette of descriptors grouped by their true landmark, cosine distance."
     descriptors, classes = of_length_one(descriptors), np.asarray(classes)

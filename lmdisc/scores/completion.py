@@ -12,19 +12,14 @@ from scipy.linalg import eigh
 from threadpoolctl import threadpool_limits
 
 # %% ../../nbs/05_scores/01_completion.ipynb #df0be897
-def shrink(
-    Y,                                # (m, n) float64
-    tau,                              # taken off every singular value
-):                                    # (m, n) float64
+def shrink(Y: np.ndarray, tau: float) -> np.ndarray: # (m, n) float64, what is taken off every singular value -> (m, n)
     "Soft-threshold the singular values of a tall matrix through its Gram matrix (Cai et al., equation 2.2)."
     square, V = eigh(Y.T @ Y, subset_by_value=(tau**2, np.inf), overwrite_a=True, check_finite=False)
     return (Y @ V) @ ((1 - tau / np.sqrt(square))[:, None] * V.T)
 
 # %% ../../nbs/05_scores/01_completion.ipynb #461a3899
-def _checked(
-    matrix,                           # (m, n) numbers, NaN where missing
-):                                    # (m, n) float64, (m, n) bool: observed
-    "The matrix as float64 and a mask of its observed entries; an error where completion is impossible."
+def _checked(matrix):                 # (m, n) numbers, NaN where missing -> (m, n) float64, (m, n) bool: observed
+    "The matrix and a mask of its observed entries; an error where completion is impossible."
     matrix = np.array(matrix, float)
     if matrix.ndim != 2: raise ValueError(f"complete wants a matrix (m, n), got shape {matrix.shape}")
     if np.isinf(matrix).any():
@@ -40,10 +35,9 @@ def _checked(
 DIVERGED = 1e6                        # relative residual from which the iteration has diverged
 
 def iterate(
-    known,                            # (m, n) float64, m >= n, 0 where missing
-    seen,                             # (m, n) bool
-    tau, delta, tol, max_iter, momentum,  # see `complete`
-):                                    # (m, n) float64, relative residual on the observed entries at each iteration
+    known: np.ndarray, seen: np.ndarray, # (m, n) float64, m >= n, 0 where missing; (m, n) bool
+    tau: float, delta: float, tol: float, max_iter: int, momentum: bool, # as in `complete`
+) -> tuple[np.ndarray, list]:         # (m, n) float64, relative residual on the observed entries at each iteration
     "SVT from the last step at which the estimate is still zero."
     start = min(max_iter, int(tau / (delta * np.linalg.norm(known, 2))))
     X, size, residuals, t = np.zeros_like(known), np.linalg.norm(known), [1.] * start, 1.
@@ -54,8 +48,8 @@ def iterate(
         residuals.append(np.linalg.norm(missed) / size)
         if residuals[-1] < tol or residuals[-1] > DIVERGED: break
         before, Y = Y, Z + delta * missed
-        climbs = momentum and np.vdot(missed, Y - before) >= 0
-        t, last = ((1 + (1 + 4 * t * t) ** .5) / 2, t) if climbs else (1., 1.)
+        ascends = momentum and np.vdot(missed, Y - before) >= 0
+        t, last = ((1 + (1 + 4 * t * t) ** .5) / 2, t) if ascends else (1., 1.)
         Z = Y + (last - 1) / t * (Y - before)
     return X, residuals
 

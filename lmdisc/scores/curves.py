@@ -29,8 +29,7 @@ def forward_by_yaw(errors: np.ndarray, fields: dict) -> dict: # (Nt,) or (Nt, L)
 # %% ../../nbs/05_scores/03_curves.ipynb #2d288b28
 def ced(
     errors: ArrayLike,                # (N,) one error a picture, NaN where it has none
-    limit: float = .2,                # largest threshold, in the unit of the errors
-    steps: int = 200,
+    limit: float = .2, steps: int = 200, # largest threshold, in the unit of the errors; thresholds
 ) -> tuple[np.ndarray, np.ndarray]:   # (steps,) thresholds, (steps,) share of pictures at or below
     "Cumulative error distribution over pictures; pictures without an error do not count."
     errors = np.sort(errors[~np.isnan(errors)])
