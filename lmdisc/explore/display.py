@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SIDE', 'SHOWN', 'FIGURE', 'thumbnail', 'sheet', 'html_of_pictures', 'html_of_keypoints', 'html_of_detector',
-           'html_of_discovery', 'as_html']
+           'held_out', 'html_of_discovery', 'as_html']
 
 # %% ../../nbs/11_explore/01_display.ipynb #9bb403e8
 from html import escape
@@ -78,9 +78,13 @@ def html_of_detector(o: LandmarkDetector | ChosenLandmarks) -> str:
     return table.assign(**{"": squares}).to_html(border=0, escape=False)
 
 # %% ../../nbs/11_explore/01_display.ipynb #8fdfaee3
+def held_out(found) -> tuple:         # `Discovery` -> `Crops`, (N, K, 2) crop px, NaN where not seen
+    "The held-out pictures and the landmarks found in them; those learned from where none are held out."
+    return (found.train, found.found[0]) if found.test is None else (found.test, found.found[1])
+
 def html_of_discovery(o) -> str:      # `Discovery`
-    "What was found in held-out pictures, or in those learned from where none are held out."
-    crops, xy = (o.train, o.found[0]) if o.test is None else (o.test, o.found[1])
+    "Thumbnails with the landmarks."
+    crops, xy = held_out(o)
     rows = evenly(len(crops), SHOWN)
     return sheet(list(crops.pixels[rows]), xy[rows], numbers=True, side=150)
 
