@@ -147,7 +147,7 @@ def page_template() -> jinja2.Template:
     pages.tests["missing"] = pd.isna
     return pages.get_template("report.html")
 
-# %% ../../nbs/11_explore/03_report.ipynb #94918b2a
+# %% ../../nbs/11_explore/03_report.ipynb #fddb8b6c
 def rendered_page(
     content: dict,                    # what the page says
     pictures: list,                   # dicts, without the pictures' bytes
