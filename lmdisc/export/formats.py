@@ -11,6 +11,7 @@ import datetime, importlib, json, os, re, tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path, PurePosixPath
 from types import ModuleType
 import numpy as np, pandas as pd
@@ -19,14 +20,11 @@ from tqdm.auto import tqdm
 from .. import __version__
 from ..store.files import whole_file, whole_folder
 from ..data.images import ImageSet
+from ..use.estimator import landmark_rows, names_of
 
 # %% ../../nbs/12_export/01_formats.ipynb #153af652
-def optional_package(
-    package: str,                     # name to import
-    extra: str,                       # of lmdisc, that installs it
-    what: str = "this",               # that needs it
-) -> ModuleType:                      # the package
-    "An optional package, or an error that says how to get it."
+def optional_package(package: str, extra: str, what: str = "this") -> ModuleType:
+    "An optional package by its name, or an error that says which `extra` of lmdisc installs it, and `what` needs it."
     try: return importlib.import_module(package)
     except ImportError as e:
         raise ValueError(f"{what} needs the package {package} ({e}): pip install 'lmdisc[{extra}]'") from e
@@ -69,12 +67,9 @@ def export_csv(
     images: ImageSet, xy: np.ndarray, score: np.ndarray, names: list, # as in `checked`
 ) -> Path:                            # of the file
     "One row for each picture and landmark: picture,landmark,name,x,y,score; an unseen one has no x and y."
-    xy, score, names = checked(images, xy, score, names)
-    (N, K), path = score.shape, Path(path)
-    rows = pd.DataFrame({"picture": np.repeat([images.name(i) for i in range(N)], K), "landmark": np.tile(np.arange(K), N),
-                         "name": names * N, "x": xy[..., 0].ravel(), "y": xy[..., 1].ravel(), "score": score.ravel()}).round(3)
+    rows = landmark_rows(names_of(images), *checked(images, xy, score, names))
     with whole_file(path) as part: rows.to_csv(part, index=False)
-    return path
+    return Path(path)
 
 # %% ../../nbs/12_export/01_formats.ipynb #68d1ec6d
 def coco_annotation(i: int, box: np.ndarray, xy: np.ndarray, score: np.ndarray) -> dict:
@@ -108,15 +103,11 @@ def export_coco(
 def file_names(names: list) -> list:
     "Different flat .png names for N pictures; folders are added, and numbers in the end, until all differ."
     parts = [[p for p in PurePosixPath(str(n).replace("\\", "/")).with_suffix("").parts if p.strip("/.:")] or ["picture"] for n in names]
-    stems, last = ["_".join(p) for p in parts], [p[-1] for p in parts]
-    often = Counter(s.casefold() for s in last)
-    stems = [s if often[l.casefold()] > 1 else l for s, l in zip(stems, last)]
-    taken, out = set(), []
-    for stem in (re.sub(r'[<>:"|?*\x00-\x1f]', "_", s) for s in stems):
-        name, k = stem, 1
-        while name.casefold() in taken:
-            k += 1
-            name = f"{stem}_{k}"
+    often, taken, out = Counter(p[-1].casefold() for p in parts), set(), []
+    for p in parts:
+        stem = name = re.sub(r'[<>:"|?*\x00-\x1f]', "_", "_".join(p) if often[p[-1].casefold()] > 1 else p[-1])
+        numbers = count(2)
+        while name.casefold() in taken: name = f"{stem}_{next(numbers)}"
         taken.add(name.casefold())
         out.append(f"{name}.png")
     return out
@@ -160,7 +151,7 @@ def export_dlc(
     if not re.fullmatch(r"[\w-]+", scorer):
         raise ValueError(f"scorer {scorer!r} becomes part of a file's name; use letters, digits, _ and - alone")
     (xy, _, names), folder, name = checked(images, xy, score, names), Path(folder).absolute(), "pictures"
-    files = file_names([images.name(i) for i in range(len(images))])
+    files = file_names(names_of(images))
     with whole_folder(folder) as new:
         labelled = new/"labeled-data"/name
         labelled.mkdir(parents=True)
@@ -174,15 +165,13 @@ def export_dlc(
     return folder
 
 # %% ../../nbs/12_export/01_formats.ipynb #21491956
-def sleap_videos(
-    sleap: ModuleType,
-    files: list, names: list,         # N PNG files, N names of pictures
-    sizes: list,                      # N pairs (width, height)
-) -> tuple[list, list, list]:         # V videos, V that bear the names, N pairs of video and frame
-    "One video for all pictures of a size."
-    groups, videos, sources, frames = {}, [], [], [None] * len(files)
-    for i, s in enumerate(sizes): groups.setdefault(s, []).append(i)
-    for (w, h), rows in groups.items():
+def sleap_videos(sleap: ModuleType, files: list, names: list, sizes: list) -> tuple[list, list, list]:
+    """One video for all pictures of a size, from N PNG files, N names of pictures and N pairs (width, height).
+
+    V videos, V that bear the names, and N pairs of video and frame."""
+    videos, sources, frames = [], [], [None] * len(files)
+    for w, h in dict.fromkeys(sizes):
+        rows = [i for i, size in enumerate(sizes) if size == (w, h)]
         own = [names[i] for i in rows]
         videos.append(sleap.Video(filename=[str(files[i]) for i in rows]))
         sources.append(sleap.Video(filename=own, open_backend=False, backend_metadata=dict(
@@ -220,7 +209,7 @@ def export_sleap(
     sleap, path = optional_package("sleap_io", "export", "a SLEAP package"), Path(path)
     if path.suffix != ".slp": raise ValueError(f"{path}: SLEAP opens files that end in .slp; name it {path.stem}.pkg.slp")
     xy, score, names = checked(images, xy, score, names)
-    own = [images.name(i) for i in range(len(images))]
+    own = names_of(images)
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as part, tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp") as aside:
         files = [Path(aside)/f for f in file_names(own)]
