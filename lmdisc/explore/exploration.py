@@ -28,7 +28,7 @@ from ..config import Config, profile, restored
 from ..discovery import Discovery, discover, grouped, split_crops
 from ..use.chosen import ChosenLandmarks, chosen, load, promise
 from ..use.reliability import LOW, reliability
-from .report import evenly_by
+from .report import evenly_by_yaw
 from .decisions import Decisions, undecided
 
 # %% ../../nbs/11_explore/05_exploration.ipynb #dcd11421
@@ -245,25 +245,21 @@ def quality_of(points: ChosenLandmarks, crops: Crops, path: Path | None) -> tupl
 
 # %% ../../nbs/11_explore/05_exploration.ipynb #bdc7f339
 def explored_parts(
-    detector: LandmarkDetector | ChosenLandmarks, # what was found
-    images: ImageSet | Crops,
-    rows: np.ndarray,                 # (N,) those that `rounds` are about
-    rounds: dict,                     # {round: `Labels` of N pictures}
+    detector: LandmarkDetector | ChosenLandmarks, images: ImageSet | Crops,
+    rounds: dict,                     # {round: `Labels` of these N pictures}
     most: int = 200,                  # pictures to look at
-    folder: Path | None = None,       # of the detector
-    quality: Path | None = None,      # quality.csv of the run
+    folder: Path | None = None, quality: Path | None = None, # of the detector; quality.csv of the run
 ) -> Exploration:
-    "An exploration of what a run found."
-    if not len(rows): raise ValueError("there is no picture to look at; name the pictures of the run")
-    yaw, points = images.fields.get("yaw"), chosen(detector)
-    at = np.sort(evenly_by(len(rows), most, None if yaw is None else yaw[rows]))
-    few = images.take(np.asarray(rows)[at])
+    "An exploration of what a run found in its pictures."
+    if not len(images): raise ValueError("there is no picture to look at; name the pictures of the run")
+    points, at = chosen(detector), np.sort(evenly_by_yaw(images, most))
+    few = images.take(at)
     crops = few if isinstance(few, Crops) else few.crops(points.size, points.margin, progress=False)
     shown = {name: [drawn[i] for i in at] for name, one in rounds.items() if (drawn := points_by_picture(one))}
     titles = [f"picture {i + 1}" for i in at]
     if isinstance(few, ImageSet):
-        turned = [""] * len(few) if yaw is None else [f" · yaw {y:.0f}°" for y in few.fields["yaw"]]
-        titles = [few.name(i) + turned[i] for i in range(len(few))]
+        yaw = [f" · yaw {y:.0f}°" for y in few.fields.get("yaw", ())] or [""] * len(few)
+        titles = [few.name(i) + yaw[i] for i in range(len(few))]
     return Exploration(crops_of(crops, points.size, points.margin), jpegs_of(few, points.margin), titles, undecided(points),
                        *quality_of(points, crops, quality), shown, folder)
 
@@ -289,14 +285,11 @@ def explored(
     most: int = 200,                  # pictures to look at
 ) -> Exploration:
     "A run, a detector, or the result of `discover`, ready to be looked at."
-    if isinstance(run, Discovery):
-        if pictures is None:
-            return explored_parts(run.detector, run.train, np.arange(len(run.train)), named_rounds(run.correspondence.rounds), most)
-        run = run.detector
-    if not isinstance(run, str | Path):
-        images = given(pictures, boxes)
-        return explored_parts(run, images, np.arange(len(images)), {}, most)
+    if isinstance(run, Discovery) and pictures is None:
+        return explored_parts(run.detector, run.train, named_rounds(run.correspondence.rounds), most)
+    if isinstance(run, Discovery): run = run.detector
+    if not isinstance(run, str | Path): return explored_parts(run, given(pictures, boxes), {}, most)
     top, folder = Path(run), Path(run) if (Path(run)/"detector.json").exists() else Path(run)/"detector"
     detector, images = load(folder), given(pictures, boxes) if pictures is not None else pictures_kept(top)
     rows, rounds = rounds_kept(top/"checkpoints", images, call_kept(top).get("seed"))
-    return explored_parts(detector, images, rows, rounds, most, folder, top/"quality.csv")
+    return explored_parts(detector, images.take(rows), rounds, most, folder, top/"quality.csv")
