@@ -45,14 +45,13 @@ def reduced(picture: torch.Tensor, first: torch.Tensor, n: list, shrink: torch.T
     count = (high[:, None] * wide)[..., None]
     return ((x + count // 2) * (2**24 / count.float()).floor().long()) >> 24
 
-# %% ../../nbs/12_export/02_onnx.ipynb #8f01d129
+# %% ../../nbs/12_export/02_onnx.ipynb #f28d466e
 def bicubic(x: torch.Tensor) -> torch.Tensor:
     "The filter of `PIL.Image.BICUBIC` at distances `x`, px, float64."
     x = x.abs()
     near, far = (1.5 * x - 2.5) * x * x + 1, (((x - 5) * x + 8) * x - 4) * -0.5
     return torch.where(x < 1, near, torch.where(x < 2, far, torch.zeros_like(x)))
 
-# %% ../../nbs/12_export/02_onnx.ipynb #f28d466e
 def weights(lo: torch.Tensor, hi: torch.Tensor, n: int, size: int) -> torch.Tensor: # -> (S, n) float64
     """The weight of each of n pixels in each of `size` = S pixels of the crop, along one axis: whole numbers, a row sums to about 2**22.
 

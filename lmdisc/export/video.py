@@ -104,14 +104,9 @@ def write_video(path: str | Path, pictures: Iterator) -> Path: # .mp4, .mov or .
     return Path(path)
 
 # %% ../../nbs/12_export/03_video.ipynb #97000012
-def tracked(
-    path: str | Path,                 # of the video
-    detector: LandmarkDetector | ChosenLandmarks,
-    box: tuple | None = None,         # x0, y0, x1, y1 of the object, px of the upright frame; None: the frame
-    batch: int = 32,                  # frames in memory at once
-    progress: bool = True,            # show a bar, with the time it will take
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]: # (n,) seconds; (n, K, 2) px, NaN where not seen; (n, K) scores
-    "The landmarks of each frame."
+def tracked(path: str | Path, detector: LandmarkDetector | ChosenLandmarks, box: tuple | None = None, batch: int = 32,
+            progress: bool = True) -> tuple[np.ndarray, np.ndarray, np.ndarray]: # see `track_video`; `batch` frames at once
+    "Landmarks of n frames: (n,) seconds, (n, K, 2) px, NaN where not seen, and (n, K) scores."
     parts, stream = [], frames(path)
     with tqdm(total=n_frames(path), desc="track", unit="frame", disable=not progress) as bar:
         while some := list(islice(stream, batch)):
