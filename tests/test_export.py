@@ -14,7 +14,7 @@ NAMES = ["left eye", "Öhr, links", "tail"]
 
 
 def detector_of(net, size, K=6):
-    """A network that nobody taught. Its last layer is made 30 times as steep: without that a map is nearly flat, its two highest
+    """An untrained network. Its last layer is made 30 times as steep: without that a map is nearly flat, its two highest
     cells differ by no more than float noise, and torch and onnxruntime may choose different ones."""
     torch.manual_seed(0)
     psi = LandmarkNet(K, net)
@@ -85,8 +85,8 @@ def test_the_network_of_the_cpu_profile_and_the_released_decoder(tmp_path):
 def test_the_file_says_what_it_is_and_what_it_takes(taken_away, chosen):
     import onnxruntime
     session = onnxruntime.InferenceSession(taken_away/"detector.onnx", providers=["CPUExecutionProvider"])
-    told = {k: json.loads(v) for k, v in session.get_modelmeta().custom_metadata_map.items() if k not in ("what", "lmdisc")}
-    assert told == dict(names=chosen.names, size=64, margin=.15, threshold=chosen.detector.threshold.tolist())
+    record = {k: json.loads(v) for k, v in session.get_modelmeta().custom_metadata_map.items() if k not in ("what", "lmdisc")}
+    assert record == dict(names=chosen.names, size=64, margin=.15, threshold=chosen.detector.threshold.tolist())
     with pytest.raises(Exception, match="uint8"):
         session.run(None, {"picture": np.zeros((9, 9, 3), np.float32), "box": np.zeros(4, np.float32)})
     assert sorted(os.listdir(taken_away)) == ["detector.onnx", "run_onnx.py"]
@@ -143,7 +143,7 @@ def test_a_network_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):
 # pictures
 
 def found(n=6):
-    "n pictures of three sizes in two folders, names told twice, landmarks, some of them not seen."
+    "n pictures of three sizes in two folders, names given twice, landmarks, some of them not seen."
     rng = np.random.default_rng(0)
     pictures = [photograph(*[(64, 80), (80, 64), (90, 90)][i % 3], i) for i in range(n)]
     boxes = [[-.5, -.5, p.shape[1] - .5, p.shape[0] - .5] for p in pictures]

@@ -189,7 +189,7 @@ class Exploration(OneLine):
         return [dict(picture=int(i), look=window(pixels_of(self.looks[i]), at), title=self.titles[i])
                 for i, at in ((rows[k], xy[k]) for k in evenly(len(rows), n))]
 
-    def worth(self, name: str) -> dict:
+    def rating(self, name: str) -> dict:
         "What is known of one point's quality: quality 0...1 or None, low, text, tip (a sentence)."
         names, choice, labels = self.now.points.names, self.now.points.choice, self.now.labels.get(name, {})
         if name not in names:
@@ -206,10 +206,10 @@ class Exploration(OneLine):
         return dict(quality=float(best.quality), low=bool(best.quality < LOW), text=f"{best.quality:.2f}", tip=tip)
 
     def table(self, sort: str = "number") -> list:
-        "A row for each point, sorted by a key of `SORTS`: dicts of name, number, colour, seen, and what `worth` says."
+        "A row for each point, sorted by a key of `SORTS`: dicts of name, number, colour, seen, and what `rating` says."
         if sort not in SORTS: raise ValueError(f"sort by one of {', '.join(SORTS)}, not {sort!r}")
         seen, colour, numbers = self.found()[2].mean(0), self.colours(), self.now.numbers
-        rows = [dict(name=n, number=numbers[n], colour=colour[n], seen=float(s)) | self.worth(n)
+        rows = [dict(name=n, number=numbers[n], colour=colour[n], seen=float(s)) | self.rating(n)
                 for n, s in zip(self.now.names, seen)]
         return sorted(rows, key=SORTS[sort])
 

@@ -20,7 +20,6 @@ from ..store.files import whole_file, plain
 from ..store.provenance import commit, machine, versions_here
 from ..data.images import Crops, ImageSet, Pictures, picture_sizes
 from ..data.points import evenly
-from ..datasets.folder import whole
 from ..draw.saving import data_uri, encoded, png_bytes
 from ..draw.pictures import colours_around, ink_on, set_style
 from ..draw.curves import plot_merging, plot_rounds
@@ -82,7 +81,8 @@ def has_no_boxes(images: ImageSet | None) -> bool:
     "Are the boxes of the first pictures as large as the pictures?"
     if images is None: return False
     sizes = picture_sizes(first := images[:3])
-    return bool((np.abs(first.boxes - whole(sizes)) <= .02 * np.tile(sizes, 2)).all())
+    edges = np.c_[np.full(sizes.shape, -.5), sizes - .5]
+    return bool((np.abs(first.boxes - edges) <= .02 * np.tile(sizes, 2)).all())
 
 # %% ../../nbs/11_explore/03_report.ipynb #96000018
 def pictures_of(command: str) -> str:

@@ -16,11 +16,11 @@ from pathlib import Path, PurePosixPath
 from types import ModuleType
 import numpy as np, pandas as pd
 from PIL import Image
-from tqdm.auto import tqdm
-from .. import __version__
+from tqdm import tqdm
+import lmdisc
 from ..store.files import whole_file, whole_folder
 from ..data.images import ImageSet
-from ..use.estimator import landmark_rows, names_of
+from ..use.estimator import landmark_rows
 
 # %% ../../nbs/12_export/01_formats.ipynb #153af652
 def optional_package(package: str, extra: str, what: str = "this") -> ModuleType:
@@ -67,7 +67,7 @@ def export_csv(
     images: ImageSet, xy: np.ndarray, score: np.ndarray, names: list, # as in `checked`
 ) -> Path:                            # of the file
     "One row for each picture and landmark: picture,landmark,name,x,y,score; an unseen one has no x and y."
-    rows = landmark_rows(names_of(images), *checked(images, xy, score, names))
+    rows = landmark_rows([images.name(i) for i in range(len(images))], *checked(images, xy, score, names))
     with whole_file(path) as part: rows.to_csv(part, index=False)
     return Path(path)
 
@@ -92,7 +92,7 @@ def export_coco(
     (xy, score, names), path = checked(images, xy, score, names), Path(path)
     def entry(i, picture): return dict(id=i + 1, file_name=images.name(i), width=picture.shape[1], height=picture.shape[0])
     content = dict(
-        info=dict(description=f"landmarks found by lmdisc {__version__}", date_created=datetime.date.today().isoformat()),
+        info=dict(description=f"landmarks found by lmdisc {lmdisc.__version__}", date_created=datetime.date.today().isoformat()),
         licenses=[], images=list(in_turn(images, entry, progress)),
         categories=[dict(id=1, name=category, supercategory=category, keypoints=names, skeleton=[])],
         annotations=[coco_annotation(i, *one) for i, one in enumerate(zip(images.boxes, xy, score))])
@@ -122,16 +122,11 @@ def dlc_table(folder: str, files: list, xy: np.ndarray, names: list, scorer: str
 # %% ../../nbs/12_export/01_formats.ipynb #68afecd0
 def dlc_config(project: Path, scorer: str, names: list, video: str, size: list) -> str:
     "The text of DeepLabCut's config.yaml, with its own defaults; `size` is (width, height) of the largest picture."
-    today = datetime.date.today()
-    config = dict(
-        Task=project.name, scorer=scorer, date=f"{today:%b}{today.day}", multianimalproject=False, identity=None,
-        project_path=str(project), engine="pytorch",
-        video_sets={str(project/"videos"/f"{video}.avi"): {"crop": f"0, {size[0]}, 0, {size[1]}"}}, bodyparts=names,
-        start=0, stop=1, numframes2pick=20, skeleton=[], skeleton_color="black", pcutoff=.6, dotsize=6, alphavalue=.7, colormap="rainbow",
-        TrainingFraction=[.95], iteration=0, default_net_type="resnet_50", default_augmenter="default", snapshotindex=-1,
-        detector_snapshotindex=-1, batch_size=8, detector_batch_size=1, cropping=False, x1=0, x2=640, y1=277, y2=624,
-        corner2move2=[50, 50], move2corner=True, SuperAnimalConversionTables=None)
-    return "".join(f"{k}: {json.dumps(v, ensure_ascii=False)}\n" for k, v in config.items())
+    today, crop = datetime.date.today(), f"0, {size[0]}, 0, {size[1]}"
+    values = dict(Task=project.name, scorer=scorer, date=f"{today:%b}{today.day}", project_path=str(project), bodyparts=names,
+                  video_sets={str(project/"videos"/f"{video}.avi"): dict(crop=crop)})
+    template = (Path(lmdisc.__file__).parent/"assets"/"deeplabcut.yaml").read_text(encoding="utf-8")
+    return template.format(**{k: json.dumps(v, ensure_ascii=False) for k, v in values.items()})
 
 # %% ../../nbs/12_export/01_formats.ipynb #11c13f2d
 def save_png(path: str | Path, picture: np.ndarray) -> tuple:
@@ -151,7 +146,7 @@ def export_dlc(
     if not re.fullmatch(r"[\w-]+", scorer):
         raise ValueError(f"scorer {scorer!r} becomes part of a file's name; use letters, digits, _ and - alone")
     (xy, _, names), folder, name = checked(images, xy, score, names), Path(folder).absolute(), "pictures"
-    files = file_names(names_of(images))
+    files = file_names([images.name(i) for i in range(len(images))])
     with whole_folder(folder) as new:
         labelled = new/"labeled-data"/name
         labelled.mkdir(parents=True)
@@ -209,7 +204,7 @@ def export_sleap(
     sleap, path = optional_package("sleap_io", "export", "a SLEAP package"), Path(path)
     if path.suffix != ".slp": raise ValueError(f"{path}: SLEAP opens files that end in .slp; name it {path.stem}.pkg.slp")
     xy, score, names = checked(images, xy, score, names)
-    own = names_of(images)
+    own = [images.name(i) for i in range(len(images))]
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as part, tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp") as aside:
         files = [Path(aside)/f for f in file_names(own)]
