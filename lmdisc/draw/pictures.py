@@ -31,10 +31,8 @@ def landmark_colours(n: int) -> np.ndarray:
     return np.array((list(sns.color_palette("colorblind", 10)) + later[10:])[:n]).reshape(n, 3)
 
 # %% ../../nbs/07_draw/02_pictures.ipynb #be103f56
-def points_by_picture(
-    points: np.ndarray | torch.Tensor | Keypoints, # landmarks (N, K, 2), NaN where unseen; `Keypoints` or `Labels`
-) -> list:                            # N pairs: xy (P, 2) float, class (P,) int
-    "The points of each picture with the class that colours them."
+def points_by_picture(points: np.ndarray | torch.Tensor | Keypoints) -> list: # landmarks (N, K, 2), NaN where unseen; or `Labels`
+    "The points of N pictures with the class that colours them: N pairs of xy (P, 2) float and class (P,) int."
     if hasattr(points, "offsets"):
         counts = points.offsets.diff().tolist()
         classes = points.cluster if hasattr(points, "cluster") else torch.zeros(len(points.xy), dtype=torch.long)

@@ -42,12 +42,8 @@ def figure_bytes(fig: Figure, form: str, **options) -> bytes:
     fig.savefig(buffer := io.BytesIO(), format=form, **options)
     return buffer.getvalue()
 
-def png_bytes(
-    fig: Figure,
-    dpi: float = 110,                 # dots an inch, at most
-    limit: int = 700_000,             # bytes, at most
-) -> bytes:
-    "`fig` as a PNG file that is small enough to keep in a repository."
+def png_bytes(fig: Figure, dpi: float = 110, limit: int = 700_000) -> bytes:
+    "`fig` as a PNG file of at most `limit` bytes and `dpi` dots an inch."
     if len(png := figure_bytes(fig, "png", dpi=dpi)) <= limit: return png
     while len(png := six_bits(figure_bytes(fig, "png", dpi=dpi))) > limit: dpi *= .85
     return png

@@ -145,12 +145,10 @@ class Exploration(OneLine):
         "The labels of one picture: {name: (x, y) crop px}."
         return {n: places[picture] for n, places in self.now.labels.items() if picture in places}
 
-    def points(self,
-        picture: int,                 # its number, from 0
-        hidden: list = (),            # names that are not shown
-        correcting: bool = False,     # labels in place of what was found, and what is not seen, too
-    ) -> list:                        # dicts: name, number, colour, x, y in shares, seen
-        "The points of one picture."
+    def points(self, picture: int, hidden: list = (), correcting: bool = False) -> list:
+        """The points of one picture without the `hidden` names: dicts of name, number, colour, x, y in shares, seen.
+
+        While `correcting`, labels stand in place of what was found, and points that are not seen are there, too."""
         xy, _, seen = self.found()
         labels, colour, rows = self.labelled(picture) if correcting else {}, self.colours(), []
         for name, at, there in zip(self.now.names, xy[picture], seen[picture]):

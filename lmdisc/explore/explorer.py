@@ -100,11 +100,7 @@ NOTHING_SELECTED = "Click a landmark to see it in 30 pictures."
 
 class Explorer(w.VBox):
     "A run on a board: pass what `explored` takes, or what it returned."
-    def __init__(self,
-        run: object,                  # `Exploration`, or a run as `explored` takes it
-        pictures: object = None,      # see `explored`
-        **how,                        # further arguments of `explored`
-    ) -> None:
+    def __init__(self, run: object, pictures: object = None, **how) -> None: # `Exploration`, or arguments of `explored`
         self.e = run if isinstance(run, Exploration) else explored(run, pictures, **how)
         self.controls, self.board, self.message, self.shown = Controls(self.e), Board(), w.HTML(), ("", None)
         self.board.layout = w.Layout(flex="1 1 730px", min_width="430px", max_width="1100px")
