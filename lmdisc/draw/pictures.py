@@ -31,7 +31,7 @@ def landmark_colours(n: int) -> np.ndarray:
     return np.array((list(sns.color_palette("colorblind", 10)) + later[10:])[:n]).reshape(n, 3)
 
 # %% ../../nbs/07_draw/02_pictures.ipynb #be103f56
-def points_by_picture(points: np.ndarray | torch.Tensor | Keypoints) -> list: # landmarks (N, K, 2), NaN where unseen; or `Labels`
+def points_by_picture(points: np.ndarray | torch.Tensor | Keypoints) -> list: # (N, K, 2), NaN where unseen; or `Labels`
     "The points of N pictures with the class that colours them: N pairs of xy (P, 2) float and class (P,) int."
     if hasattr(points, "offsets"):
         counts = points.offsets.diff().tolist()
@@ -74,7 +74,7 @@ def show_points(
 
 # %% ../../nbs/07_draw/02_pictures.ipynb #254d95f4
 def strip(yaw: np.ndarray, wanted: np.ndarray, rows: int) -> tuple[np.ndarray, np.ndarray]: # (N,), (C,) degrees
-    "The D columns that have pictures, and pictures (D, R) in them, nearest first, -1: none; each stands in one at most."
+    "The D columns that have pictures, and pictures (D, R) in them, nearest first, -1: none; each is in one at most."
     away = np.abs(np.asarray(yaw)[None] - np.asarray(wanted)[:, None])
     away = np.where(away.argmin(0) == np.arange(len(wanted))[:, None], away, np.inf)
     chosen = away.argsort(1, kind="stable")[:, :rows]
@@ -119,7 +119,8 @@ def ink_on(colour: np.ndarray) -> str:
     return "white" if colour @ [.3, .59, .11] < .5 else "black"
 
 # %% ../../nbs/07_draw/02_pictures.ipynb #2670b85d
-def paint_discs(picture: Image.Image, xy: np.ndarray, colours: np.ndarray, radius: float, numbers: bool = True) -> Image.Image:
+def paint_discs(picture: Image.Image, xy: np.ndarray, colours: np.ndarray, radius: float,
+                numbers: bool = True) -> Image.Image: # the same picture; colours (K, 3) RGB in 0...1
     "Draw landmarks (K, 2) px, NaN where not seen, into a picture: discs of `radius` px, with numbers from 0, or dots."
     pen, font = ImageDraw.Draw(picture), ImageFont.load_default(size=1.35 * radius)
     for k in np.flatnonzero(np.isfinite(xy).all(-1)):
@@ -145,13 +146,14 @@ def plot_followed(
     width: float = 10,                # of the figure, inches
 ) -> Figure:
     "The same few landmarks in groups of pictures, by colour and by number (figures 1 and 3 of the paper)."
-    gap, head, lines = .04, .2, []    # between pictures, and for a line of titles, inches; rows of equal length, or nearly
+    gap, head, lines = .04, .2, []    # between pictures, and for a line of titles, inches
     shape = np.concatenate([np.asarray(xy) / np.shape(pictures)[-1] for pictures, xy, _ in groups.values()])
     order, colours = clockwise(shape), colours_around(shape)
     for name, (pictures, xy, titles) in groups.items():
         drawn, n = points_by_picture(np.asarray(xy)[:, order]), len(pictures)
         for rows in np.array_split(np.arange(n), max(1, math.ceil(n / columns))):
-            lines.append((name * (not rows[0]), [(pictures[i], *drawn[i], titles[i] if titles else None) for i in rows]))
+            entries = [(pictures[i], *drawn[i], titles[i] if titles else None) for i in rows]
+            lines.append((name * (not rows[0]), entries))
     heights = [width / len(line) + head * (bool(name) + (line[0][-1] is not None)) for name, line in lines]
     fig, at = plt.figure(figsize=(width, sum(heights))), 0
     fig.set_layout_engine("none")

@@ -23,7 +23,7 @@ SIDE, SHOWN = 112, 12                 # px of a thumbnail, and how many are show
 NO_POINTS = np.zeros((0, 2))
 
 def thumbnail(picture: np.ndarray, xy: np.ndarray = NO_POINTS, side: int = SIDE, numbers: bool = False) -> Image.Image:
-    """A picture, channels first or last, whose longer side is `side` px, with a dot or a numbered disc for each landmark.
+    """A picture, channels first or last, as a copy of at most `side` px with a dot or a numbered disc for each landmark.
 
     Landmarks (K, 2) are in px of the picture, NaN where not seen."""
     picture = Image.fromarray(channels_last(picture))
@@ -36,7 +36,8 @@ def thumbnail(picture: np.ndarray, xy: np.ndarray = NO_POINTS, side: int = SIDE,
 FIGURE = ('<figure style="margin:0;width:{side}px"><img src="{src}" alt="{name}">'
           '<figcaption style="font-size:10px;overflow:hidden;text-overflow:ellipsis;white-space:nowrap">{name}</figcaption></figure>')
 
-def sheet(pictures: list, xy: list | None = None, names: list | None = None, side: int = SIDE, numbers: bool = False) -> str:
+def sheet(pictures: list, xy: list | None = None, names: list | None = None, side: int = SIDE,
+          numbers: bool = False) -> str:
     "HTML of thumbnails side by side: uint8 pictures, landmarks (K, 2) px in each, and a line below each."
     xy, names = [NO_POINTS] * len(pictures) if xy is None else xy, names or [""] * len(pictures)
     small = [encoded(thumbnail(p, k, side, numbers), "jpeg", quality=80) for p, k in zip(pictures, xy)]

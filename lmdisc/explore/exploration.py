@@ -107,7 +107,9 @@ class Exploration(OneLine):
 
     def __post_init__(self): self.placed, self.score = map(torch.as_tensor, self.now.points.detector.placed(self.crops))
     def __len__(self): return len(self.looks)
-    def summary(self): return f"{len(self)} pictures, {self.now.points.K} points" + f", {len(self.rounds)} rounds" * bool(self.rounds)
+    def summary(self):
+        rounds = f", {len(self.rounds)} rounds" * bool(self.rounds)
+        return f"{len(self)} pictures, {self.now.points.K} points{rounds}"
     @property
     def yaw(self): return self.crops.fields.get("yaw")
 
@@ -191,15 +193,18 @@ class Exploration(OneLine):
         "What is known of one point's quality: quality 0...1 or None, low, text, tip (a sentence)."
         names, choice, labels = self.now.points.names, self.now.points.choice, self.now.labels.get(name, {})
         if name not in names:
-            return dict(quality=None, low=False, text=f"{len(labels)} labels", tip="to be learned from labels: give some, then refit")
+            tip = "to be learned from labels: give some, then refit"
+            return dict(quality=None, low=False, text=f"{len(labels)} labels", tip=tip)
         j, G = names.index(name), len(choice.groups)
         if j >= G:
             error = choice.errors[j - G]
-            return dict(quality=None, low=False, text="learned" if error is None or math.isnan(error) else f"± {100 * error:.1f} %",
-                        tip="learned from labels; error at a label that was left out, share of the side")
+            text = "learned" if error is None or math.isnan(error) else f"± {100 * error:.1f} %"
+            tip = "learned from labels; error at a label that was left out, share of the side"
+            return dict(quality=None, low=False, text=text, tip=tip)
         rows = self.quality.iloc[list(choice.groups[j])]
         best = rows.iloc[rows.quality.fillna(-1).argmax()]
-        tip = ", ".join([f"{k} {v:.2f}" for k, v in best.items() if isinstance(v, float)] + [best.flagged] * bool(best.flagged))
+        numbers = [f"{k} {v:.2f}" for k, v in best.items() if isinstance(v, float)]
+        tip = ", ".join(numbers + [best.flagged] * bool(best.flagged))
         if math.isnan(best.quality): return dict(quality=None, low=True, text="–", tip=tip)
         return dict(quality=float(best.quality), low=bool(best.quality < LOW), text=f"{best.quality:.2f}", tip=tip)
 
@@ -224,7 +229,8 @@ class Exploration(OneLine):
     def label_count(self) -> str:
         "How many labels there are."
         n, pictures = (len(part) for part in self.now.label_array()[:2])
-        return f"{n} point{'s' * (n != 1)} with labels, in {pictures} picture{'s' * (pictures != 1)}." if n else "No labels yet."
+        if not n: return "No labels yet."
+        return f"{n} point{'s' * (n != 1)} with labels, in {pictures} picture{'s' * (pictures != 1)}."
 
     def save(self, folder: str | Path | None = None) -> Path:
         "Write names and choices into the folder of the detector, where `lmdisc predict` finds them."
@@ -234,8 +240,8 @@ class Exploration(OneLine):
         return Path(folder)
 
 # %% ../../nbs/11_explore/05_exploration.ipynb #quality_at
-def quality_of(points: ChosenLandmarks, crops: Crops, path: Path | None) -> tuple[pd.DataFrame, str]: # quality.csv of the run
-    "How good the detector's landmarks are, as the run measured it, or measured anew with a verdict."
+def quality_of(points: ChosenLandmarks, crops: Crops, path: Path | None) -> tuple[pd.DataFrame, str]:
+    "How good the detector's landmarks are, as the run wrote it to quality.csv, or measured anew with a verdict."
     known = pd.read_csv(path).fillna({"flagged": ""}) if path and path.exists() else ()
     if len(known) == points.detector.K: return known, ""
     measured = reliability(points.detector, crops)

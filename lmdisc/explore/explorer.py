@@ -138,8 +138,10 @@ class Explorer(w.VBox):
         e, b = self.e, self.board
         self.shown, name = (b.selected, e.now), b.selected
         b.closeups = e.closeups(name) if name else []
-        where = f"in {len(b.closeups)} of the {len(e.places(name)[0])} pictures, of {len(e)}, in which it is seen" if name else ""
-        b.heading = f"{name} {where}; highest scores first. Click one to go there." if name else NOTHING_SELECTED
+        b.heading = NOTHING_SELECTED
+        if name:
+            b.heading = (f"{name} in {len(b.closeups)} of the {len(e.places(name)[0])} pictures, of {len(e)}, in which it is seen; "
+                         "highest scores first. Click one to go there.")
 
     def attempt(self, action, *how):
         "Do something and show the result; an error becomes a message."

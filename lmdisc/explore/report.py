@@ -136,7 +136,7 @@ def page_template() -> jinja2.Template:
 
 # %% ../../nbs/11_explore/03_report.ipynb #072f65c4
 def rendered_page(content: dict, pictures: list, pixels: np.ndarray, limit: int = 3_000_000) -> str:
-    "The page with n pictures, dicts and pixels (n, 3, S, S) uint8, at the JPEG quality that keeps it below `limit` bytes."
+    "The page with n pictures, pixels (n, 3, S, S) uint8, at the JPEG quality that keeps it within `limit` bytes."
     page = page_template()
     for quality in (85, 70, 50, 30):
         uris = [data_uri(encoded(one, "jpeg", quality=quality, optimize=True), "jpeg") for one in pixels]
@@ -156,10 +156,10 @@ def shown_best(table: pd.DataFrame, xy: np.ndarray, side: int) -> np.ndarray:
     return pool[best_landmarks(table.quality.fillna(0).to_numpy()[pool], xy[:, pool], side)]
 
 # %% ../../nbs/11_explore/03_report.ipynb #c10abe59
-def picture_entries(found: Discovery, table: pd.DataFrame, images: ImageSet | None, few: int) -> tuple[dict, list, np.ndarray]:
+def picture_entries(found: Discovery, table: pd.DataFrame, images: ImageSet | None, few: int) -> tuple:
     """The pictures with their landmarks, `few` to be shown whole, and the landmarks with their colours and close-ups.
 
-    Content of the page, entries of its n pictures, and their pixels (n, 3, S, S) uint8; `table` is that of `judged`."""
+    A dict for the page, n dicts of pictures, and their pixels (n, 3, S, S) uint8; `table` is that of `judged`."""
     crops, xy, names = examples(found, images)
     first, colours = evenly(len(crops), few), colours_around(found.found[0]) # shown whole; all are there for close-ups
     rows = np.r_[first, np.setdiff1d(np.arange(len(crops)), first)]
@@ -168,7 +168,8 @@ def picture_entries(found: Discovery, table: pd.DataFrame, images: ImageSet | No
     landmarks = [look | dict(close=close_ups(xy[:, k], crops.size)) for k, look in enumerate(looks)]
     pictures = [dict(row=i, name=names[row], xy={k: tenths(p) for k, p in enumerate(xy[i]) if np.isfinite(p).all()})
                 for i, row in enumerate(rows)]
-    about = dict(side=crops.size, shown=list(shown_best(table, xy, crops.size)), few=few, landmarks=landmarks, order=best_first(table),
+    about = dict(side=crops.size, few=few, landmarks=landmarks, order=best_first(table),
+                 shown=list(shown_best(table, xy, crops.size)),
                  held_out=found.test is not None and (images is None or has_held_out(images)))
     return about, pictures, crops.pixels[rows]
 
@@ -188,10 +189,10 @@ def report(
     if len(table) != K: raise ValueError(f"the table has {len(table)} rows for {K} landmarks; give this detector's, in its order")
     about, pictures, pixels = picture_entries(found, quality.table, images, few)
     content = about | dict(
-        works=works(quality), quality=quality, low=LOW, n=len(found.train), n_held_out=0 if found.test is None else len(found.test),
-        minutes=minutes, config=found.config, no_boxes=has_no_boxes(images), curves=curves(found), scores=found.scores,
-        unreadable=[why for _, why in unreadable], model=(Path(path).parent/"detector").as_posix(), source=pictures_of(command),
-        command=command, record=run_record(found, images))
+        works=works(quality), quality=quality, low=LOW, config=found.config, no_boxes=has_no_boxes(images), minutes=minutes,
+        n=len(found.train), n_held_out=0 if found.test is None else len(found.test), curves=curves(found), scores=found.scores,
+        unreadable=[why for _, why in unreadable], model=(Path(path).parent/"detector").as_posix(),
+        source=pictures_of(command), command=command, record=run_record(found, images))
     html = rendered_page(content, pictures, pixels)
     with whole_file(path) as part: part.write_text(html, encoding="utf-8")
     return Path(path)

@@ -23,7 +23,7 @@ from .formats import optional_package
 
 # %% ../../nbs/12_export/02_onnx.ipynb #9d9247ab
 def block_pixels(first: torch.Tensor, n: int, size: int, shrink: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Along one axis of `size` px, the pixels of `n` blocks of `shrink` px from block number `first` on (both () int64).
+    """Along one axis of `size` px, the pixels of n blocks of `shrink` px from block `first` on (both () int64).
 
     (n, shrink) int64 pixels, `size` where a block has none, and (n,) int64 how many it has."""
     start = (first + torch.arange(n)).clamp(torch.zeros_like(first), (size - 1) // shrink) * shrink
@@ -36,7 +36,7 @@ def block_pixels(first: torch.Tensor, n: int, size: int, shrink: torch.Tensor) -
 def reduced(picture: torch.Tensor, first: torch.Tensor, n: list, shrink: torch.Tensor) -> torch.Tensor:
     """Means of blocks of pixels, rounded as `PIL.Image.reduce` rounds; beyond the picture its edge is repeated.
 
-    From (H, W, 3) uint8, n = (across, down) blocks of `shrink` px from block `first` (2,) on: (n down, n across, 3) int64."""
+    From (H, W, 3) uint8, n = (across, down) blocks of `shrink` px from block `first` (2,) on: (down, across, 3) int64."""
     H, W = picture.shape[:2]
     columns, wide = block_pixels(first[0], n[0], W, shrink)
     rows, high = block_pixels(first[1], n[1], H, shrink)
@@ -53,9 +53,9 @@ def bicubic(x: torch.Tensor) -> torch.Tensor:
     return torch.where(x < 1, near, torch.where(x < 2, far, torch.zeros_like(x)))
 
 def weights(lo: torch.Tensor, hi: torch.Tensor, n: int, size: int) -> torch.Tensor: # -> (S, n) float64
-    """The weight of each of n pixels in each of `size` = S pixels of the crop, along one axis: whole numbers, a row sums to about 2**22.
+    """The weight of each of n pixels in each of `size` = S pixels of the crop, along one axis.
 
-    The crop reaches from `lo` to `hi` (both () float64, px)."""
+    Whole numbers, a row sums to about 2**22. The crop reaches from `lo` to `hi` (both () float64, px)."""
     lo, hi = lo.float(), hi.float()
     scale = (hi - lo).double() / size
     wide = scale.clamp_min(1)

@@ -90,8 +90,8 @@ def encoder(container, picture: np.ndarray):
     return stream
 
 # %% ../../nbs/12_export/03_video.ipynb #c59b3d86
-def write_video(path: str | Path, pictures: Iterator) -> Path: # .mp4, .mov or .mkv; (seconds, uint8 (H, W, 3)), in order
-    "Pictures with their times as a video, whole or absent."
+def write_video(path: str | Path, pictures: Iterator) -> Path: # of (seconds, uint8 (H, W, 3)), in order
+    "Pictures with their times as a video (.mp4, .mov or .mkv), whole or absent."
     av, form, last = optional_package("av", "video", "video"), checked_format(path), -1
     with whole_file(path) as part, av.open(str(part), "w", format=form) as container:
         for time, picture in pictures:
@@ -105,8 +105,8 @@ def write_video(path: str | Path, pictures: Iterator) -> Path: # .mp4, .mov or .
 
 # %% ../../nbs/12_export/03_video.ipynb #97000012
 def tracked(path: str | Path, detector: LandmarkDetector | ChosenLandmarks, box: tuple | None = None, batch: int = 32,
-            progress: bool = True) -> tuple[np.ndarray, np.ndarray, np.ndarray]: # see `track_video`; `batch` frames at once
-    "Landmarks of n frames: (n,) seconds, (n, K, 2) px, NaN where not seen, and (n, K) scores."
+            progress: bool = True) -> tuple[np.ndarray, np.ndarray, np.ndarray]: # as in `track_video`
+    "Landmarks of n frames, `batch` at once: (n,) seconds, (n, K, 2) px, NaN where not seen, and (n, K) scores."
     parts, stream = [], frames(path)
     with tqdm(total=n_frames(path), desc="track", unit="frame", disable=not progress) as bar:
         while some := list(islice(stream, batch)):
@@ -122,7 +122,7 @@ def tracked(path: str | Path, detector: LandmarkDetector | ChosenLandmarks, box:
 
 # %% ../../nbs/12_export/03_video.ipynb #97000016
 def smoothed(xy: np.ndarray, frames: float) -> np.ndarray: # (n, K, 2) px, NaN where not seen, -> the same; gaps stay
-    "Tracks smoothed over time by a Gaussian of this standard deviation in frames, from what is seen alone; 0: unchanged."
+    "Tracks smoothed over time by a Gaussian of this standard deviation, from what is seen alone; 0: unchanged."
     if not 0 <= frames < np.inf:
         raise ValueError(f"smooth={frames}: the width of a Gaussian in frames is 0 or more; 1 to 3 is usual")
     if not frames: return xy
