@@ -206,9 +206,9 @@ def test_a_run_is_looked_at_named_corrected_and_saved(hand, lab, run):
     hand.one("input[placeholder='a new point']").send_keys("chin")
     hand.press("Add", lambda: "chin" in hand.names())
     for at in ((-40, 80), (-30, 90), (-35, 85)):
-        before, told = picture(), hand.said()
+        before, message = picture(), hand.said()
         hand.do(lambda at=at: hand.actions(hand.driver).move_to_element_with_offset(hand.one(".lmd svg"), *at).click().perform(),
-                lambda told=told: "with labels" in hand.said() and hand.said() != told)
+                lambda message=message: "with labels" in hand.said() and hand.said() != message)
         hand.slide("picture", "\ue014", lambda before=before: picture() != before)
     hand.press("Refit", lambda: "of the crop's side" in hand.said())
     hand.picture("refitted")
@@ -216,9 +216,9 @@ def test_a_run_is_looked_at_named_corrected_and_saved(hand, lab, run):
     hand.press("Save", lambda: "lmdisc predict" in hand.said())
     hand.picture("saved")
 
-    told = json.loads((run[0]/"detector"/"chosen.json").read_text())
-    assert {"left eye", "nose", "chin"} <= set(told["names"]) and not {third, fourth} & set(told["names"])
-    assert sorted(told["names"]) == sorted(hand.names()) and len(told["groups"][told["names"].index("nose")]) == 2 and told["labels"] == 8
+    saved = json.loads((run[0]/"detector"/"chosen.json").read_text())
+    assert {"left eye", "nose", "chin"} <= set(saved["names"]) and not {third, fourth} & set(saved["names"])
+    assert sorted(saved["names"]) == sorted(hand.names()) and len(saved["groups"][saved["names"].index("nose")]) == 2 and saved["labels"] == 8
 
 def test_saved_names_are_those_of_predict(run, tmp_path, heads_set):
     "What was saved above, at the command line's end."

@@ -14,7 +14,7 @@ NAMES = ["left eye", "Öhr, links", "tail"]
 
 
 def detector_of(net, size, K=6):
-    """A network that nobody taught. Its last layer is made 30 times as steep: without that a map is nearly flat, its two highest
+    """An untrained network. Its last layer is made 30 times as steep: without that a map is nearly flat, its two highest
     cells differ by no more than float noise, and torch and onnxruntime may choose different ones."""
     torch.manual_seed(0)
     psi = LandmarkNet(K, net)
@@ -36,7 +36,7 @@ SEVERAL = [                           # height, width, box: whole, inside and gr
 def one(picture, box): return ImageSet(lambda i: picture, np.float32([box]))
 
 
-def made_of(detector):
+def with_choices(detector):
     "Renamed, two as one, one dropped, and two points learned from labels."
     labelled = ImageSet(lambda i: photograph(80, 80, i), np.tile(np.float32([-.5, -.5, 79.5, 79.5]), (4, 1)))
     changed = drop(same(rename(detector, {"landmark 3": "left eye"}), [1, 2]), [4])
@@ -44,11 +44,11 @@ def made_of(detector):
 
 
 @pytest.fixture(scope="module")
-def chosen(): return made_of(detector_of(profile("smoke").net, 64))
+def chosen(): return with_choices(detector_of(profile("smoke").net, 64))
 
 
 @pytest.fixture(scope="module")
-def taken_away(chosen, tmp_path_factory):
+def exported(chosen, tmp_path_factory):
     "Folder of detector.onnx and run_onnx.py."
     pytest.importorskip("onnxruntime"), pytest.importorskip("onnx"), pytest.importorskip("onnxscript")
     return export_onnx(tmp_path_factory.mktemp("away")/"detector.onnx", chosen, example=True).parent
@@ -71,8 +71,8 @@ def assert_answers_agree(path, detector):
         np.testing.assert_array_equal(seen, ~np.isnan(found[:, 0]))
 
 
-def test_chosen_landmarks_on_a_trunk_that_sees(taken_away, chosen):
-    assert_answers_agree(taken_away/"detector.onnx", chosen)
+def test_chosen_landmarks_on_a_backbone(exported, chosen):
+    assert_answers_agree(exported/"detector.onnx", chosen)
 
 
 def test_the_network_of_the_cpu_profile_and_the_released_decoder(tmp_path):
@@ -82,14 +82,14 @@ def test_the_network_of_the_cpu_profile_and_the_released_decoder(tmp_path):
     assert_answers_agree(export_onnx(tmp_path/"d.onnx", detector), detector)
 
 
-def test_the_file_says_what_it_is_and_what_it_takes(taken_away, chosen):
+def test_the_file_says_what_it_is_and_what_it_takes(exported, chosen):
     import onnxruntime
-    session = onnxruntime.InferenceSession(taken_away/"detector.onnx", providers=["CPUExecutionProvider"])
-    told = {k: json.loads(v) for k, v in session.get_modelmeta().custom_metadata_map.items() if k not in ("what", "lmdisc")}
-    assert told == dict(names=chosen.names, size=64, margin=.15, threshold=chosen.detector.threshold.tolist())
+    session = onnxruntime.InferenceSession(exported/"detector.onnx", providers=["CPUExecutionProvider"])
+    record = {k: json.loads(v) for k, v in session.get_modelmeta().custom_metadata_map.items() if k not in ("what", "lmdisc")}
+    assert record == dict(names=chosen.names, size=64, margin=.15, threshold=chosen.detector.threshold.tolist())
     with pytest.raises(Exception, match="uint8"):
         session.run(None, {"picture": np.zeros((9, 9, 3), np.float32), "box": np.zeros(4, np.float32)})
-    assert sorted(os.listdir(taken_away)) == ["detector.onnx", "run_onnx.py"]
+    assert sorted(os.listdir(exported)) == ["detector.onnx", "run_onnx.py"]
 
 
 def odd_pictures(folder):
@@ -105,15 +105,15 @@ def odd_pictures(folder):
     return sorted(p for p in folder.iterdir() if p.suffix in (".jpg", ".png"))
 
 
-def test_the_example_runs_without_lmdisc(taken_away, chosen, tmp_path):
-    assert len((taken_away/"run_onnx.py").read_text().splitlines()) <= 60
+def test_the_example_runs_without_lmdisc(exported, chosen, tmp_path):
+    assert len((exported/"run_onnx.py").read_text().splitlines()) <= 60
     paths = odd_pictures(tmp_path)
     code = ("import runpy, sys\n"
             "for name in ('lmdisc', 'torch', 'pandas', 'matplotlib'): sys.modules[name] = None\n"
             "for path in sys.argv[1:]:\n"
             "    sys.argv = ['run_onnx.py', 'detector.onnx', path, *('3 4 40 41'.split() if '16' in path else [])]\n"
             "    runpy.run_path('run_onnx.py', run_name='__main__')\n")
-    done = subprocess.run([sys.executable, "-c", code, *map(str, paths)], cwd=taken_away, capture_output=True, text=True, encoding="utf-8")
+    done = subprocess.run([sys.executable, "-c", code, *map(str, paths)], cwd=exported, capture_output=True, text=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr
     tables = done.stdout.split("name,x,y,score,seen\n")[1:]
     assert len(tables) == len(paths) == 4
@@ -143,7 +143,7 @@ def test_a_network_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):
 # pictures
 
 def found(n=6):
-    "n pictures of three sizes in two folders, names told twice, landmarks, some of them not seen."
+    "n pictures of three sizes in two folders, names given twice, landmarks, some of them not seen."
     rng = np.random.default_rng(0)
     pictures = [photograph(*[(64, 80), (80, 64), (90, 90)][i % 3], i) for i in range(n)]
     boxes = [[-.5, -.5, p.shape[1] - .5, p.shape[0] - .5] for p in pictures]

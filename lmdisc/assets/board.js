@@ -161,7 +161,7 @@ function render({ model, el }) {
       const name = made("input", { type: "text", "aria-label": `name of ${r.name}`, "data-key": `name ${r.number}`,
         onchange: e => { say("renamed", { name: r.name, to: e.target.value, at: Date.now() }); e.target.value = r.name; } });
       name.value = r.name;
-      const bar = made("span", { class: `bar ${r.low ? "low" : ""}`, title: r.told },
+      const bar = made("span", { class: `bar ${r.low ? "low" : ""}`, title: r.tip },
         ...(r.quality == null ? [] : [made("i", {}, made("b", { style: `width: ${100 * r.quality}%` }))]), r.text);
       return made("div", { class: `row ${r.name === get("selected") ? "chosen" : ""}`, "data-name": r.name,
         onclick: e => { if (e.target !== box && get("selected") !== r.name) say("selected", r.name); } },

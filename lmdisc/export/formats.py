@@ -11,22 +11,20 @@ import datetime, importlib, json, os, re, tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path, PurePosixPath
 from types import ModuleType
 import numpy as np, pandas as pd
 from PIL import Image
 from tqdm import tqdm
-from .. import __version__
+import lmdisc
 from ..store.files import whole_file, whole_folder
 from ..data.images import ImageSet
+from ..use.estimator import landmark_rows
 
 # %% ../../nbs/12_export/01_formats.ipynb #153af652
-def optional_package(
-    package: str,                     # name to import
-    extra: str,                       # of lmdisc, that installs it
-    what: str = "this",               # that needs it
-) -> ModuleType:                      # the package
-    "An optional package, or an error that says how to get it."
+def optional_package(package: str, extra: str, what: str = "this") -> ModuleType:
+    "An optional package by its name, or an error that says which `extra` of lmdisc installs it, and `what` needs it."
     try: return importlib.import_module(package)
     except ImportError as e:
         raise ValueError(f"{what} needs the package {package} ({e}): pip install 'lmdisc[{extra}]'") from e
@@ -69,12 +67,9 @@ def export_csv(
     images: ImageSet, xy: np.ndarray, score: np.ndarray, names: list, # as in `checked`
 ) -> Path:                            # of the file
     "One row for each picture and landmark: picture,landmark,name,x,y,score; an unseen one has no x and y."
-    xy, score, names = checked(images, xy, score, names)
-    (N, K), path = score.shape, Path(path)
-    rows = pd.DataFrame({"picture": np.repeat([images.name(i) for i in range(N)], K), "landmark": np.tile(np.arange(K), N),
-                         "name": names * N, "x": xy[..., 0].ravel(), "y": xy[..., 1].ravel(), "score": score.ravel()}).round(3)
+    rows = landmark_rows([images.name(i) for i in range(len(images))], *checked(images, xy, score, names))
     with whole_file(path) as part: rows.to_csv(part, index=False)
-    return path
+    return Path(path)
 
 # %% ../../nbs/12_export/01_formats.ipynb #68d1ec6d
 def coco_annotation(i: int, box: np.ndarray, xy: np.ndarray, score: np.ndarray) -> dict:
@@ -97,7 +92,7 @@ def export_coco(
     (xy, score, names), path = checked(images, xy, score, names), Path(path)
     def entry(i, picture): return dict(id=i + 1, file_name=images.name(i), width=picture.shape[1], height=picture.shape[0])
     content = dict(
-        info=dict(description=f"landmarks found by lmdisc {__version__}", date_created=datetime.date.today().isoformat()),
+        info=dict(description=f"landmarks found by lmdisc {lmdisc.__version__}", date_created=datetime.date.today().isoformat()),
         licenses=[], images=list(in_turn(images, entry, progress)),
         categories=[dict(id=1, name=category, supercategory=category, keypoints=names, skeleton=[])],
         annotations=[coco_annotation(i, *one) for i, one in enumerate(zip(images.boxes, xy, score))])
@@ -108,15 +103,11 @@ def export_coco(
 def file_names(names: list) -> list:
     "Different flat .png names for N pictures; folders are added, and numbers in the end, until all differ."
     parts = [[p for p in PurePosixPath(str(n).replace("\\", "/")).with_suffix("").parts if p.strip("/.:")] or ["picture"] for n in names]
-    stems, last = ["_".join(p) for p in parts], [p[-1] for p in parts]
-    often = Counter(s.casefold() for s in last)
-    stems = [s if often[l.casefold()] > 1 else l for s, l in zip(stems, last)]
-    taken, out = set(), []
-    for stem in (re.sub(r'[<>:"|?*\x00-\x1f]', "_", s) for s in stems):
-        name, k = stem, 1
-        while name.casefold() in taken:
-            k += 1
-            name = f"{stem}_{k}"
+    often, taken, out = Counter(p[-1].casefold() for p in parts), set(), []
+    for p in parts:
+        stem = name = re.sub(r'[<>:"|?*\x00-\x1f]', "_", "_".join(p) if often[p[-1].casefold()] > 1 else p[-1])
+        numbers = count(2)
+        while name.casefold() in taken: name = f"{stem}_{next(numbers)}"
         taken.add(name.casefold())
         out.append(f"{name}.png")
     return out
@@ -131,16 +122,11 @@ def dlc_table(folder: str, files: list, xy: np.ndarray, names: list, scorer: str
 # %% ../../nbs/12_export/01_formats.ipynb #68afecd0
 def dlc_config(project: Path, scorer: str, names: list, video: str, size: list) -> str:
     "The text of DeepLabCut's config.yaml, with its own defaults; `size` is (width, height) of the largest picture."
-    today = datetime.date.today()
-    config = dict(
-        Task=project.name, scorer=scorer, date=f"{today:%b}{today.day}", multianimalproject=False, identity=None,
-        project_path=str(project), engine="pytorch",
-        video_sets={str(project/"videos"/f"{video}.avi"): {"crop": f"0, {size[0]}, 0, {size[1]}"}}, bodyparts=names,
-        start=0, stop=1, numframes2pick=20, skeleton=[], skeleton_color="black", pcutoff=.6, dotsize=6, alphavalue=.7, colormap="rainbow",
-        TrainingFraction=[.95], iteration=0, default_net_type="resnet_50", default_augmenter="default", snapshotindex=-1,
-        detector_snapshotindex=-1, batch_size=8, detector_batch_size=1, cropping=False, x1=0, x2=640, y1=277, y2=624,
-        corner2move2=[50, 50], move2corner=True, SuperAnimalConversionTables=None)
-    return "".join(f"{k}: {json.dumps(v, ensure_ascii=False)}\n" for k, v in config.items())
+    today, crop = datetime.date.today(), f"0, {size[0]}, 0, {size[1]}"
+    values = dict(Task=project.name, scorer=scorer, date=f"{today:%b}{today.day}", project_path=str(project), bodyparts=names,
+                  video_sets={str(project/"videos"/f"{video}.avi"): dict(crop=crop)})
+    template = (Path(lmdisc.__file__).parent/"assets"/"deeplabcut.yaml").read_text(encoding="utf-8")
+    return template.format(**{k: json.dumps(v, ensure_ascii=False) for k, v in values.items()})
 
 # %% ../../nbs/12_export/01_formats.ipynb #11c13f2d
 def save_png(path: str | Path, picture: np.ndarray) -> tuple:
@@ -174,15 +160,13 @@ def export_dlc(
     return folder
 
 # %% ../../nbs/12_export/01_formats.ipynb #21491956
-def sleap_videos(
-    sleap: ModuleType,
-    files: list, names: list,         # N PNG files, N names of pictures
-    sizes: list,                      # N pairs (width, height)
-) -> tuple[list, list, list]:         # V videos, V that bear the names, N pairs of video and frame
-    "One video for all pictures of a size."
-    groups, videos, sources, frames = {}, [], [], [None] * len(files)
-    for i, s in enumerate(sizes): groups.setdefault(s, []).append(i)
-    for (w, h), rows in groups.items():
+def sleap_videos(sleap: ModuleType, files: list, names: list, sizes: list) -> tuple[list, list, list]:
+    """One video for all pictures of a size, from N PNG files, N names of pictures and N pairs (width, height).
+
+    V videos, V that bear the names, and N pairs of video and frame."""
+    videos, sources, frames = [], [], [None] * len(files)
+    for w, h in dict.fromkeys(sizes):
+        rows = [i for i, size in enumerate(sizes) if size == (w, h)]
         own = [names[i] for i in rows]
         videos.append(sleap.Video(filename=[str(files[i]) for i in rows]))
         sources.append(sleap.Video(filename=own, open_backend=False, backend_metadata=dict(

@@ -7,12 +7,12 @@ __all__ = ['block_pixels', 'reduced', 'bicubic', 'weights', 'to_grey_levels', 'C
            'export_onnx']
 
 # %% ../../nbs/12_export/02_onnx.ipynb #0dbe27fd
-import copy, json, logging, shutil, warnings
+import copy, json, logging, warnings
 from contextlib import contextmanager
 from pathlib import Path
 import numpy as np, torch
 from torch import nn
-from .. import __version__
+import lmdisc
 from ..store.files import whole_file
 from ..data.images import to_pixels
 from ..nets.heatmaps import decode
@@ -22,12 +22,10 @@ from ..use.chosen import ChosenLandmarks
 from .formats import optional_package
 
 # %% ../../nbs/12_export/02_onnx.ipynb #9d9247ab
-def block_pixels(
-    first: torch.Tensor, n: int,      # () int64, int: number of the first block, how many
-    size: int,                        # px of the picture along this axis
-    shrink: torch.Tensor,             # () int64: px a block
-) -> tuple[torch.Tensor, torch.Tensor]: # (n, shrink) int64: px of each block, `size` where it has none; (n,) int64: how many it has
-    "The pixels that are averaged, along one axis."
+def block_pixels(first: torch.Tensor, n: int, size: int, shrink: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Along one axis of `size` px, the pixels of n blocks of `shrink` px from block `first` on (both () int64).
+
+    (n, shrink) int64 pixels, `size` where a block has none, and (n,) int64 how many it has."""
     start = (first + torch.arange(n)).clamp(torch.zeros_like(first), (size - 1) // shrink) * shrink
     s = shrink.item()
     torch._check(s >= 1)
@@ -35,12 +33,10 @@ def block_pixels(
     return at.clamp_max(torch.full_like(first, size)), (start + shrink).clamp_max(torch.full_like(first, size)) - start
 
 # %% ../../nbs/12_export/02_onnx.ipynb #9e351ccd
-def reduced(
-    picture: torch.Tensor,            # (H, W, 3) uint8
-    first: torch.Tensor, n: list,     # (2,) int64 x, y of the first block; how many (across, down)
-    shrink: torch.Tensor,             # () int64: side of a block, px
-) -> torch.Tensor:                    # (n down, n across, 3) int64, 0...255
-    "Means of blocks of pixels, rounded as `PIL.Image.reduce` rounds; beyond the picture its edge is repeated."
+def reduced(picture: torch.Tensor, first: torch.Tensor, n: list, shrink: torch.Tensor) -> torch.Tensor:
+    """Means of blocks of pixels, rounded as `PIL.Image.reduce` rounds; beyond the picture its edge is repeated.
+
+    From (H, W, 3) uint8, n = (across, down) blocks of `shrink` px from block `first` (2,) on: (down, across, 3) int64."""
     H, W = picture.shape[:2]
     columns, wide = block_pixels(first[0], n[0], W, shrink)
     rows, high = block_pixels(first[1], n[1], H, shrink)
@@ -49,20 +45,17 @@ def reduced(
     count = (high[:, None] * wide)[..., None]
     return ((x + count // 2) * (2**24 / count.float()).floor().long()) >> 24
 
-# %% ../../nbs/12_export/02_onnx.ipynb #8f01d129
+# %% ../../nbs/12_export/02_onnx.ipynb #f28d466e
 def bicubic(x: torch.Tensor) -> torch.Tensor:
     "The filter of `PIL.Image.BICUBIC` at distances `x`, px, float64."
     x = x.abs()
     near, far = (1.5 * x - 2.5) * x * x + 1, (((x - 5) * x + 8) * x - 4) * -0.5
     return torch.where(x < 1, near, torch.where(x < 2, far, torch.zeros_like(x)))
 
-# %% ../../nbs/12_export/02_onnx.ipynb #f28d466e
-def weights(
-    lo: torch.Tensor, hi: torch.Tensor, # () float64: where the square begins and ends, px of the neighbourhood
-    n: int,                           # px of the neighbourhood
-    size: int,                        # S: px of the crop
-) -> torch.Tensor:                    # (S, n) float64: whole numbers, a row sums to about 2**22
-    "The weight of each pixel of the neighbourhood in each pixel of the crop, along one axis."
+def weights(lo: torch.Tensor, hi: torch.Tensor, n: int, size: int) -> torch.Tensor: # -> (S, n) float64
+    """The weight of each of n pixels in each of `size` = S pixels of the crop, along one axis.
+
+    Whole numbers, a row sums to about 2**22. The crop reaches from `lo` to `hi` (both () float64, px)."""
     lo, hi = lo.float(), hi.float()
     scale = (hi - lo).double() / size
     wide = scale.clamp_min(1)
@@ -80,19 +73,14 @@ def to_grey_levels(x: torch.Tensor) -> torch.Tensor:
 
 # %% ../../nbs/12_export/02_onnx.ipynb #6e81a731
 class Cut(nn.Module):
-    "The square about a box, as `lmdisc.data.images.squares` and `cut` cut it."
-    def __init__(self,
-        size: int,                    # S: px of the crop
-        margin: float,                # share of the longest side of the box added on each side
-    ):
+    "The square of `size` px about a box with a `margin`, as `lmdisc.data.images.squares` and `cut` cut it."
+    def __init__(self, size: int, margin: float) -> None:
         super().__init__()
         self.size = size
         self.register_buffer("around", torch.tensor(1 + 2 * margin, dtype=torch.double)) # a bare number would be traced in 32 bits
 
-    def forward(self,
-        picture: torch.Tensor,        # (H, W, 3) uint8
-        box: torch.Tensor,            # (4,) float32 x0, y0, x1, y1, image px
-    ) -> tuple:                       # (3, S, S) float32 0...255; () and (2,) float32: crop px = scale * image px + shift
+    def forward(self, picture: torch.Tensor, box: torch.Tensor) -> tuple: # (H, W, 3) uint8; (4,) float32 image px
+        "The crop (3, S, S) float32 0...255, and () and (2,) float32: crop px = scale * image px + shift."
         start, end = box.double().view(2, 2)
         side = (end - start).amax(0) * self.around
         origin = (start + end) / 2 - side / 2
@@ -110,9 +98,7 @@ class Cut(nn.Module):
 # %% ../../nbs/12_export/02_onnx.ipynb #66a84868
 class Portable(nn.Module):
     "A detector from a whole picture to landmarks."
-    def __init__(self,
-        detector: LandmarkDetector | ChosenLandmarks,
-    ):
+    def __init__(self, detector: LandmarkDetector | ChosenLandmarks) -> None:
         super().__init__()
         self.head = detector.head() if hasattr(detector, "head") else None
         own = detector if self.head is None else detector.detector
@@ -120,10 +106,8 @@ class Portable(nn.Module):
         self.net = copy.deepcopy(own.net).cpu().float().eval()
         self.register_buffer("threshold", torch.as_tensor(np.asarray(own.threshold, float)))
 
-    def forward(self,
-        picture: torch.Tensor,        # (H, W, 3) uint8
-        box: torch.Tensor,            # (4,) float32 x0, y0, x1, y1, image px
-    ) -> tuple:                       # (K, 2) float32 image px, (K,) float32 score, (K,) bool seen
+    def forward(self, picture: torch.Tensor, box: torch.Tensor) -> tuple: # (H, W, 3) uint8; (4,) float32 image px
+        "Landmarks (K, 2) float32 image px, scores (K,) float32, and which are seen (K,) bool."
         x, scale, shift = self.cut(picture, box)
         cells, score = decode(self.net.heat((x / 255)[None]), -torch.inf, not self.released.whole_cells, self.released.wrap)
         xy, seen = to_pixels(cells, STRIDE), score.double() >= self.threshold
@@ -136,12 +120,11 @@ def quiet():
     "Without the exporter's warnings about packages that are not needed here."
     logger = logging.getLogger("torch.onnx")
     level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally: logger.setLevel(level)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        logger.setLevel(logging.ERROR)
+        try: yield
+        finally: logger.setLevel(level)
 
 # %% ../../nbs/12_export/02_onnx.ipynb #4eed45e1
 def metadata(detector: LandmarkDetector | ChosenLandmarks) -> dict:
@@ -149,7 +132,7 @@ def metadata(detector: LandmarkDetector | ChosenLandmarks) -> dict:
     values = dict(names=list(detector.names), size=int(detector.size), margin=float(detector.margin),
                   threshold=np.asarray(getattr(detector, "detector", detector).threshold, float).tolist())
     text = {k: json.dumps(v, ensure_ascii=False) for k, v in values.items()}
-    return {"what": "lmdisc landmark detector", "lmdisc": __version__} | text
+    return {"what": "lmdisc landmark detector", "lmdisc": lmdisc.__version__} | text
 
 # %% ../../nbs/12_export/02_onnx.ipynb #6349e5ee
 def export_onnx(
@@ -169,6 +152,6 @@ def export_onnx(
     onnx.checker.check_model(proto, full_check=True)
     with whole_file(path) as part: part.write_bytes(proto.SerializeToString())
     if example:
-        script = Path(__file__).parent/"assets"/"run_onnx.py"
-        with whole_file(Path(path).parent/script.name) as part: shutil.copyfile(script, part)
+        script = Path(lmdisc.__file__).parent/"assets"/"run_onnx.py"
+        with whole_file(Path(path).parent/script.name) as part: part.write_bytes(script.read_bytes())
     return Path(path)

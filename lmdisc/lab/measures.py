@@ -17,9 +17,9 @@ from ..scores.errors import floor, nme, score
 from ..scores.curves import forward_by_yaw
 from ..scores.visibility import mean_auc
 from ..scores.clusters import detection_scores, neighbour_purity, of_length_one, silhouette
+from ..method.stage1 import tensors_of
 from ..config import change
-from ..discovery import (cluster_scores, described, discover, find_correspondence, generic_keypoints, prepare,
-                              split_crops, tensors_of)
+from ..discovery import (cluster_scores, described, discover, find_correspondence, generic_keypoints, prepare, split_crops)
 from ..use.reliability import best_landmarks, repeatability
 from .protocols import PAPER_FORM, as_in_paper
 
