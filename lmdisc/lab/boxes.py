@@ -41,6 +41,6 @@ def by_boxes(
     result = discover(cut, config, runs)
     s, likeliest = result.scores, score(*result.placed, result.train, result.test)
     whole = float((cut.boxes == images.boxes).all(1)[cut.fields["split"] == "test"].mean())
-    return [dict(K=s.n_landmarks, forward_placed=likeliest.nme_forward, forward=s.nme_forward, forward_seen=s.nme_forward_seen,
-                 backward=s.nme_backward, coverage=s.coverage, half_below=float(np.nanmedian(likeliest.image_forward)),
-                 mean_shape=nme(result.mean_shape), whole=whole, **boxes_row(cut.split("test"), config.data.margin))]
+    return [dict(K=s.n_landmarks, forward_placed=likeliest.nme_forward) | s.row() | dict(
+        half_below=float(np.nanmedian(likeliest.image_forward)), mean_shape=nme(result.mean_shape), whole=whole,
+        **boxes_row(cut.split("test"), config.data.margin))]

@@ -38,6 +38,5 @@ def carried_over(images: ImageSet, config=None, runs=None, model: str = "heads",
     both = [(detector.predict(crops)[0], detector.placed(crops)[0]) for crops in (train, test)]
     seen, placed = (score(a, b, train, test) for a, b in zip(*both))
     shape = mean_shape_errors(train.landmarks, test.landmarks, test.normaliser, annotated(test))
-    return [dict(K=detector.K, forward_placed=placed.nme_forward, forward=seen.nme_forward, forward_seen=seen.nme_forward_seen,
-                 backward=seen.nme_backward, coverage=seen.coverage, mean_shape=nme(shape),
-                 quality=reliability(detector, train).quality)]
+    return [dict(K=detector.K, forward_placed=placed.nme_forward) | seen.row() | dict(
+        mean_shape=nme(shape), quality=reliability(detector, train).quality)]

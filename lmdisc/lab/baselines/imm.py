@@ -15,12 +15,12 @@ from .common import (Bend, Painter, PointDetector, SoftPoints, bent, drawn_pictu
 
 # %% ../../../nbs/13_lab/baselines/03_imm.ipynb #89299534
 class Matching(nn.Module):
-    "Feature maps of XFeat's trunk, at a quarter to a thirty-second of the picture; and the picture."
+    "The pictures, and feature maps of XFeat's backbone at a quarter to a thirty-second of their side."
     def __init__(self):
         super().__init__()
         self.net = open_detector("xfeat").net.eval().requires_grad_(False)
 
-    def forward(self, pictures):
+    def forward(self, pictures):      # (B, 3, S, S) -> five (B, C, h, w)
         net, grey = self.net, self.net.norm(pictures.mean(1, keepdim=True))
         maps = [net.block1(grey) + net.skip1(grey)]
         for block in (net.block2, net.block3, net.block4, net.block5): maps.append(block(maps[-1]))
@@ -28,78 +28,57 @@ class Matching(nn.Module):
 
 # %% ../../../nbs/13_lab/baselines/03_imm.ipynb #5e4c5c13
 class Perceptual(nn.Module):
-    "Mean squared difference of feature maps, each over its running mean."
-    def __init__(self,
-        maps,                         # pictures -> [feature maps], such as `Matching()`
-        n,                            # how many of them
-        memory=0.99,                  # of the running mean
-    ):
+    "Mean squared difference of the five maps of `Matching`, each divided by its running mean."
+    def __init__(self):
         super().__init__()
-        self.maps, self.memory = maps, memory
-        self.register_buffer("usual", torch.zeros(n))
+        self.maps = Matching()
+        self.register_buffer("usual", torch.zeros(5))
 
-    def forward(self, painted, wanted, where):
+    def forward(self, painted, wanted, where): # (B, 3, S, S) twice; (B, 1, S, S) weights -> scalar
         with torch.no_grad(): wanted = self.maps(wanted)
-        parts = []
-        for a, b in zip(self.maps(painted), wanted):
-            weight = F.interpolate(where, a.shape[-2:], mode="area")
-            parts.append(((a - b) ** 2 * weight).mean())
-        now = torch.stack(parts)
+        now = torch.stack([((a - b) ** 2 * F.interpolate(where, a.shape[-2:], mode="area")).mean()
+                           for a, b in zip(self.maps(painted), wanted)])
         if self.training:
-            self.usual.copy_(torch.where(self.usual == 0, now.detach(),
-                                         self.memory * self.usual + (1 - self.memory) * now.detach()))
+            self.usual.copy_(torch.where(self.usual == 0, now.detach(), .99 * self.usual + (1 - .99) * now.detach()))
         return (now / self.usual.clamp_min(1e-12)).mean()
 
 # %% ../../../nbs/13_lab/baselines/03_imm.ipynb #83d784fe
 class Imm(nn.Module):
     "Points of one picture, and a decoder that gets them and another picture."
-    def __init__(self,
-        how,                          # `Comparator`
-        sigma=0.1,                    # of the Gaussians, on a picture from -1 to 1
-    ):
+    def __init__(self, how):          # `Comparator`
         super().__init__()
         w, norm = how.net.width // 2, how.net.norm
-        self.points, self.sigma = SoftPoints(LandmarkNet(how.K, how.net)), sigma
+        self.points = SoftPoints(LandmarkNet(how.K, how.net))
         self.look = nn.Sequential(layer(3, w, 7, 2, norm), layer(w, w, norm=norm), layer(w, 2 * w, 3, 2, norm),
                                   layer(2 * w, 2 * w, norm=norm),
                                   layer(2 * w, 4 * w, 3, 2, norm), layer(4 * w, 4 * w, norm=norm))
         self.paint = Painter(4 * w + how.K, w, 3, norm)
-        self.alike = Perceptual(Matching(), 5)
+        self.alike = Perceptual()
 
-    def forward(self,
-        source, target,               # (B, 3, S, S) in 0...1: x and x'
-    ):                                # (B, 3, S, S), the target as painted; (B, K, 2) its points, map cells
+    def forward(self, source, target): # (B, 3, S, S): x, x' -> x' reconstructed; (B, K, 2) its points, cells
         xy, seen = self.points(target), self.look(source - 0.5)
         side = seen.shape[-1]
-        at = (xy + 0.5) * side / (source.shape[-1] / STRIDE) - 0.5
-        return self.paint(torch.cat([seen, gaussians(at, (side, side), self.sigma * side / 2 / 2 ** 0.5)], 1)) + 0.5, xy
+        at, sigma = (xy + 0.5) * side / (source.shape[-1] / STRIDE) - 0.5, 0.1 * side / 2 / 2 ** 0.5
+        return self.paint(torch.cat([seen, gaussians(at, (side, side), sigma)], 1)) + 0.5, xy
 
 # %% ../../../nbs/13_lab/baselines/03_imm.ipynb #e021ceb1
-first, second = Bend(0, 0, 0, 0.0025, 10), Bend(5, 0.1, 0.1, 0.005, 10)    # their warps of 0.001 to 0.01 are of a picture from -1 to 1
+first, second = Bend(0, 0, 0, 0.0025, 10), Bend(5, 0.1, 0.1, 0.005, 10)    # theirs: of a picture from -1 to 1
 
-def imm_loss(
-    crops, how,                       # pictures, `Comparator`
-):                                    # (model, generator) -> {"paint": scalar}
+def imm_loss(crops, how):             # pictures, `Comparator` -> (model, generator) -> {"paint": scalar}
     "Reconstruction of a deformed picture from another deformation of it and K points."
     def loss(model, generator):
         device = next(model.parameters()).device
         pictures = drawn_pictures(crops, how, generator, device)
         a, b = (bend.draw(how.batch, generator, device) for bend in (first, second))
         target = bent(pictures, a)
-        source = bent(target, b)
         there = bent(torch.ones_like(pictures[:, :1]), a, "zeros")
-        painted, _ = model(source, target)
+        painted, _ = model(bent(target, b), target)
         return {"paint": model.alike(painted.float(), target, there)}
     return loss
 
 # %% ../../../nbs/13_lab/baselines/03_imm.ipynb #01c32b74
-def imm(
-    crops,                            # pictures to learn from
-    how,                              # `Comparator`
-    checkpoint=None,                  # file to save to, and to go on from
-    margin=0.15,                      # of the crops
-):                                    # `PointDetector`
+def imm(crops, how, checkpoint=None, margin=.15): # `Crops`, `Comparator`, file, of the crops -> `PointDetector`
     "Landmarks by conditional image generation (Jakab et al. 2018)."
     torch.manual_seed(how.seed)
     model = train(Imm(how), imm_loss(crops, how), how, checkpoint, name="imm")
-    return PointDetector(model.points, crops.size, margin)
+    return PointDetector(model.points, model.points, crops.size, margin)
