@@ -61,13 +61,8 @@ def detector_of(method, K, images, config, runs=None, lr=None, folder=None): # N
 # %% ../../nbs/13_lab/10_comparison.ipynb #601d485b
 def predicted(detector, crops):       # -> float32: (N, K, 2) crop px, NaN where not seen; (N, K); (N, K, 2)
     "The landmarks a detector sees, their scores, and the likeliest position of every landmark."
-    if hasattr(detector, "placed"):
-        placed, score = detector.placed(crops)
-        found = detector.seen(placed, score)
-    else:                             # a method without hidden landmarks
-        found, score = detector.predict(crops)
-        placed = found
-    return [torch.from_numpy(np.asarray(v, np.float32)) for v in (found, score, placed)]
+    placed, score = detector.placed(crops)
+    return [torch.from_numpy(np.asarray(v, np.float32)) for v in (detector.seen(placed, score), score, placed)]
 
 # %% ../../nbs/13_lab/10_comparison.ipynb #010ba750
 def method_points(method, K, images, config, runs=None, lr=None, more={}): # see `detector_of`; {name: `Crops`} -> `Run`

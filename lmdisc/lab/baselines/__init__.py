@@ -9,7 +9,7 @@ __all__ = ['learn']
 from importlib import import_module
 from pathlib import Path
 from ...data.images import Crops
-from .common import like
+from .common import baseline_config
 from .rates import RATES
 
 # %% ../../../nbs/13_lab/baselines/06_learn.ipynb #6fe7d9f9
@@ -24,4 +24,4 @@ def learn(
     "Train a method by name, with the budget of a discovery."
     if name not in RATES: raise ValueError(f"no method {name!r} to compare with; there are {', '.join(sorted(RATES))}")
     method = getattr(import_module(f"lmdisc.lab.baselines.{name}"), name)
-    return method(crops, like(config, K, lr or RATES[name]), checkpoint, config.data.margin)
+    return method(crops, baseline_config(config, K, lr or RATES[name]), checkpoint, config.data.margin)

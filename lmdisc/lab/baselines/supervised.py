@@ -14,7 +14,7 @@ from ...method.stage2 import Stage2, landmark_loss
 from .common import train
 
 # %% ../../../nbs/13_lab/baselines/05_supervised.ipynb #18ae4964
-def supervised(crops, how, checkpoint=None, margin=.15): # `Crops`, `Comparator` (not its K), file, of the crops
+def supervised(crops, how, checkpoint=None, margin=.15): # `Crops`, `BaselineConfig` (not its K), file, of the crops
     "A `LandmarkDetector` trained on annotations; it gives every landmark a place in every picture."
     if crops.landmarks is None:
         raise ValueError("these pictures have no annotated landmarks; a supervised detector learns from nothing else")

@@ -10,8 +10,8 @@ import math
 import torch, torch.nn.functional as F
 from torch import Tensor, nn
 from ...nets.networks import STRIDE, backbone, head
-from .common import (Bend, Painter, PointDetector, bent, drawn_pictures, gaussians, mean_cell,
-                                         train, unbent)
+from .common import (Decoder, Deformation, PointDetector, deformed, gaussians, mean_cell, train,
+                                         training_batch, undeformed)
 
 # %% ../../../nbs/13_lab/baselines/04_zhang.ipynb #745c99c9
 def moments(maps: Tensor) -> tuple:   # (B, K, H, W), >= 0 -> (B, K, 2) cells; (B, K) cells², mean of both axes
@@ -30,12 +30,12 @@ def separation(xy: Tensor, sigma: float = .08) -> Tensor: # (B, K, 2), 0...1 ove
 # %% ../../../nbs/13_lab/baselines/04_zhang.ipynb #3907502f
 class Zhang(nn.Module):
     "Autoencoder: points and descriptors of a picture, and a decoder that gets nothing else."
-    def __init__(self, how):          # `Comparator`
+    def __init__(self, how):          # `BaselineConfig`
         super().__init__()
         w, norm, described = how.net.width, how.net.norm, 8
         self.backbone, self.scores, self.features = backbone(how.net), head(w, how.K + 1, norm), head(w, w, norm)
         self.describe = nn.Linear(w, described)
-        self.paint = Painter(described + how.K + 1, w // 2, 2, norm)
+        self.paint = Decoder(described + how.K + 1, w // 2, 2, norm)
 
     def points(self, pictures):       # -> (B, K, 2) cells; (B, K) variance, cells²; features (B, width, H, W)
         f = self.backbone(pictures)
@@ -49,22 +49,22 @@ class Zhang(nn.Module):
         share = spots / spots.sum((2, 3), keepdim=True)
         features = torch.einsum("bkhw,bchw->bkc", share, self.features(f).float())
         whose = spots / spots.sum(1, keepdim=True)
-        carried = torch.einsum("bkhw,bkc->bchw", whose, F.leaky_relu(self.describe(features).float()))
-        return self.paint(torch.cat([carried, whose], 1)) + 0.5, xy, variance
+        spread = torch.einsum("bkhw,bkc->bchw", whose, F.leaky_relu(self.describe(features).float()))
+        return self.paint(torch.cat([spread, whose], 1)) + 0.5, xy, variance
 
 # %% ../../../nbs/13_lab/baselines/04_zhang.ipynb #618063d7
-deformation = Bend(10, math.log(1.25), 0.09, 0.05, 7)    # theirs: points moved by 0.1 of -1...1, shifts up to 0.15
+deformation = Deformation(10, math.log(1.25), 0.09, 0.05, 7) # theirs: points moved by 0.1 of -1...1, shifts up to 0.15
 
-def zhang_loss(crops, how):           # pictures, `Comparator` -> (model, generator) -> {name: scalar}
+def zhang_loss(crops, how):           # pictures, `BaselineConfig` -> (model, generator) -> {name: scalar}
     "Reconstruction from landmarks, with concentration, separation and equivariance."
     a, b, c, d = 100., 20., 1e4, 0.1  # weights of concentration, separation, equivariance, reconstruction
     def loss(model, generator):
         device = next(model.parameters()).device
-        pictures = drawn_pictures(crops, how, generator, device)
-        bend = deformation.draw(how.batch, generator, device)
+        pictures = training_batch(crops, how, generator, device)
+        warp = deformation.draw(how.batch, generator, device)
         painted, xy, variance = model(pictures)
-        moved, side = model.points(bent(pictures, bend))[0], pictures.shape[-1] / STRIDE
-        back = (unbent(moved, bend, side) - xy) * 2 / side
+        moved, side = model.points(deformed(pictures, warp))[0], pictures.shape[-1] / STRIDE
+        back = (undeformed(moved, warp, side) - xy) * 2 / side
         return {"concentration": a * 2 * math.pi * math.e * (variance / side ** 2).sum(1).mean(),
                 "separation": b * separation((xy + 0.5) / side),
                 "equivariance": c * back.pow(2).sum((1, 2)).mean(),
@@ -72,7 +72,7 @@ def zhang_loss(crops, how):           # pictures, `Comparator` -> (model, genera
     return loss
 
 # %% ../../../nbs/13_lab/baselines/04_zhang.ipynb #ab1d97b0
-def zhang(crops, how, checkpoint=None, margin=.15): # `Crops`, `Comparator`, file, of the crops -> `PointDetector`
+def zhang(crops, how, checkpoint=None, margin=.15): # `Crops`, `BaselineConfig`, file, of the crops -> `PointDetector`
     "Landmarks by autoencoding under constraints (Zhang et al. 2018)."
     torch.manual_seed(how.seed)
     model = train(Zhang(how), zhang_loss(crops, how), how, checkpoint, name="zhang")
