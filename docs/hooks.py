@@ -1,12 +1,14 @@
-"""What the site is made of besides `pages`: README, CONTRIBUTING, notebooks, figures and the API; and a check of every link in what was built.
+"""Adds README, CONTRIBUTING, notebooks, figures and the API to the site's `pages`, and checks every link of what was built.
 
-Files keep the place they have in the repository, so that a link which works there works here.
+Files keep their place in the repository, so that a link which works there works here.
 """
 import ast, json, posixpath, re, sys
 from html.parser import HTMLParser
 from importlib import import_module
+from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
+from textwrap import dedent
 from urllib.parse import unquote, urlsplit
 from mkdocs.exceptions import PluginError
 from mkdocs.plugins import event_priority
@@ -19,17 +21,24 @@ APART = {"index", "results"}                                    # `make readme` 
 AS_THEY_ARE = "LICENSE", "CITATION.cff", "Snakefile", "sweep.yaml", "Makefile" # linked, not pages
 
 def notebooks():
-    "Rooms of the house in their order, and what stands beside it."
+    "Notebooks of modules in the order of their numbers, and all others: paths from the root."
     found = [p.relative_to(ROOT) for p in (ROOT/"nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts and p.stem not in APART]
-    rooms = [p for p in found if p.parts[1][0].isdigit()]
-    order = lambda p: (int(re.match(r"\d+", p.parts[1])[0]), p.parts)
-    return sorted(rooms, key=order), sorted(p for p in found if p not in rooms)
+    number = lambda p: [int(n) for n in re.findall(r"\b(\d\d)_", p.as_posix())]
+    rooms = sorted((p for p in found if number(p)), key=number)
+    return rooms, sorted(p for p in found if not number(p))
+
+def wings(rooms):
+    "Notebooks of modules as a menu: one entry a folder, and one a notebook at the top level."
+    for part, some in groupby(rooms, lambda p: p.parts[1]):
+        paths = [p.as_posix() for p in some]
+        yield paths[0] if part.endswith(".ipynb") else {re.sub(r"^\d+_", "", part): paths}
 
 def on_config(config):
-    "The rooms and the experiments, in the menu; titles are those of the notebooks."
-    rooms, beside = (list(map(Path.as_posix, some)) for some in notebooks())
+    "The notebooks in the menu, under their own titles; those of modules by wing."
+    rooms, beside = notebooks()
+    beside = [p.as_posix() for p in beside]
     for entry in config.nav:
-        if "The method" in entry: entry["The method"] += rooms
+        if "The method" in entry: entry["The method"] += wings(rooms)
         if "Results" in entry: entry["Results"] += [p for p in beside if not p.endswith("/explore.ipynb")]
         if "Your own pictures" in entry and "nbs/explore.ipynb" in beside:
             entry["Your own pictures"] = [entry["Your own pictures"], "nbs/explore.ipynb"]
@@ -51,13 +60,13 @@ def as_mathml(text):
     return FORMULA.sub(drawn, text)
 
 def copy(notebook):
-    "Keep a copy of a notebook for the site: formulas as MathML, no hidden cells, no widgets that would look for their scripts elsewhere."
-    told, to = json.loads((ROOT/notebook).read_text(encoding="utf-8")), COPIES/notebook
-    told["metadata"].pop("widgets", None)
-    told["cells"] = [c for c in told["cells"] if not re.match(r"#\|\s*(hide|default_exp)", "".join(c["source"]))]
-    for cell in told["cells"]:
+    "Write the site's copy of a notebook: formulas as MathML, no hidden cells, no widgets, which load scripts from elsewhere."
+    shown, to = json.loads((ROOT/notebook).read_text(encoding="utf-8")), COPIES/notebook
+    shown["metadata"].pop("widgets", None)
+    shown["cells"] = [c for c in shown["cells"] if not re.match(r"#\|\s*(hide|default_exp)", "".join(c["source"]))]
+    for cell in shown["cells"]:
         if cell["cell_type"] == "markdown": cell["source"] = as_mathml("".join(cell["source"]))
-    text = json.dumps(told)
+    text = json.dumps(shown)
     if not to.exists() or to.read_text(encoding="utf-8") != text:
         to.parent.mkdir(parents=True, exist_ok=True)
         to.write_text(text, encoding="utf-8")
@@ -65,7 +74,7 @@ def copy(notebook):
 # the API
 
 def surface():
-    "What users call, by module: the list that tests/test_style.py holds to its types."
+    "What users call, by module: the list in tests/test_style.py, which checks that it is typed."
     tree = ast.parse((ROOT/"tests"/"test_style.py").read_text(encoding="utf-8"))
     return next(ast.literal_eval(n.value) for n in tree.body if isinstance(n, ast.Assign) and n.targets[0].id == "SURFACE")
 
@@ -73,16 +82,16 @@ def shown(thing, name):
     "A function or class: how it is called, its docstring, and every parameter's docment."
     from inspect import Parameter, formatannotation, getsource, signature
     from fastcore.docments import docments
-    empty, told, called = Parameter.empty, docments(thing, full=True, returns=True), signature(thing)
-    back = (told.get("return") or {}).get("docment")
+    empty, notes, called = Parameter.empty, docments(thing, full=True, returns=True), signature(thing)
+    back = (notes.get("return") or {}).get("docment")
     kind = lambda a: "" if a in (empty, None) else a if isinstance(a, str) else re.sub(r"\b(?:[a-z_]+\.)+(?=[A-Za-z])", "", formatannotation(a))
     cell = lambda v: str(v or "").replace("|", "\\|").replace("\n", " ")
     code = lambda v: f"`{v}`" if v else ""
     stars = lambda p: {p.VAR_KEYWORD: "**", p.VAR_POSITIONAL: "*"}.get(p.kind, "")
     for p in called.parameters.values():                        # fastcore takes the comment of **kwargs for that of the result
         if stars(p) and (said := re.search(rf"\*{p.name},?\s*# (.+)", getsource(thing))):
-            told[p.name]["docment"], back = said[1], None if back == said[1] else back
-    rows = [(code(stars(p) + p.name), code(kind(p.annotation)), code("" if p.default is empty else repr(p.default)), cell(told[p.name]["docment"]))
+            notes[p.name]["docment"], back = said[1], None if back == said[1] else back
+    rows = [(code(stars(p) + p.name), code(kind(p.annotation)), code("" if p.default is empty else repr(p.default)), cell(notes[p.name]["docment"]))
             for p in called.parameters.values() if p.name != "self"]
     if called.return_annotation not in (empty, None) or back: rows.append(("*returns*", code(kind(called.return_annotation)), "", cell(back)))
     table = ["| parameter | type | default | |", "|---|---|---|---|", *("| " + " | ".join(row) + " |" for row in rows)]
@@ -104,17 +113,18 @@ def api():
 # pages from elsewhere
 
 def page(name):
-    "A Markdown file of the root, with links to folders led to the page about them."
+    "A Markdown file of the root; links to folders become links to the page about them."
     text = (ROOT/name).read_text(encoding="utf-8")
     for here, there in {"](figures)": "](results.md)", "](README.md": "](index.md", "](docs/pages/": "]("}.items(): text = text.replace(here, there)
     return text
 
 def house():
-    "The table of CONTRIBUTING.md, with links to the notebooks."
-    lines = re.findall(r"^\| .*→.*\|$|^\|---.*\|$", page("CONTRIBUTING.md"), re.M)
-    def linked(m):
-        return f"[`{m[1]}`](nbs/{m[1]}.ipynb)" if (ROOT/"nbs"/f"{m[1]}.ipynb").exists() else m[0]
-    return "\n".join(re.sub(r"`(\d[\w/]*)`", linked, line) for line in lines)
+    "The tree of modules in CONTRIBUTING.md: its first fenced or indented block that starts with `lmdisc/`."
+    blocks = re.finditer(r"^```.*\n((?:(?!```).*\n)*)```$|((?:^ {4}.*\n|^\n)+)", page("CONTRIBUTING.md") + "\n", re.M)
+    trees = (dedent(m[1] or m[2] or "").strip("\n") for m in blocks)
+    tree = next((tree for tree in trees if tree.startswith("lmdisc/")), None)
+    if tree is None: raise PluginError("CONTRIBUTING.md has no block of code that starts with lmdisc/")
+    return f"```text\n{tree}\n```"
 
 @event_priority(100)                                            # before mkdocs-jupyter looks for notebooks
 def on_files(files, config):
@@ -130,14 +140,14 @@ def on_files(files, config):
     return files
 
 def on_page_markdown(markdown, page, config, files):
-    "The house where a page asks for it with `{house}`; links out of docs/pages, which on the site is the root."
+    "The tree of modules in place of `{house}`; links out of docs/pages, which on the site is the root."
     return re.sub(r"\]\((?:\.\./){2}", "](", markdown).replace("](figures)", "](results.md)").replace("{house}", house())
 
-# nbconvert would draw formulas and diagrams by scripts of another server; formulas are MathML by now, diagrams there are none
+# nbconvert loads scripts of another server for formulas and diagrams; formulas are MathML by now, and there are no diagrams
 FETCHED = re.compile(r'<!-- Load mathjax -->.*?<!-- End of mathjax configuration -->\s*(<script type="module">.*?</script>)?', re.S)
 
 def on_page_content(html, page, config, files):
-    "Links between notebooks, which no Markdown reader has led to their pages."
+    "Links between notebooks as links between their pages, which the Markdown reader does not do."
     if not page.file.src_uri.endswith(".ipynb"): return html
     html = FETCHED.sub("", html)
     here = posixpath.dirname(page.file.src_uri)
@@ -153,7 +163,7 @@ def on_page_content(html, page, config, files):
 # links
 
 class Links(HTMLParser):
-    "What a page points to, what it loads, and where it can be pointed to."
+    "The links of a page, the files it loads, and its anchors."
     def __init__(self, path):
         super().__init__()
         self.script = False
@@ -162,10 +172,11 @@ class Links(HTMLParser):
     def handle_data(self, data):
         if self.script: self.loads += re.findall(r"https?://[^\s'\"`]+\.m?js\b", data)
     def handle_starttag(self, tag, attributes):
-        told, self.script = dict(attributes), tag == "script"
-        self.names |= {told.get("id"), told.get("name")}
-        if tag in ("a", "area") and told.get("href"): self.to.append(told["href"])
-        loaded = told.get("src") or (tag == "link" and told.get("rel") in ("stylesheet", "icon", "preload", "preconnect", "manifest") and told.get("href"))
+        given, self.script = dict(attributes), tag == "script"
+        self.names |= {given.get("id"), given.get("name")}
+        if tag in ("a", "area") and given.get("href"): self.to.append(given["href"])
+        linked = tag == "link" and given.get("rel") in ("stylesheet", "icon", "preload", "preconnect", "manifest")
+        loaded = given.get("src") or linked and given.get("href")
         if loaded: self.loads.append(loaded)
 
 def broken(site):

@@ -5,7 +5,9 @@ from lmdisc.lab import comparison
 from lmdisc.lab.baselines import common
 from lmdisc.lab.baselines.common import n_drawn
 from lmdisc.lab.experiment import perform
+from lmdisc.lab.gate import at_budget, gated
 from lmdisc.lab.protocols import pictures, sweep_profile
+from lmdisc.lab.tables import for_reading
 from test_datasets import WRITE
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -63,14 +65,14 @@ def test_rates_are_chosen_without_the_test_pictures(heads_set):
 
 def test_a_text_column_is_read(heads_set):
     table = pd.DataFrame([dict(method="ours", seed=s, K=9, forward=.1 + s / 100, trunk="hourglass", pictures_drawn=240) for s in (0, 1)])
-    assert comparison.for_reading(table)["measured here"].loc["ours"].to_dict() == {"K": "9, 9", "forward": "10.5 ± 0.5"}
+    assert for_reading(table)["measured here"].loc["ours"].to_dict() == {"K": "9, 9", "forward": "10.5 ± 0.5"}
 
 def test_the_gate_lets_through_what_labels_learn():
     config = sweep_profile("smoke")
     rows = [dict(trunk=config.net.trunk, seed=s, pictures_drawn=n_drawn(config) * i, direct=e, mean_shape=.2) for s in (0, 1) for i, e in ((1, .05), (2, .045), (4, .044))]
-    at = comparison.at_budget(comparison.gated(pd.DataFrame(rows)), n_drawn(config), config.net.trunk)
+    at = at_budget(gated(pd.DataFrame(rows)), n_drawn(config), config.net.trunk)
     assert at.direct_twice.tolist() == [.045, .045] and at.passes.all()
-    assert not comparison.gated(pd.DataFrame(rows).assign(mean_shape=.09)).passes[0]    # worse than half of the mean shape
+    assert not gated(pd.DataFrame(rows).assign(mean_shape=.09)).passes[0]    # worse than half of the mean shape
 
 @pytest.mark.parametrize("wrong, message", [
     (lambda: comparison.contestants("ours,vgg", "10"), "no method 'vgg' to compare; there are ours, pairs, imm"),

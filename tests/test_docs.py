@@ -120,3 +120,18 @@ def test_every_entry_of_the_api_is_shown(hooks):
     names = [n for things in hooks.surface().values() for n in things.split()]
     assert [n for n in re.findall(r"^### (\S+)$", text, re.M)] == names
     assert "| `pictures` | `ImageSet | Crops` | | `ImageSet`, or `Crops` of this detector's size |" in text.replace("|  |", "| |")
+
+@pytest.mark.parametrize("block", ["    lmdisc/\n      store/   files\n\n      data/    images\n", "```text\nlmdisc/\n  store/   files\n\n  data/    images\n```\n"], ids=["indented", "fenced"])
+def test_the_tree_of_modules_is_shown(hooks, monkeypatch, block):
+    from mkdocs.exceptions import PluginError
+    monkeypatch.setattr(hooks, "page", lambda name: f"# Working on it\n\n    make setup\n\n```sh\nls\n```\n\n{block}\n    lmdisc/other/\n")
+    shown = hooks.house()
+    assert shown.startswith("```text\nlmdisc/\n  store/   files\n\n  data/    images\n") and shown.endswith("\n```")
+    monkeypatch.setattr(hooks, "page", lambda name: "no tree")
+    with pytest.raises(PluginError, match="no block of code that starts with lmdisc/"): hooks.house()
+
+def test_modules_are_in_the_menu_by_wing(hooks):
+    rooms, beside = hooks.notebooks()
+    menu = list(hooks.wings(rooms))
+    assert "nbs/09_discovery.ipynb" in menu and next(iter(menu[0])) == "store"
+    assert list(listed(menu)) == [p.as_posix() for p in rooms] and Path("nbs/discover.ipynb") in beside

@@ -11,14 +11,14 @@ from ..scores.curves import area, ced
 
 # %% ../../nbs/13_lab/11_tables.ipynb #8bc44aa1
 def by_method(runs):                  # [(label, `Run`), ...] -> {method: [`Run`, ...]}
-    "Runs by the name of their method; those without errors of their own are left out."
+    "Runs by their method; those without errors of single pictures are left out."
     groups = {}
     for label, run in runs:
         if "image_forward" in run.tensors: groups.setdefault(label["method"], []).append(run)
     return groups
 
 def pooled(runs):                     # -> {method: {"image_forward", "landmark_forward", ...: (n,) errors}}
-    "Errors of each method over pictures and over landmarks, those of all its seeds together."
+    "Errors of each method over pictures and over landmarks, all seeds together."
     names = [f"{of}_{way}" for way in ("forward", "backward") for of in ("image", "landmark")]
     return {method: {n: np.concatenate([r.tensors[n] for r in each]) for n in names}
             for method, each in by_method(runs).items()}
@@ -26,20 +26,17 @@ def pooled(runs):                     # -> {method: {"image_forward", "landmark_
 # %% ../../nbs/13_lab/11_tables.ipynb #1ddcf883
 def by_picture(runs):                 # -> tidy DataFrame: method, yaw, forward, backward
     "Errors of every held-out picture, seed after seed."
-    parts = [pd.DataFrame(dict(method=method, yaw=r.tensors["yaw"], forward=r.tensors["image_forward"],
-                               backward=r.tensors["image_backward"]))
-             for method, each in by_method(runs).items() for r in each]
-    return pd.concat(parts, ignore_index=True)
+    columns = {"yaw": "yaw", "forward": "image_forward", "backward": "image_backward"}
+    return pd.concat([pd.DataFrame({"method": method} | {c: r.tensors[name] for c, name in columns.items()})
+                      for method, each in by_method(runs).items() for r in each], ignore_index=True)
 
-def by_yaw(
-    errors,                           # from `by_picture`
-    width=15,                         # of a bin, degrees
-):                                    # DataFrame: method, yaw (the bin's lower end, either side), pictures, mean, std
-    "Forward error by how far the object turns away, over pictures and seeds."
+def by_yaw(errors, width=15):         # from `by_picture`; degrees -> method, yaw (lower end), pictures, mean, std
+    "Forward error by absolute yaw, over pictures and seeds."
     last = (errors.yaw.abs().max() - 1e-6) // width * width
-    bins = errors.assign(yaw=(errors.yaw.abs() // width * width).clip(upper=last).astype(int)).groupby(["method",
-        "yaw"], sort=False).forward
-    return bins.agg(pictures="size", mean="mean", std=lambda v: v.std(ddof=0)).reset_index().sort_values("yaw", kind="stable")
+    bins = errors.assign(yaw=(errors.yaw.abs() // width * width).clip(upper=last).astype(int))
+    forward = bins.groupby(["method", "yaw"], sort=False).forward
+    means = forward.agg(pictures="size", mean="mean", std=lambda v: v.std(ddof=0))
+    return means.reset_index().sort_values("yaw", kind="stable")
 
 # %% ../../nbs/13_lab/11_tables.ipynb #1c5cc369
 def areas(pools, limit):              # from `pooled`, largest error -> DataFrame
@@ -54,16 +51,14 @@ PUBLISHED = pd.DataFrame({
     ("published", "LS3D"): {"ours": "6.53 / 6.57", "IMM [15]": "5.38 / 7.06", "Zhang 2018 [51]": "6.74 / 7.21"}})
 
 def percent(v):                       # Series of shares -> str
-    "Mean ± standard deviation, in per cent; nothing where there is nothing."
+    "Mean ± standard deviation, in per cent; empty where all are NaN."
     return "" if v.isna().all() else f"{100 * v.mean():.1f}" + f" ± {100 * v.std(ddof=0):.1f}" * (len(v) > 1)
 
 # %% ../../nbs/13_lab/11_tables.ipynb #1bea6736
-def for_reading(
-    table,                            # a row for each method and seed: method, seed, K and errors; what else it holds is left out
-    published=None,                   # such as `PUBLISHED`
-):                                    # DataFrame of text: a row a method, errors in per cent, mean ± deviation over seeds
-    "A table as text, published numbers in columns of their own."
-    numbers = table.select_dtypes("number").dropna(axis=1, how="all").columns.drop(["seed", "K", "minutes", "pictures_drawn"], "ignore")
+def for_reading(table, published=None): # a row a method and seed; such as `PUBLISHED` -> DataFrame of str
+    "A row a method, with errors in per cent, mean ± deviation over seeds; published numbers in columns of their own."
+    numbers = table.select_dtypes("number").dropna(axis=1, how="all").columns
+    numbers = numbers.drop(["seed", "K", "minutes", "pictures_drawn"], errors="ignore")
     rows = table.groupby("method", sort=False)
     out = pd.concat([rows.K.agg(lambda v: ", ".join(map(str, sorted(v)))), rows[numbers].agg(percent)], axis=1)
     out.columns = pd.MultiIndex.from_product([["measured here"], out.columns])
@@ -76,18 +71,15 @@ def for_reading(
 ASKED = {"forward_placed": "forward error from the likeliest places", "forward": "forward error with gaps filled",
          "backward": "backward error"}
 
-def beaten(
-    table,                            # a row for each method and seed, with some columns of `ASKED`
-    bound="supervised",               # not a rival
-):                                    # [str, ...]
-    "One sentence for every rival and error in which the mean of ours is not the lowest."
+def beaten(table):                    # a row for each method and seed, with some columns of `ASKED` -> [str, ...]
+    "A sentence for every method and error where the mean of ours is higher; the supervised bound does not count."
     columns = [c for c in ASKED if c in table]
     means = table[~table.method.isin(["mean shape", "floor"])].groupby("method", sort=False)[[*columns, "moves"]].mean()
-    own, rivals, told = means.loc["ours"], means.drop(index=["ours", bound], errors="ignore"), []
+    own, others, sentences = means.loc["ours"], means.drop(index=["ours", "supervised"], errors="ignore"), []
     for column in columns:
-        for name, theirs in rivals[rivals[column] < own[column]].iterrows():
+        for name, theirs in others[others[column] < own[column]].iterrows():
             share = lambda row: f"{row[column] / row.moves:.2f}"
-            held = f", which is {share(theirs)} of what its landmarks move, and ours {share(own)}" * (column == "backward")
-            told.append(f"{name} has a lower {ASKED[column]} than ours: "
-                        f"{100 * theirs[column]:.1f} against {100 * own[column]:.1f} %{held}.")
-    return told
+            held = f", which is {share(theirs)} of what its landmarks move, and ours {share(own)}"
+            sentences.append(f"{name} has a lower {ASKED[column]} than ours: {100 * theirs[column]:.1f} "
+                             f"against {100 * own[column]:.1f} %{held * (column == 'backward')}.")
+    return sentences

@@ -14,18 +14,12 @@ from ...method.stage2 import Stage2, landmark_loss
 from .common import train
 
 # %% ../../../nbs/13_lab/baselines/05_supervised.ipynb #18ae4964
-def supervised(
-    crops,                            # pictures to learn from, with landmarks
-    how,                              # `Comparator`; its K is ignored, there are as many as are annotated
-    checkpoint=None,                  # file to save to, and to go on from
-    margin=0.15,                      # of the crops
-    emphasis=10.0,                    # see `lmdisc.nets.losses.heatmap_loss`
-):                                    # `LandmarkDetector` that gives every landmark a place in every picture
-    "A landmark detector trained on annotations."
+def supervised(crops, how, checkpoint=None, margin=.15): # `Crops`, `BaselineConfig` (not its K), file, of the crops
+    "A `LandmarkDetector` trained on annotations; it gives every landmark a place in every picture."
     if crops.landmarks is None:
         raise ValueError("these pictures have no annotated landmarks; a supervised detector learns from nothing else")
     torch.manual_seed(how.seed)
     places = torch.from_numpy(np.where(annotated(crops)[..., None], crops.landmarks, np.nan).astype(np.float32))
-    loss = landmark_loss(Stage2(batch=how.batch, emphasis=emphasis), crops, places, how.augment)
+    loss = landmark_loss(Stage2(batch=how.batch, emphasis=10.0), crops, places, how.augment)
     net = train(LandmarkNet(places.shape[1], how.net), loss, how, checkpoint, name="supervised")
     return LandmarkDetector(net, crops.size, margin, threshold=-np.inf)
