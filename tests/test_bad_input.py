@@ -6,6 +6,7 @@ import numpy as np, pytest
 from hypothesis import given, strategies as st
 from PIL import Image
 from lmdisc.data import images
+from lmdisc.store import files
 from lmdisc.datasets.folder import folder
 from lmdisc.datasets.packed import data_root, packed
 from lmdisc.data.images import ImageSet, read_picture
@@ -190,7 +191,7 @@ def test_full_disk_leaves_nothing_half_written(tmp_path, monkeypatch):
         path.touch()
         return Full()
     with monkeypatch.context() as m:
-        m.setattr(images, "open", full_open, raising=False)
+        m.setattr(files, "open", full_open, raising=False)
         with pytest.raises(OSError, match="the disk is full.*LMDISC_CACHE"): noise_set().crops(32, cache=tmp_path, progress=False)
     assert list(tmp_path.iterdir()) == []
     assert len(noise_set().crops(32, cache=tmp_path, progress=False)) == 7

@@ -18,7 +18,7 @@ from PIL import Image, ImageOps
 from tqdm.auto import tqdm
 from .. import __version__
 from ..store.processes import is_main
-from ..store.files import OneLine, sha256, cache_dir, in_memory, make_room, on_disk
+from ..store.files import OneLine, sha256, cache_dir, make_room, on_disk
 
 # %% ../../nbs/02_data/01_images.ipynb #e14066a5
 def to_rgb(
@@ -245,7 +245,9 @@ def cut_all(
     shift, shape = -origin * scale[:, None] - 0.5, (len(images), 3, size, size)
     data_hash = images.data_hash and sha256(images.data_hash, images.boxes, size, margin, __version__)
     parts = _blocks(images, origin, side, size, progress)
-    if cache is None and np.prod(shape) <= CROPS_IN_MEMORY: pixels = in_memory(shape, parts)
+    if cache is None and np.prod(shape) <= CROPS_IN_MEMORY:
+        pixels, end = np.empty(shape, np.uint8), 0
+        for p in parts: pixels[end:(end := end + len(p))] = p
     elif data_hash:
         path = Path(cache or cache_dir()/"crops")/f"{data_hash}.npy"
         pixels = on_disk(path, shape, parts)

@@ -112,7 +112,7 @@ class Experiment:
 
     def taken(self, measure):          # -> [(label, `Run`), ...]
         "The committed runs of a measure; says how many were made by another source."
-        there = [(label, run) for label, run in load_results(self.committed)[0] if run.about["measure"] == measure.__name__]
+        there = [(label, run) for label, run in load_results(self.committed) if run.about["measure"] == measure.__name__]
         if not there:
             lacking = f"{self.committed.name} holds no run of {measure.__name__}; run the notebook without draw=True"
             if not self.drawn: raise ValueError(lacking)

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 import torch
 from accelerate import PartialState
-from accelerate.utils import broadcast_object_list, gather_object
+from accelerate.utils import broadcast_object_list, gather_object, reduce
 from torch import nn
 
 # %% ../../nbs/01_store/01_processes.ipynb #e2d63800
@@ -35,9 +35,7 @@ def is_main() -> bool:
     return state().is_main_process
 
 # %% ../../nbs/01_store/01_processes.ipynb #b8e40b35
-def broadcast(
-    make: Callable,                   # () -> anything that can be pickled
-) -> object:                          # what `make` returned on rank 0
+def broadcast(make: Callable) -> object: # () -> anything that can be pickled
     "Rank 0 computes, all receive."
     if alone(): return make()
     return broadcast_object_list([make() if is_main() else None])[0]
@@ -56,10 +54,7 @@ def on_main() -> Iterator[bool]:
     wait_for_everyone()
 
 # %% ../../nbs/01_store/01_processes.ipynb #6fd28b17
-def map_batches(
-    work: Callable,                   # batch -> anything that can be pickled
-    batches: Sequence,                # arguments of `work`
-) -> Iterator:                        # results of all processes, in the order of the batches
+def map_batches(work: Callable, batches: Sequence) -> Iterator: # batch -> anything that can be pickled; results in order
     "Distributed map: each process computes every n-th batch; all receive all results."
     if alone(): yield from map(work, batches)
     else:
@@ -70,13 +65,10 @@ def map_batches(
 def local_rows(
     n: int,                           # rows of a batch
     parts: int = 1,                   # equal parts of the batch: 2 for first pictures and their partners
-    processes: int | None = None,     # number of processes and rank of this one; None: as they are
-    rank: int | None = None,
 ) -> tuple:                           # rows to load, int64, and which of these to keep, bool; slices of everything if alone
     "Rows of a batch that this process computes."
-    if processes is None:
-        if alone(): return slice(None), slice(None)
-        processes, rank = state().num_processes, state().process_index
+    if alone(): return slice(None), slice(None)
+    processes, rank = state().num_processes, state().process_index
     each, left = divmod(n // parts, processes)
     if left or not each:
         raise ValueError(f"a batch of {n // parts} cannot be shared by {processes} processes; make it a multiple, or start fewer")
@@ -85,22 +77,15 @@ def local_rows(
 
 # %% ../../nbs/01_store/01_processes.ipynb #51b0a244
 def sum_over_processes(x: torch.Tensor) -> torch.Tensor:
-    "Sum over processes, without a gradient; `x` itself if alone."
-    if alone(): return x
-    x = x.detach().clone()
-    torch.distributed.all_reduce(x)
-    return x
+    "Sum over processes, without a gradient."
+    return x if alone() else reduce(x.detach(), "sum")
 
-def count_per_process(
-    n: torch.Tensor,                  # scalar: elements that count in this process
-) -> torch.Tensor:                    # scalar; the total over processes is at least 1
-    "Mean count a process: the divisor of a masked mean."
+def count_per_process(n: torch.Tensor) -> torch.Tensor: # scalar: elements that count in this process
+    "Mean count a process, the divisor of a masked mean; the total over the processes is at least 1."
     return n.clamp_min(1) if alone() else sum_over_processes(n).clamp_min(1) / state().num_processes
 
 # %% ../../nbs/01_store/01_processes.ipynb #578f979b
-def mean_over_processes(
-    values: dict,                     # {name: float}
-) -> dict:                            # the same names
+def mean_over_processes(values: dict[str, float]) -> dict[str, float]:
     "Mean of each value over the processes."
     if alone() or not values: return values
     x = torch.tensor(list(values.values()), dtype=torch.float64, device=state().device)
