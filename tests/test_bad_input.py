@@ -173,10 +173,10 @@ def test_cache_is_kept_apart_by_all_that_matters(tmp_path):
 
 def test_cutting_holds_one_block_at_a_time():
     asked = []
-    pictures = replace(noise_set(40), load=lambda i: asked.append(i) or NOISE)
+    pictures = replace(noise_set(600), load=lambda i: asked.append(i) or NOISE)
     centre, side = images.squares(pictures)
-    for n, _ in enumerate(images.blocks(pictures, centre - side[:, None]/2, side, 8, progress=False, rows=8), 1):
-        assert sorted(asked) == list(range(8 * n))
+    for end, _ in zip((256, 512, 600), images._blocks(pictures, centre - side[:, None]/2, side, 8, progress=False), strict=True):
+        assert sorted(asked) == list(range(end))
 
 
 class Full(BytesIO):

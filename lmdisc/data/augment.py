@@ -12,10 +12,7 @@ from functools import lru_cache
 import torch, torch.nn.functional as F
 
 # %% ../../nbs/02_data/03_augment.ipynb #b6da4c9d
-def similarity(
-    angle: torch.Tensor,              # (B,) rotation, radians; positive turns x towards y
-    zoom: torch.Tensor,               # (B,) factor; above 1 things get larger
-) -> torch.Tensor:                    # (B, 2, 2)
+def similarity(angle: torch.Tensor, zoom: torch.Tensor) -> torch.Tensor: # (B,) radians, positive turns x towards y; (B,) -> (B, 2, 2)
     "Rotation times zoom, as a matrix on column vectors x, y."
     c, s = zoom * angle.cos(), zoom * angle.sin()
     return torch.stack([c, -s, s, c], -1).view(-1, 2, 2)
@@ -57,12 +54,12 @@ def _colour_matrix(brightness, contrast, saturation, hue):
     matrix = grey + s * (h.cos() * (torch.eye(3, device=hue.device) - grey) + h.sin() * across)
     return c * matrix, (0.5 - 0.5 * c + b).expand(-1, 3, 1)
 
+# %% ../../nbs/02_data/03_augment.ipynb #de864ed3
 @lru_cache(maxsize=8)
 def _noise_strip(length, device):
     "(length,) standard normal numbers, always the same."
     return torch.randn(length, generator=torch.Generator().manual_seed(0)).to(device)
 
-# %% ../../nbs/02_data/03_augment.ipynb #de864ed3
 def _noise_windows(shape, start, step, device):
     "Noise of `shape` (B, C, H, W): picture i reads the strip from `start + i * step` on."
     B, C, H, W = shape

@@ -21,9 +21,7 @@ from ..store.processes import is_main
 from ..store.files import OneLine, sha256, cache_dir, make_room, on_disk
 
 # %% ../../nbs/02_data/01_images.ipynb #e14066a5
-def to_rgb(
-    picture: Image.Image,             # of any mode
-) -> Image.Image:                     # mode RGB, 8 bits
+def to_rgb(picture: Image.Image) -> Image.Image: # of any mode -> RGB, 8 bits
     "Grey, 16-bit, palette, CMYK and transparent pictures as plain RGB."
     if picture.mode.startswith("I"):
         picture = Image.fromarray((np.asarray(picture).clip(0, 65535) / 257).round().astype(np.uint8))
@@ -33,11 +31,8 @@ def to_rgb(
     return picture.convert("RGB")
 
 # %% ../../nbs/02_data/01_images.ipynb #ffc0a2d4
-def opened(
-    source: str | Path | bytes,       # path, or the bytes of an image file
-    name: str = "",                   # what to call it in errors; default the path
-) -> Image.Image:                     # header read, pixels not yet
-    "Open an image file; errors name the file and what is wrong with it."
+def opened(source: str | Path | bytes, name: str = "") -> Image.Image: # path, or the bytes of a file; its name in errors
+    "Open an image file: its header is read, its pixels not yet. Errors name the file and what is wrong with it."
     name = name or (f"{len(source)} bytes" if isinstance(source, bytes) else str(source))
     if not (len(source) if isinstance(source, bytes) else os.path.getsize(source)):
         raise ValueError(f"{name}: the file is empty")
@@ -54,11 +49,8 @@ def opened(
     return picture
 
 # %% ../../nbs/02_data/01_images.ipynb #715f9235
-def read_picture(
-    source: str | Path | bytes,       # path, or the bytes of an image file
-    name: str = "",                   # what to call it in errors; default the path
-) -> np.ndarray:                      # uint8 (H, W, 3), RGB, turned upright
-    "Read any picture as RGB; errors name the file."
+def read_picture(source: str | Path | bytes, name: str = "") -> np.ndarray: # as for `opened` -> uint8 (H, W, 3)
+    "Read any picture as RGB, turned upright; errors name the file."
     with opened(source, name) as picture:
         try: return np.asarray(to_rgb(ImageOps.exif_transpose(picture)))
         except Exception as e:
@@ -139,11 +131,8 @@ class ImageSet(Pictures):
         return cut_all(self, size, margin, cache, progress)
 
 # %% ../../nbs/02_data/01_images.ipynb #1397b268
-def squares(
-    images: ImageSet,
-    margin: float = 0.15,             # share of the longest side added on each of the four sides
-) -> tuple[np.ndarray, np.ndarray]:   # centres (N, 2) and sides (N,) float64, image px
-    "The square about each box."
+def squares(images: ImageSet, margin: float = 0.15) -> tuple[np.ndarray, np.ndarray]: # centres (N, 2), sides (N,) float64, image px
+    "The square about each box; `margin` is the share of the longest side that is added on each of the four sides."
     lo, hi = images.boxes[:, :2].astype(float), images.boxes[:, 2:].astype(float)
     bad = ~((hi > lo).all(1) & np.isfinite(images.boxes).all(1))
     if bad.any():
@@ -155,8 +144,7 @@ def squares(
 # %% ../../nbs/02_data/01_images.ipynb #0fdfe8c6
 def cut(
     picture: np.ndarray,              # uint8 (H, W, 3)
-    origin: tuple,                    # (x, y) of the square's upper left corner, image px
-    side: float,                      # of the square, image px
+    origin: tuple, side: float,       # (x, y) of the square's upper left corner, and its side, image px
     size: int,                        # S: px of the crop
 ) -> np.ndarray:                      # uint8 (3, S, S)
     "One square of a picture, antialiased; beyond its border the picture is continued by its last row or column."
@@ -214,18 +202,12 @@ class Crops(Pictures):
         return np.asarray(xy) * scale + shift
 
 # %% ../../nbs/02_data/01_images.ipynb #9286d2ff
-def _blocks(
-    images: ImageSet,
-    origin, side,                     # (N, 2), (N,) of the squares, image px
-    size,                             # S: px of a crop
-    progress=True,                    # show a bar
-    rows=256,                         # pictures a block: all that is ever held at once
-):                                    # yields uint8 (<= rows, 3, S, S), in order
-    "Cut block after block, the pictures of a block in parallel threads."
+def _blocks(images, origin, side, size, progress):
+    "Crops as uint8 (<= 256, 3, size, size), block after block; origins (N, 2) and sides (N,) of the squares in image px."
     def one(i): return cut(images[i], origin[i], side[i], size)
     with ThreadPoolExecutor() as pool, tqdm(total=len(images), desc="crops", unit="picture", disable=not progress) as bar:
-        for start in range(0, len(images), rows):
-            block = list(pool.map(one, range(start, min(start + rows, len(images)))))
+        for start in range(0, len(images), 256):           # all that is ever held at once
+            block = list(pool.map(one, range(start, min(start + 256, len(images)))))
             yield np.stack(block)
             bar.update(len(block))
 
@@ -260,11 +242,7 @@ def cut_all(
                  to_crop(images.landmarks), images.visible, normaliser, images.fields, data_hash)
 
 # %% ../../nbs/02_data/01_images.ipynb #98a3c088
-def crops_of(
-    pictures: ImageSet | Crops,
-    size: int,                        # px a detector was trained on
-    margin: float,                    # of the crops around a box
-) -> Crops:                           # of that size
+def crops_of(pictures: ImageSet | Crops, size: int, margin: float) -> Crops: # size px and margin a detector was trained on
     "Crops for a detector: cut from pictures, or given, and then of the size it was trained on."
     crops = pictures if isinstance(pictures, Crops) else pictures.crops(size, margin)
     if crops.size != size:
@@ -272,23 +250,17 @@ def crops_of(
     return crops
 
 # %% ../../nbs/02_data/01_images.ipynb #570b3407
-def to_cells(
-    xy: np.ndarray | torch.Tensor,    # (..., 2) crop px
-    stride: float,                    # crop px a cell
-) -> np.ndarray | torch.Tensor:       # (..., 2) map cells
-    "Crop pixels to map cells."
+def to_cells(xy: np.ndarray | torch.Tensor, stride: float) -> np.ndarray | torch.Tensor: # (..., 2) crop px -> map cells
+    "Crop pixels to map cells; a cell is `stride` px wide."
     return (xy + 0.5) / stride - 0.5
 
-def to_pixels(
-    cells: np.ndarray | torch.Tensor, # (..., 2) map cells
-    stride: float,                    # crop px a cell
-) -> np.ndarray | torch.Tensor:       # (..., 2) crop px
+def to_pixels(cells: np.ndarray | torch.Tensor, stride: float) -> np.ndarray | torch.Tensor: # (..., 2) map cells -> crop px
     "Map cells to crop pixels."
     return (cells + 0.5) * stride - 0.5
 
 # %% ../../nbs/02_data/01_images.ipynb #11a9c5d8
 def annotated(crops: Crops) -> np.ndarray: # (N, L) bool
-    "Mask of the annotated landmarks that are known and visible."
+    "Mask of the landmarks that are annotated and visible."
     known = np.isfinite(crops.landmarks).all(-1)
     return known if crops.visible is None else known & crops.visible
 
@@ -299,15 +271,12 @@ def picture_sizes(images: ImageSet) -> np.ndarray: # (N, 2) int w, h, px
     return np.array([images[i].shape[1::-1] for i in range(len(images))]).reshape(-1, 2) if known is None else known
 
 # %% ../../nbs/02_data/01_images.ipynb #80b1d575
-def boxed(
-    images: ImageSet,
-    boxes: np.ndarray,                # (N, 4) x0, y0, x1, y1, image px
-) -> ImageSet:
+def boxed(images: ImageSet, boxes: np.ndarray) -> ImageSet: # (N, 4) x0, y0, x1, y1, image px
     "The same pictures with other boxes, and another `data_hash`."
     boxes = np.asarray(boxes, np.float32)
     return replace(images, boxes=boxes, data_hash=images.data_hash and sha256(images.data_hash, "boxed", boxes))
 
 def inside(xy: np.ndarray, sizes: np.ndarray) -> np.ndarray: # (N, K, 2) image px, (N, 2) w, h -> (N, K, 2)
     "Landmarks, NaN where one lies outside its picture: a crop may reach beyond the edge."
-    there = ((xy >= -0.5) & (xy <= np.asarray(sizes)[:, None] - 0.5)).all(-1)
-    return np.where(there[..., None], xy, np.asarray(np.nan, xy.dtype))
+    there = ((xy >= -0.5) & (xy <= np.asarray(sizes)[:, None] - 0.5)).all(-1, keepdims=True)
+    return np.where(there, xy, np.asarray(np.nan, xy.dtype))
