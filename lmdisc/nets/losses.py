@@ -36,19 +36,12 @@ def where_loss(
     return each.sum() / count_per_process(there.sum())
 
 # %% ../../nbs/03_nets/02_losses.ipynb #a18f9fc1
-def pairwise_distances(
-    a: torch.Tensor,                  # (B, P, d)
-    b: torch.Tensor,                  # (B, Q, d)
-) -> torch.Tensor:                    # (B, P, Q)
+def pairwise_distances(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor: # (B, P, d), (B, Q, d) -> (B, P, Q)
     "Euclidean distances, with a gradient also at zero."
     square = a.pow(2).sum(-1)[:, :, None] + b.pow(2).sum(-1)[:, None] - 2 * a @ b.transpose(1, 2)
     return (square.clamp_min(0) + 1e-8).sqrt()
 
-def hinge(
-    distance: torch.Tensor,           # (...) float
-    margin: float,                    # m of equation 2
-    squared: bool = False,            # False: as printed; True: as the released code
-) -> torch.Tensor:                    # (...) float
+def hinge(distance: torch.Tensor, margin: float, squared: bool = False) -> torch.Tensor: # m of equation 2; True: as the released code
     "The loss of a pair of different landmarks: zero from the margin on."
     gap = (margin - distance).clamp_min(0)
     return gap**2 if squared else gap
