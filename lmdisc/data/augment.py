@@ -10,9 +10,10 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 import torch, torch.nn.functional as F
+from torch import Tensor
 
 # %% ../../nbs/02_data/03_augment.ipynb #b6da4c9d
-def similarity(angle: torch.Tensor, zoom: torch.Tensor) -> torch.Tensor: # (B,) radians, positive turns x towards y; (B,) -> (B, 2, 2)
+def similarity(angle: Tensor, zoom: Tensor) -> Tensor: # (B,) radians, positive turns x towards y; (B,) -> (B, 2, 2)
     "Rotation times zoom, as a matrix on column vectors x, y."
     c, s = zoom * angle.cos(), zoom * angle.sin()
     return torch.stack([c, -s, s, c], -1).view(-1, 2, 2)
@@ -67,10 +68,10 @@ def _noise_windows(shape, start, step, device):
     return strip.as_strided(shape, (step, H * W, W, 1), start)
 
 # %% ../../nbs/02_data/03_augment.ipynb #c0ffee02
-def _cut_out(pictures, xy, there, share, generator, rows=slice(None), of=None):
+def _cut_out(pictures, xy, there, share, u):
     """Paste a rectangle of another picture, a fifth to a half of each side, over a `share` of the pictures (B, 3, S, S).
-    Also (B, P) bool: the points that are there and not under it. `rows` and `of`: see `Augment.__call__`."""
-    S, u = pictures.shape[-1], torch.rand(of or len(pictures), 5, 1, generator=generator)[rows].to(pictures.device)
+    Also (B, P) bool: the points that are there and not under it. `u`: (B, 5, 1) random, 0...1."""
+    S = pictures.shape[-1]
     middle, half = S * u[:, :2], S * (0.1 + 0.15 * u[:, 2:4]) * (u[:, 4:] < share)
     def under(at, axis): return (at - middle[:, axis]).abs() < half[:, axis]
     t = torch.arange(S, device=pictures.device)
@@ -93,9 +94,9 @@ class Augment:
     cutout: float = 0.                # share of the pictures that are partly covered by another
 
     def __call__(self,
-        pictures: torch.Tensor,       # (B, 3, S, S) uint8, or float 0...1
-        xy: torch.Tensor,             # (B, P, 2) float, px
-        there: torch.Tensor,          # (B, P) bool: the point exists
+        pictures: Tensor,             # (B, 3, S, S) uint8, or float 0...1
+        xy: Tensor,                   # (B, P, 2) float, px
+        there: Tensor,                # (B, P) bool: the point exists
         generator: torch.Generator,   # on the CPU
         rows=slice(None), of=None,    # where several processes share a batch: which rows of how many these pictures are
     ) -> tuple:                       # (B, 3, S, S) float32 in 0...1; (B, P, 2) px; (B, P) bool: there, and visible
@@ -122,5 +123,7 @@ class Augment:
             torch.baddbmm(offset[i], matrix[i], soft.flatten(2), out=out[i].flatten(2))
             out[i].addcmul_(noise[i], amount[i]).clamp_(0, 1)
         xy, there = _move_points(xy, there, turn, shift, S)
-        if self.cutout: out, there = _cut_out(out, xy, there, self.cutout, generator, rows, of)
+        if self.cutout:
+            u = torch.rand(of or B, 5, 1, generator=generator)[rows].to(device)
+            out, there = _cut_out(out, xy, there, self.cutout, u)
         return out, xy, there

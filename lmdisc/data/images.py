@@ -15,6 +15,7 @@ from pathlib import Path
 from collections.abc import Callable
 import numpy as np, torch
 from PIL import Image, ImageOps
+from torch import Tensor
 from tqdm.auto import tqdm
 from .. import __version__
 from ..store.processes import is_main
@@ -142,12 +143,8 @@ def squares(images: ImageSet, margin: float = 0.15) -> tuple[np.ndarray, np.ndar
     return (lo + hi) / 2, (hi - lo).max(1) * (1 + 2 * margin)
 
 # %% ../../nbs/02_data/01_images.ipynb #0fdfe8c6
-def cut(
-    picture: np.ndarray,              # uint8 (H, W, 3)
-    origin: tuple, side: float,       # (x, y) of the square's upper left corner, and its side, image px
-    size: int,                        # S: px of the crop
-) -> np.ndarray:                      # uint8 (3, S, S)
-    "One square of a picture, antialiased; beyond its border the picture is continued by its last row or column."
+def cut(picture: np.ndarray, origin: tuple, side: float, size: int) -> np.ndarray: # (H, W, 3), (x, y) px, px, S -> (3, S, S)
+    "A square of a picture, uint8, from its upper left corner `origin` on, antialiased; beyond the border the last row or column is repeated."
     lo, shrink = np.asarray(origin) + 0.5, max(1, int(side / (3 * size)))
     image = np.asarray(Image.fromarray(picture).reduce(shrink))
     lo, hi = lo / shrink, (lo + side) / shrink
@@ -250,11 +247,11 @@ def crops_of(pictures: ImageSet | Crops, size: int, margin: float) -> Crops: # s
     return crops
 
 # %% ../../nbs/02_data/01_images.ipynb #570b3407
-def to_cells(xy: np.ndarray | torch.Tensor, stride: float) -> np.ndarray | torch.Tensor: # (..., 2) crop px -> map cells
+def to_cells(xy: np.ndarray | Tensor, stride: float) -> np.ndarray | Tensor: # (..., 2) crop px -> map cells
     "Crop pixels to map cells; a cell is `stride` px wide."
     return (xy + 0.5) / stride - 0.5
 
-def to_pixels(cells: np.ndarray | torch.Tensor, stride: float) -> np.ndarray | torch.Tensor: # (..., 2) map cells -> crop px
+def to_pixels(cells: np.ndarray | Tensor, stride: float) -> np.ndarray | Tensor: # (..., 2) map cells -> crop px
     "Map cells to crop pixels."
     return (cells + 0.5) * stride - 0.5
 

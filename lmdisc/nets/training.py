@@ -27,12 +27,8 @@ class Learning:
     precision: str = "auto"           # "fp32" | "bf16" | "auto": bf16 where the hardware has it
 
 # %% ../../nbs/03_nets/06_training.ipynb #993ee491
-def learning_rate(
-    learning: Learning,
-    step: int, total: int,            # this step, and how many there will be
-    start: int, end: int,             # first step of this round, and of the next
-) -> float:
-    "Learning rate of one step."
+def learning_rate(learning: Learning, step: int, total: int, start: int, end: int) -> float: # first step of this round, and of the next
+    "Learning rate of one of `total` steps."
     def cosine(t): return learning.floor + (1 - learning.floor) * (1 + torch.cos(torch.tensor(t * torch.pi)).item()) / 2
     if learning.schedule == "constant": return learning.lr
     if learning.schedule == "drops": return learning.lr * 0.1 ** sum(step >= share * total for share in (5 / 8, 13 / 16))
@@ -79,13 +75,8 @@ def optimizer_of(model: torch.nn.Module, learning: Learning) -> torch.optim.Opti
 
 # %% ../../nbs/03_nets/06_training.ipynb #d0e7450e
 class Trainer:
-    "A network in training: steps taken, optimiser, and its state for an exact resume."
-    def __init__(self,
-        model: torch.nn.Module,       # changed in place
-        learning: Learning = Learning(),
-        total: int = 1,               # steps of the whole run, for the schedule
-        seed: int = 0,                # of all random numbers
-    ):
+    "A network in training (changed in place): steps taken, optimiser, and its state for an exact resume."
+    def __init__(self, model: torch.nn.Module, learning: Learning = Learning(), total: int = 1, seed: int = 0): # steps of all rounds
         self.learning, self.total, self.seed, self.step, self.sums = learning, total, seed, 0, {}
         keep_memory()
         state()                       # before accelerate makes one of its own
@@ -112,8 +103,7 @@ class Trainer:
         loss: Callable,               # (model, generator) -> {name: scalar}; their sum is minimised
         start: int, end: int,         # steps of this round; continues from `self.step` if that is further
         name: str = "",               # for the progress bar
-        save: Callable | None = None, # () -> None: saves a checkpoint
-        every: int = 100,             # steps between two checkpoints
+        save: Callable | None = None, every: int = 100, # () -> None: saves a checkpoint; steps between two
     ) -> dict:                        # {name: mean over the round}
         "Train to step `end`, with checkpoints on the way."
         self.wrapped.train()

@@ -12,9 +12,10 @@ from glob import escape
 from contextlib import contextmanager, ExitStack
 from pathlib import Path
 from collections.abc import Iterator
-import numpy as np, psutil, torch
+import numpy as np, psutil
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import Tensor
 from .processes import state
 
 # %% ../../nbs/01_store/02_files.ipynb #76f508d2
@@ -65,12 +66,8 @@ class OneLine:
         cls.__repr__ = OneLine.__repr__
 
 # %% ../../nbs/01_store/02_files.ipynb #abf4ee1d
-def on_disk(
-    path: str | Path,                 # the .npy file; kept as it is when it is there
-    shape: tuple,                     # of the whole array
-    parts: Iterator,                  # yields uint8 arrays that follow each other along the first axis
-) -> np.ndarray:                      # read-only memory map of the file
-    "An array larger than memory, written once, part by part."
+def on_disk(path: str | Path, shape: tuple, parts: Iterator[np.ndarray]) -> np.ndarray: # uint8, along the first axis
+    "An array larger than memory, written to a .npy file once, part by part; a read-only memory map of that file."
     with state().main_process_first():
         if not Path(path).exists():
             with whole_file(path) as part, open(part, "wb") as file:
@@ -89,7 +86,7 @@ def make_room(folder: Path, but: Path) -> None: # folder of mapped arrays; the f
         if end > most: p.unlink(missing_ok=True)
 
 # %% ../../nbs/01_store/02_files.ipynb #44106e4c
-def save_state(path: str | Path, tensors: dict[str, torch.Tensor], record: dict) -> None: # record: anything JSON can hold
+def save_state(path: str | Path, tensors: dict[str, Tensor], record: dict) -> None: # record: anything JSON can hold
     "Write tensors and a record as one file, whole or not at all."
     def copied(v):                    # `save_file` refuses shared memory; large tensors that are no views are not copied
         v = v.detach().cpu().contiguous()
@@ -101,7 +98,7 @@ def save_state(path: str | Path, tensors: dict[str, torch.Tensor], record: dict)
         raise OSError(f"could not write {path}: {e}; free some space or choose another folder") from e
 
 # %% ../../nbs/01_store/02_files.ipynb #e9a9e588
-def load_state(path: str | Path) -> tuple[dict[str, torch.Tensor], dict]: # tensors, record
+def load_state(path: str | Path) -> tuple[dict[str, Tensor], dict]: # tensors, record
     "What `save_state` wrote."
     try:
         with safe_open(path, "pt") as f:
@@ -115,7 +112,7 @@ def plain(o: object) -> object:
     "`o` as JSON can hold it: NaN as null, arrays as lists, an absolute path as its last part."
     if isinstance(o, dict): return {str(k): plain(v) for k, v in o.items()}
     if isinstance(o, (list, tuple)): return [plain(v) for v in o]
-    if isinstance(o, (np.ndarray, np.generic, torch.Tensor)): return plain(o.tolist())
+    if isinstance(o, (np.ndarray, np.generic, Tensor)): return plain(o.tolist())
     if isinstance(o, float): return o if math.isfinite(o) else None
     if isinstance(o, (str, Path)): return Path(o).name if Path(o).is_absolute() else str(o)
     return o if o is None or isinstance(o, (bool, int)) else str(o)

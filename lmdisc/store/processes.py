@@ -15,7 +15,7 @@ from datetime import timedelta
 import torch
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list, gather_object, reduce
-from torch import nn
+from torch import Tensor, nn
 
 # %% ../../nbs/01_store/01_processes.ipynb #e2d63800
 def state() -> PartialState:
@@ -62,11 +62,8 @@ def map_batches(work: Callable, batches: Sequence) -> Iterator: # batch -> anyth
         for at in range(0, len(batches), n): yield from gather_object([work(b) for b in batches[at:at + n][rank:rank + 1]])
 
 # %% ../../nbs/01_store/01_processes.ipynb #7d286636
-def local_rows(
-    n: int,                           # rows of a batch
-    parts: int = 1,                   # equal parts of the batch: 2 for first pictures and their partners
-) -> tuple:                           # rows to load, int64, and which of these to keep, bool; slices of everything if alone
-    "Rows of a batch that this process computes."
+def local_rows(n: int, parts: int = 1) -> tuple: # rows of a batch; its equal parts, 2 for first pictures and their partners
+    "Rows of a batch that this process loads, int64, and which of these it keeps, bool; slices of everything if alone."
     if alone(): return slice(None), slice(None)
     processes, rank = state().num_processes, state().process_index
     each, left = divmod(n // parts, processes)
@@ -76,11 +73,11 @@ def local_rows(
     return (rows % n).flatten(), torch.arange(each + 1).gt(0).repeat(parts)
 
 # %% ../../nbs/01_store/01_processes.ipynb #51b0a244
-def sum_over_processes(x: torch.Tensor) -> torch.Tensor:
+def sum_over_processes(x: Tensor) -> Tensor:
     "Sum over processes, without a gradient."
     return x if alone() else reduce(x.detach(), "sum")
 
-def count_per_process(n: torch.Tensor) -> torch.Tensor: # scalar: elements that count in this process
+def count_per_process(n: Tensor) -> Tensor: # scalar: elements that count in this process
     "Mean count a process, the divisor of a masked mean; the total over the processes is at least 1."
     return n.clamp_min(1) if alone() else sum_over_processes(n).clamp_min(1) / state().num_processes
 
@@ -99,7 +96,6 @@ class _AllReduce(torch.autograd.Function):
     @staticmethod
     def backward(ctx, g): return sum_over_processes(g)
 
-# %% ../../nbs/01_store/01_processes.ipynb #bb8255ec
 class CPUSyncBatchNorm(nn.BatchNorm2d):
     "Batch normalisation over the batch of all processes, on the CPU."
     def forward(self, x):

@@ -51,14 +51,11 @@ def versions_here() -> dict:          # {package: version}
 
 # %% ../../nbs/01_store/04_provenance.ipynb #dbcc6bee
 def provenance(
-    notebook: str,                    # the notebook that draws, relative to the checkout
-    parameters: dict,                 # its papermill parameters
-    seed: int,
-    started: float,                   # `time.time()` when the work began
-    data_hash: str = "",              # `ImageSet.data_hash`
-    **more,                           # further entries
-) -> dict:                            # that JSON can hold
-    "How a figure was made."
+    notebook: str, parameters: dict,  # what draws, relative to the checkout, and its papermill parameters
+    seed: int, started: float,        # `time.time()` when the work began
+    data_hash: str = "", **more,      # `ImageSet.data_hash`, further entries
+) -> dict:
+    "How a figure was made, as JSON can hold it."
     return plain({"notebook": notebook, "parameters": parameters, "seed": seed, **commit(), "versions": versions_here(),
                   "data_hash": data_hash, "minutes": round((time.time() - started) / 60, 2), "machine": machine(), **more})
 

@@ -20,10 +20,8 @@ def module_file(name: str) -> Path:
     return at/"__init__.py" if at.is_dir() else at.with_suffix(".py")
 
 def parsed(name: str) -> ast.Module:
-    "The syntax tree of a module, without imports that only type checkers see."
-    tree = ast.parse(module_file(name).read_text())
-    tree.body = [s for s in tree.body if not (isinstance(s, ast.If) and ast.unparse(s.test) == "TYPE_CHECKING")]
-    return tree
+    "The syntax tree of a module."
+    return ast.parse(module_file(name).read_text())
 
 # %% ../../nbs/01_store/05_source.ipynb #eb21a1fc
 def _computes(statement):
