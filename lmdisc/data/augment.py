@@ -26,7 +26,7 @@ def _move_points(xy, there, turn, shift, size):
 
 # %% ../../nbs/02_data/03_augment.ipynb #129bf906
 def _warp(pictures, turn, shift, margin=0):
-    "Pictures (B, 3, S, S) turned, zoomed and shifted (B, 2) px, bilinear, the border repeated, and enlarged by `margin` px a side."
+    "Pictures (B, 3, S, S) turned, zoomed and shifted (B, 2) px, bilinear; the border is repeated for `margin` px more."
     size = pictures.shape[-1]
     t = 2 * torch.arange(-margin, size + margin, device=pictures.device) / (size - 1) - 1
     back = torch.linalg.inv(turn)
@@ -37,7 +37,7 @@ def _warp(pictures, turn, shift, margin=0):
 
 # %% ../../nbs/02_data/03_augment.ipynb #02244d95
 def _blur(pictures, sigma, r):
-    "Pictures (B, 3, S + 2r, S + 2r), each blurred by its own Gaussian of `sigma` (B,) px, with 2r + 1 taps, to (B, 3, S, S)."
+    "Pictures (B, 3, S + 2r, S + 2r) to (B, 3, S, S), each blurred by its own Gaussian of `sigma` (B,) px, 2r + 1 taps."
     t = torch.arange(-r, r + 1, device=pictures.device) / sigma.clamp_min(0.05)[:, None]
     taps = torch.softmax(-0.5 * t**2, 1)[..., None, None, None].unbind(1)
     for dim in (2, 3):

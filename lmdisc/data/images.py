@@ -32,7 +32,7 @@ def to_rgb(picture: Image.Image) -> Image.Image: # of any mode -> RGB, 8 bits
     return picture.convert("RGB")
 
 # %% ../../nbs/02_data/01_images.ipynb #ffc0a2d4
-def opened(source: str | Path | bytes, name: str = "") -> Image.Image: # path, or the bytes of a file; its name in errors
+def opened(source: str | Path | bytes, name: str = "") -> Image.Image: # path, or bytes of a file; its name in errors
     "Open an image file: its header is read, its pixels not yet. Errors name the file and what is wrong with it."
     name = name or (f"{len(source)} bytes" if isinstance(source, bytes) else str(source))
     if not (len(source) if isinstance(source, bytes) else os.path.getsize(source)):
@@ -64,7 +64,7 @@ class Pictures(OneLine):
         marks = [] if self.landmarks is None else [f"{self.landmarks.shape[1]} landmarks"]
         return ", ".join([f"{len(self)} pictures", *marks, *[f"fields: {', '.join(self.fields)}"] * bool(self.fields)])
 
-    def take(self, index):
+    def take(self, index: slice | np.ndarray) -> "Pictures":
         "The subset at `index` (integers, slice or bool mask)."
         rows = np.arange(len(self))[index]
         index = index if isinstance(index, slice) else rows     # a slice of a memory map stays on disk
@@ -74,7 +74,7 @@ class Pictures(OneLine):
         taken = {k: part(v) for k, v in vars(self).items()}
         return replace(self, **taken | {"data_hash": self.data_hash and sha256(self.data_hash, rows)})
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int | slice | np.ndarray):
         "One picture for an integer; the subset for a slice, a bool mask or several integers."
         return self.take(index) if isinstance(index, slice) or np.ndim(index) else self.picture(int(index))
 
@@ -99,27 +99,27 @@ class ImageSet(Pictures):
                 raise ValueError(f"{name} has {len(value)} rows for {len(self)} boxes: one row a picture")
 
     def __len__(self): return len(self.boxes)
-    def name(self, i): return f"picture {i}" if self.names is None else str(self.names[i])
+    def name(self, i: int) -> str: return f"picture {i}" if self.names is None else str(self.names[i])
 
-    def picture(self, i):
+    def picture(self, i: int) -> np.ndarray:
         "Picture `i`, uint8 (H, W, 3), RGB."
         picture = self.load(i)
         if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or not picture.size:
             raise ValueError(f"{self.name(i)}: expected uint8 (H, W, 3), got {picture.dtype} {picture.shape}")
         return picture
 
-    def take(self, index):
+    def take(self, index: slice | np.ndarray) -> "Pictures":
         "The subset at `index` (integers, slice or bool mask)."
         rows, load = np.arange(len(self))[index], self.load
         return replace(super().take(index), load=lambda i: load(int(rows[i])))
 
-    def split(self, name):
+    def split(self, name: str) -> "ImageSet":
         "The pictures whose field `split` is `name`."
         found = self.fields.get("split", np.array([], str))
         if name not in found: raise ValueError(f"no split {name!r}: the splits are {sorted(set(found.tolist()))}")
         return self.take(found == name)
 
-    def only(self, landmarks):
+    def only(self, landmarks: np.ndarray) -> "ImageSet":
         "The same pictures with a selection of the landmarks (integers)."
         rows = np.asarray(landmarks, int)
         def columns(a): return None if a is None else a[:, rows]
@@ -127,13 +127,13 @@ class ImageSet(Pictures):
                        data_hash=self.data_hash and sha256(self.data_hash, "only", rows),
                        landmark_names=tuple(self.landmark_names[i] for i in rows) if self.landmark_names else ())
 
-    def crops(self, size=128, margin=0.15, cache=None, progress=True):
+    def crops(self, size: int = 128, margin: float = 0.15, cache: str | Path | None = None, progress: bool = True) -> "Crops":
         "The object of each picture as a square of `size` px: see `cut_all`."
         return cut_all(self, size, margin, cache, progress)
 
 # %% ../../nbs/02_data/01_images.ipynb #1397b268
-def squares(images: ImageSet, margin: float = 0.15) -> tuple[np.ndarray, np.ndarray]: # centres (N, 2), sides (N,) float64, image px
-    "The square about each box; `margin` is the share of the longest side that is added on each of the four sides."
+def squares(images: ImageSet, margin: float = 0.15) -> tuple[np.ndarray, np.ndarray]: # share of the longest side
+    "The square about each box, with `margin` on each side: centres (N, 2) and sides (N,), float64, image px."
     lo, hi = images.boxes[:, :2].astype(float), images.boxes[:, 2:].astype(float)
     bad = ~((hi > lo).all(1) & np.isfinite(images.boxes).all(1))
     if bad.any():
@@ -143,8 +143,8 @@ def squares(images: ImageSet, margin: float = 0.15) -> tuple[np.ndarray, np.ndar
     return (lo + hi) / 2, (hi - lo).max(1) * (1 + 2 * margin)
 
 # %% ../../nbs/02_data/01_images.ipynb #0fdfe8c6
-def cut(picture: np.ndarray, origin: tuple, side: float, size: int) -> np.ndarray: # (H, W, 3), (x, y) px, px, S -> (3, S, S)
-    "A square of a picture, uint8, from its upper left corner `origin` on, antialiased; beyond the border the last row or column is repeated."
+def cut(picture: np.ndarray, origin: tuple, side: float, size: int) -> np.ndarray: # px -> uint8 (3, size, size)
+    "The square of `side` px from `origin` (x, y) on, antialiased; beyond the border the last row or column is repeated."
     lo, shrink = np.asarray(origin) + 0.5, max(1, int(side / (3 * size)))
     image = np.asarray(Image.fromarray(picture).reduce(shrink))
     lo, hi = lo / shrink, (lo + side) / shrink
@@ -170,15 +170,15 @@ class Crops(Pictures):
 
     def __len__(self): return len(self.pixels)
     @property
-    def size(self): return self.pixels.shape[-1]
+    def size(self) -> int: return self.pixels.shape[-1]
     def summary(self): return f"{super().summary()}; {self.size} px"
-    def picture(self, i): return self.pixels[i]
+    def picture(self, i: int) -> np.ndarray: return self.pixels[i]
 
-    def raw(self, index, device="cpu"):
+    def raw(self, index: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
         "Pictures at `index` as uint8 (B, 3, S, S) on `device`."
         return torch.from_numpy(np.ascontiguousarray(self.pixels[np.asarray(index)])).to(device)
 
-    def batch(self, index, device="cpu"):
+    def batch(self, index: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
         "Pictures at `index` as float32 (B, 3, S, S) in 0...1 on `device`."
         return self.raw(index, device).float().div_(255)
 
@@ -188,19 +188,19 @@ class Crops(Pictures):
         shape = index.shape + (1,) * (ndim - 1 - index.ndim)
         return self.scale[index].reshape(*shape, 1), self.shift[index].reshape(*shape, 2)
 
-    def to_image(self, xy, index):
+    def to_image(self, xy: np.ndarray, index: np.ndarray | int) -> np.ndarray:
         "Crop px `xy` (n, ..., 2) of pictures `index` (n,) or one picture, in image px."
         scale, shift = self._frame(index, np.ndim(xy))
         return (np.asarray(xy) - shift) / scale
 
-    def to_crop(self, xy, index):
+    def to_crop(self, xy: np.ndarray, index: np.ndarray | int) -> np.ndarray:
         "Image px `xy` (n, ..., 2) of pictures `index` (n,) or one picture, in crop px."
         scale, shift = self._frame(index, np.ndim(xy))
         return np.asarray(xy) * scale + shift
 
 # %% ../../nbs/02_data/01_images.ipynb #9286d2ff
 def _blocks(images, origin, side, size, progress):
-    "Crops as uint8 (<= 256, 3, size, size), block after block; origins (N, 2) and sides (N,) of the squares in image px."
+    "Crops, uint8 (256, 3, size, size) at a time, of the squares with these origins (N, 2) and sides (N,), image px."
     def one(i): return cut(images[i], origin[i], side[i], size)
     with ThreadPoolExecutor() as pool, tqdm(total=len(images), desc="crops", unit="picture", disable=not progress) as bar:
         for start in range(0, len(images), 256):           # all that is ever held at once
@@ -239,7 +239,7 @@ def cut_all(
                  to_crop(images.landmarks), images.visible, normaliser, images.fields, data_hash)
 
 # %% ../../nbs/02_data/01_images.ipynb #98a3c088
-def crops_of(pictures: ImageSet | Crops, size: int, margin: float) -> Crops: # size px and margin a detector was trained on
+def crops_of(pictures: ImageSet | Crops, size: int, margin: float) -> Crops: # as the detector was trained
     "Crops for a detector: cut from pictures, or given, and then of the size it was trained on."
     crops = pictures if isinstance(pictures, Crops) else pictures.crops(size, margin)
     if crops.size != size:

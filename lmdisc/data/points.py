@@ -53,8 +53,8 @@ class Keypoints(OneLine):
         return Keypoints(offsets, *(None if v is None else v[at] for v in (self.xy, self.score, self.descriptor)))
 
 # %% ../../nbs/02_data/02_points.ipynb #d5cf1631
-def padded(flat: Tensor, offsets: Tensor, index: Tensor) -> tuple[Tensor, Tensor]: # (P, ...), (N+1,), (B,) int64 pictures
-    "The points of some pictures as one batch (B, Pmax, ...), padded with 0, and (B, Pmax) bool: a point is there; Pmax is at least 1."
+def padded(flat: Tensor, offsets: Tensor, index: Tensor) -> tuple[Tensor, Tensor]: # (P, ...), (N+1,), (B,) int64
+    "Points of some pictures as a batch (B, Pmax, ...) padded with 0, Pmax at least 1; and (B, Pmax) bool: a point is there."
     start, count = offsets[index], offsets[index + 1] - offsets[index]
     there = torch.arange(max([1, *count.tolist()])) < count[:, None]
     out = flat.new_zeros(*there.shape, *flat.shape[1:])
@@ -69,8 +69,8 @@ class Labels(Keypoints):
     distance: Tensor = None           # (P,) float32, squared distance to the cluster's centroid
 
 # %% ../../nbs/02_data/02_points.ipynb #40aa0002
-def places_of(labels: Labels, n_clusters: int) -> Tensor: # (N, M, 2) float32, NaN where a picture has no point of a cluster
-    "Labels as a table: one row a picture, one column a cluster."
+def places_of(labels: Labels, n_clusters: int) -> Tensor: # (N, M, 2) float32
+    "Labels as a table: one row a picture, one column a cluster; NaN where a picture has no point of a cluster."
     out = np.full((labels.n_images, n_clusters, 2), np.nan, np.float32)
     nearest_last = torch.argsort(labels.distance, descending=True, stable=True)
     out[labels.image[nearest_last], labels.cluster[nearest_last]] = labels.xy[nearest_last]

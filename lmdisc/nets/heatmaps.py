@@ -44,7 +44,7 @@ def draw_channels(xy: Tensor, shape: tuple, **style) -> Tensor: # (B, K, 2) cell
     return draw_gaussians(xy.reshape(B * K, 1, 2), there, shape, **style).view(B, K, *shape)
 
 # %% ../../nbs/03_nets/01_heatmaps.ipynb #75e5ae8d
-def refine(maps: Tensor, c: Tensor, row: Tensor, col: Tensor) -> Tensor: # (C, H, W), (Q,) channels and cells -> (Q, 2) float32 x, y
+def refine(maps: Tensor, c: Tensor, row: Tensor, col: Tensor) -> Tensor: # (C, H, W), (Q,) each -> (Q, 2) x, y
     "Peaks with sub-cell precision: vertex of a parabola through the logarithm of three cells along each axis."
     H, W = maps.shape[-2:]
     if min(H, W) < 3: raise ValueError(f"a map of {H} x {W} cells has no three cells in a row to fit; use larger pictures")
@@ -58,8 +58,12 @@ def refine(maps: Tensor, c: Tensor, row: Tensor, col: Tensor) -> Tensor: # (C, H
     return torch.stack([vertex(maps[c, row], col), vertex(maps[c, :, col], row)], -1)
 
 # %% ../../nbs/03_nets/01_heatmaps.ipynb #1bdf8ea7
-def peaks(heatmap: Tensor, threshold: float = 0.2, max_points: int | None = None) -> tuple[Tensor, Tensor, Tensor]: # (B, 1, H, W)
-    "Maxima of 3 x 3 cells (section 3, the new keypoints): picture (P,), xy (P, 2) cells, score (P,); pictures ascending, best first in each."
+def peaks(
+    heatmap: Tensor,                  # (B, 1, H, W) float
+    threshold: float = 0.2,           # a peak scores more than this
+    max_points: int | None = None,    # at most so many a picture, the best; None: all
+) -> tuple[Tensor, Tensor, Tensor]:   # (P,) picture, ascending; (P, 2) xy, cells; (P,) score, best first in each
+    "Maxima of 3 x 3 cells of one heatmap a picture (section 3 of the paper: the new keypoints of a round)."
     if heatmap.ndim != 4 or heatmap.shape[1] != 1:
         raise ValueError(f"one heatmap a picture is (B, 1, H, W), not {tuple(heatmap.shape)}; for one a landmark use decode")
     maps = heatmap.detach()[:, 0].float()

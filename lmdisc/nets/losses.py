@@ -42,8 +42,8 @@ def pairwise_distances(a: Tensor, b: Tensor) -> Tensor: # (B, P, d), (B, Q, d) -
     square = a.pow(2).sum(-1)[:, :, None] + b.pow(2).sum(-1)[:, None] - 2 * a @ b.transpose(1, 2)
     return (square.clamp_min(0) + 1e-8).sqrt()
 
-def hinge(distance: Tensor, margin: float, squared: bool = False) -> Tensor: # m of equation 2; True: as the released code
-    "The loss of a pair of different landmarks: zero from the margin on."
+def hinge(distance: Tensor, margin: float, squared: bool = False) -> Tensor: # m of equation 2
+    "The loss of a pair of different landmarks: zero from the margin on; `squared` as in the released code."
     gap = (margin - distance).clamp_min(0)
     return gap**2 if squared else gap
 

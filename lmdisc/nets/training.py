@@ -27,8 +27,8 @@ class Learning:
     precision: str = "auto"           # "fp32" | "bf16" | "auto": bf16 where the hardware has it
 
 # %% ../../nbs/03_nets/06_training.ipynb #993ee491
-def learning_rate(learning: Learning, step: int, total: int, start: int, end: int) -> float: # first step of this round, and of the next
-    "Learning rate of one of `total` steps."
+def learning_rate(learning: Learning, step: int, total: int, start: int, end: int) -> float:
+    "Learning rate of one of `total` steps; `start` and `end`: the first step of this round, and of the next."
     def cosine(t): return learning.floor + (1 - learning.floor) * (1 + torch.cos(torch.tensor(t * torch.pi)).item()) / 2
     if learning.schedule == "constant": return learning.lr
     if learning.schedule == "drops": return learning.lr * 0.1 ** sum(step >= share * total for share in (5 / 8, 13 / 16))
@@ -76,7 +76,7 @@ def optimizer_of(model: torch.nn.Module, learning: Learning) -> torch.optim.Opti
 # %% ../../nbs/03_nets/06_training.ipynb #d0e7450e
 class Trainer:
     "A network in training (changed in place): steps taken, optimiser, and its state for an exact resume."
-    def __init__(self, model: torch.nn.Module, learning: Learning = Learning(), total: int = 1, seed: int = 0): # steps of all rounds
+    def __init__(self, model: torch.nn.Module, learning: Learning = Learning(), total: int = 1, seed: int = 0): # all steps
         self.learning, self.total, self.seed, self.step, self.sums = learning, total, seed, 0, {}
         keep_memory()
         state()                       # before accelerate makes one of its own

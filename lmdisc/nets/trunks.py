@@ -26,7 +26,7 @@ class XFeatTrunk(Trunk):
     def __init__(self):
         super().__init__()
         net = open_detector("xfeat").net.requires_grad_(True) if self.pretrained else KF.XFeat().net
-        for name in ("skip1", "block1", "block2", "block3", "block4", "block5", "block_fusion"): self.add_module(name, getattr(net, name))
+        for name in "skip1 block1 block2 block3 block4 block5 block_fusion".split(): self.add_module(name, getattr(net, name))
 
     def forward(self, pictures):
         light = F.instance_norm(pictures.mean(1, keepdim=True))

@@ -29,8 +29,8 @@ def disk_full(path: str | Path) -> OSError:
 
 # %% ../../nbs/01_store/02_files.ipynb #7cb7ab54
 @contextmanager
-def whole_file(path: str | Path) -> Iterator[Path]: # a temporary path beside it, renamed to `path` when the block ends well
-    "Write a file so that it is complete or absent; its folder is made."
+def whole_file(path: str | Path) -> Iterator[Path]:
+    "Write a file, complete or not at all: yields a path beside it, which is renamed when the block ends well."
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     for old in path.parent.glob(f"{escape(path.name)}.{escape(socket.gethostname())}.*.tmp"):
@@ -77,7 +77,7 @@ def on_disk(path: str | Path, shape: tuple, parts: Iterator[np.ndarray]) -> np.n
 
 # %% ../../nbs/01_store/02_files.ipynb #68cc98d3
 def make_room(folder: Path, but: Path) -> None: # folder of mapped arrays; the file in use, which stays
-    "Delete the least recently used arrays beyond LMDISC_CACHE_GIB of the environment, or 50 GiB. A process that has mapped them keeps them."
+    "Delete the least recently used arrays beyond LMDISC_CACHE_GIB (50) GiB. A process that has mapped them keeps them."
     most = float(os.environ.get("LMDISC_CACHE_GIB", 50)) * 2**30
     os.utime(but)
     files = sorted((p for p in folder.glob("*.npy") if p != but), key=lambda p: p.stat().st_mtime, reverse=True)
@@ -88,7 +88,7 @@ def make_room(folder: Path, but: Path) -> None: # folder of mapped arrays; the f
 # %% ../../nbs/01_store/02_files.ipynb #44106e4c
 def save_state(path: str | Path, tensors: dict[str, Tensor], record: dict) -> None: # record: anything JSON can hold
     "Write tensors and a record as one file, whole or not at all."
-    def copied(v):                    # `save_file` refuses shared memory; large tensors that are no views are not copied
+    def copied(v):                    # no two may share memory; large tensors that are no views are not copied
         v = v.detach().cpu().contiguous()
         return v if v.nbytes > 2**26 and v.nbytes == v.untyped_storage().nbytes() else v.clone()
     tensors = {k: copied(v) for k, v in tensors.items()}
@@ -138,8 +138,8 @@ MARK = "lmdisc.json"
 def _contents(folder):
     "{relative path: [size, digest]} of what lies in a folder, as JSON; pictures have no digest."
     files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != MARK)
-    return json.dumps({p.relative_to(folder).as_posix(): [p.stat().st_size, "" if p.suffix == ".png" else sha256(p.read_bytes())]
-                       for p in files}, indent=1)
+    def record(p): return [p.stat().st_size, "" if p.suffix == ".png" else sha256(p.read_bytes())]
+    return json.dumps({p.relative_to(folder).as_posix(): record(p) for p in files}, indent=1)
 
 def _replaceable(folder):
     "True if there is nothing, or only what we wrote ourselves, as we wrote it."

@@ -21,8 +21,9 @@ from torch import Tensor, nn
 def state() -> PartialState:
     "This process among all: `num_processes`, `process_index`, `is_main_process`, `device`."
     if PartialState._shared_state: return PartialState()
-    on_cpu = int(os.environ.get("WORLD_SIZE", 1)) > 1 and not torch.cuda.is_available()    # accelerate itself would start each alone
-    return PartialState(on_cpu or os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true"), timeout=timedelta(days=1))
+    on_cpu = int(os.environ.get("WORLD_SIZE", 1)) > 1 and not torch.cuda.is_available() # accelerate would start each alone
+    on_cpu |= os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true")
+    return PartialState(on_cpu, timeout=timedelta(days=1))
 
 _ON_MAIN = []                         # not empty inside `on_main`: no communication there
 
@@ -54,7 +55,7 @@ def on_main() -> Iterator[bool]:
     wait_for_everyone()
 
 # %% ../../nbs/01_store/01_processes.ipynb #6fd28b17
-def map_batches(work: Callable, batches: Sequence) -> Iterator: # batch -> anything that can be pickled; results in order
+def map_batches(work: Callable, batches: Sequence) -> Iterator: # batch -> anything that can be pickled; in order
     "Distributed map: each process computes every n-th batch; all receive all results."
     if alone(): yield from map(work, batches)
     else:
@@ -62,7 +63,7 @@ def map_batches(work: Callable, batches: Sequence) -> Iterator: # batch -> anyth
         for at in range(0, len(batches), n): yield from gather_object([work(b) for b in batches[at:at + n][rank:rank + 1]])
 
 # %% ../../nbs/01_store/01_processes.ipynb #7d286636
-def local_rows(n: int, parts: int = 1) -> tuple: # rows of a batch; its equal parts, 2 for first pictures and their partners
+def local_rows(n: int, parts: int = 1) -> tuple: # rows of a batch; its parts: 2 for first pictures and their partners
     "Rows of a batch that this process loads, int64, and which of these it keeps, bool; slices of everything if alone."
     if alone(): return slice(None), slice(None)
     processes, rank = state().num_processes, state().process_index

@@ -70,7 +70,7 @@ def _begin(folder):
     return before
 
 # %% ../../nbs/01_store/06_runs.ipynb #5a72cb01
-_MAKING = []                          # for each run that is being made, the innermost last: minutes and parts of the runs it asks for
+_MAKING = []                          # minutes and parts of the runs that each run in the making asks for, innermost last
 
 @contextmanager
 def _timed(run, name):
@@ -139,8 +139,8 @@ def run_of(
         _MAKING[-1]["parts"] |= run.about["parts"]
 
 # %% ../../nbs/01_store/06_runs.ipynb #f19d5316
-def save_results(path: Path, runs: list[tuple[dict, Run]]) -> None: # .json file, tensors go beside it; (label: {column: value}, run)
-    "Write the results that something is drawn from."
+def save_results(path: Path, runs: list[tuple[dict, Run]]) -> None: # (label: {column: value}, run)
+    "Write the results that something is drawn from: a .json file, and tensors beside it."
     tensors = {f"{i}.{k}": v for i, (_, run) in enumerate(runs) for k, v in run.tensors.items()}
     if tensors: save_state(path.with_suffix(".safetensors"), tensors, {})
     listed = ",\n".join(json.dumps(plain(dict(label=label, about=run.about, rows=run.rows))) for label, run in runs)
@@ -159,12 +159,16 @@ def load_results(path: Path) -> list[tuple[dict, Run]]: # (label, run)
 # %% ../../nbs/01_store/06_runs.ipynb #4de8c85e
 def origins(runs: list[Run]) -> dict:
     "How runs were made, for the provenance of what is drawn from them."
-    def each(key): return [json.loads(v) for v in sorted({json.dumps(run.about[key], sort_keys=True) for run in runs if key in run.about})]
+    def each(key):
+        values = {json.dumps(run.about[key], sort_keys=True) for run in runs if key in run.about}
+        return [json.loads(v) for v in sorted(values)]
     return dict(commit=each("commit"), dirty=any(run.about.get("dirty") for run in runs), source=each("source"),
                 versions=each("versions"), machine=each("machine"), precision=each("precision"), data_hash=each("data"),
                 minutes=minutes_of(runs))
 
 def outdated(runs: list[Run]) -> list[Run]:
     "Those that were made by a source other than today's."
-    def is_current(made_by, modules): return modules and all(module_file(m).is_file() for m in modules) and made_by == source(*modules)
-    return [run for run in runs if not is_current(run.about["source"], run.about.get("of", ()))]
+    def is_current(run):
+        of = run.about.get("of", ())
+        return of and all(module_file(m).is_file() for m in of) and run.about["source"] == source(*of)
+    return [run for run in runs if not is_current(run)]
