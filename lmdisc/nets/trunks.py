@@ -39,12 +39,12 @@ class XFeatTrunk(Trunk):
 # %% ../../nbs/03_nets/04_trunks.ipynb #8209e357
 TRUNKS = {"xfeat": XFeatTrunk}
 
-def open_trunk(name: str) -> nn.Module: # one of `TRUNKS`, or "package.module:Class" of a `Trunk` of yours
+def open_trunk(name: str) -> nn.Module: # one of `TRUNKS`, or "package.module:Class" of your own `Trunk`
     "A pretrained backbone."
     try: trunk = (TRUNKS.get(name) or resolve_name(name))()
     except (ImportError, AttributeError, ValueError, TypeError) as e:
         raise ValueError(f"there is no trunk {name!r} ({e}); there are hourglass, {', '.join(TRUNKS)}, "
-                         "and 'package.module:Class' of yours") from e
+                         "and 'package.module:Class' of your own") from e
     if 4 not in getattr(trunk, "strides", ()) or len(trunk.channels) != len(trunk.strides):
         raise ValueError(f"{name!r} is no trunk: it needs `channels`, and `strides` with a 4 among them; see lmdisc.nets.trunks.Trunk")
     return trunk

@@ -76,12 +76,12 @@ def on_disk(path: str | Path, shape: tuple, parts: Iterator[np.ndarray]) -> np.n
     return np.load(path, mmap_mode="r")
 
 # %% ../../nbs/01_store/02_files.ipynb #68cc98d3
-def make_room(folder: Path, but: Path) -> None: # folder of mapped arrays; the file in use, which stays
+def make_room(folder: Path, in_use: Path) -> None: # folder of mapped arrays; the one that stays
     "Delete the least recently used arrays beyond LMDISC_CACHE_GIB (50) GiB. A process that has mapped them keeps them."
     most = float(os.environ.get("LMDISC_CACHE_GIB", 50)) * 2**30
-    os.utime(but)
-    files = sorted((p for p in folder.glob("*.npy") if p != but), key=lambda p: p.stat().st_mtime, reverse=True)
-    sizes = np.cumsum([but.stat().st_size, *(p.stat().st_size for p in files)])
+    os.utime(in_use)
+    files = sorted((p for p in folder.glob("*.npy") if p != in_use), key=lambda p: p.stat().st_mtime, reverse=True)
+    sizes = np.cumsum([in_use.stat().st_size, *(p.stat().st_size for p in files)])
     for p, end in zip(files, sizes[1:]):
         if end > most: p.unlink(missing_ok=True)
 

@@ -47,7 +47,7 @@ def minutes_of(runs: list[Run]) -> float:
 def data_of(pictures: object) -> str: # `ImageSet` or `Crops`
     "The hash that stands for pictures in an address."
     if not pictures.data_hash:
-        raise ValueError("these pictures have no data_hash, so their runs cannot be told from those of others; "
+        raise ValueError("these pictures have no data_hash, so their runs cannot be distinguished from those of others; "
                          "give the set one, or keep nothing (runs=None)")
     return f"{pictures.data_hash}-{len(pictures)}"
 
