@@ -6,6 +6,7 @@ import numpy as np, pytest
 from hypothesis import given, strategies as st
 from PIL import Image
 from lmdisc.data import images
+from lmdisc.store import files
 from lmdisc.datasets.folder import folder
 from lmdisc.datasets.packed import data_root, packed
 from lmdisc.data.images import ImageSet, read_picture
@@ -172,10 +173,10 @@ def test_cache_is_kept_apart_by_all_that_matters(tmp_path):
 
 def test_cutting_holds_one_block_at_a_time():
     asked = []
-    pictures = replace(noise_set(40), load=lambda i: asked.append(i) or NOISE)
+    pictures = replace(noise_set(600), load=lambda i: asked.append(i) or NOISE)
     centre, side = images.squares(pictures)
-    for n, _ in enumerate(images.blocks(pictures, centre - side[:, None]/2, side, 8, progress=False, rows=8), 1):
-        assert sorted(asked) == list(range(8 * n))
+    for end, _ in zip((256, 512, 600), images._blocks(pictures, centre - side[:, None]/2, side, 8, progress=False), strict=True):
+        assert sorted(asked) == list(range(end))
 
 
 class Full(BytesIO):
@@ -190,7 +191,7 @@ def test_full_disk_leaves_nothing_half_written(tmp_path, monkeypatch):
         path.touch()
         return Full()
     with monkeypatch.context() as m:
-        m.setattr(images, "open", full_open, raising=False)
+        m.setattr(files, "open", full_open, raising=False)
         with pytest.raises(OSError, match="the disk is full.*LMDISC_CACHE"): noise_set().crops(32, cache=tmp_path, progress=False)
     assert list(tmp_path.iterdir()) == []
     assert len(noise_set().crops(32, cache=tmp_path, progress=False)) == 7

@@ -4,17 +4,15 @@ from dataclasses import replace
 import numpy as np, pytest, torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
-from lmdisc.nets import training
-from lmdisc.data.points import Labels
+from lmdisc.store import files
 from lmdisc.method.clustering import kmeans, label_keypoints
 from lmdisc.scores.completion import complete
 from lmdisc.method.stage1 import detect_and_describe
 from lmdisc.config import change
-from lmdisc.discovery import discover
-from lmdisc.discovery import correspondence_scores
+from lmdisc.discovery import correspondence_scores, discover
 from lmdisc.scores.errors import score
 from lmdisc.data.images import ImageSet
-from lmdisc.data.points import Keypoints
+from lmdisc.data.points import Keypoints, Labels
 from lmdisc.method.detector import LandmarkDetector
 from lmdisc.method.stage2 import learn_landmarks
 from lmdisc.nets.networks import CorrespondenceNet, keep_channels, landmark_net
@@ -125,7 +123,7 @@ def full_disk(monkeypatch):
     def save(tensors, path, metadata):
         path.write_bytes(b"half a file")
         raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
-    monkeypatch.setattr(training, "save_file", save)
+    monkeypatch.setattr(files, "save_file", save)
 
 def test_full_disk_leaves_the_old_checkpoint(tmp_path, monkeypatch):
     path = tmp_path/"a.safetensors"

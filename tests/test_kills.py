@@ -10,15 +10,15 @@ KILLS = int(os.environ.get("LMDISC_KILLS", 8))      # `make soak` asks for more
 def in_trouble(kind, nth):
     "From the `nth` file on: a checkpoint of which one half is written (and then nothing happens), or a disk that is full for three files."
     from safetensors import SafetensorError
-    from lmdisc.nets import training
-    write, count = training.save_file, iter(range(1000))
+    from lmdisc.store import files
+    write, count = files.save_file, iter(range(1000))
     def save(tensors, path, metadata):
         write(tensors, path, metadata)
         if (n := next(count)) < nth or kind == "full" and n >= nth + 3: return
         os.truncate(path, path.stat().st_size // 2)
         if kind == "full": raise SafetensorError("I/O error: No space left on device (os error 28)")
         time.sleep(60)
-    training.save_file = save
+    files.save_file = save
 
 def work(runs, out, kind=None, nth=0):
     "A discovery with a checkpoint after every step."

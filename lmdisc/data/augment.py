@@ -10,12 +10,10 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 import torch, torch.nn.functional as F
+from torch import Tensor
 
 # %% ../../nbs/02_data/03_augment.ipynb #b6da4c9d
-def similarity(
-    angle: torch.Tensor,              # (B,) rotation, radians; positive turns x towards y
-    zoom: torch.Tensor,               # (B,) factor; above 1 things get larger
-) -> torch.Tensor:                    # (B, 2, 2)
+def similarity(angle: Tensor, zoom: Tensor) -> Tensor: # (B,) radians, positive turns x towards y; (B,) -> (B, 2, 2)
     "Rotation times zoom, as a matrix on column vectors x, y."
     c, s = zoom * angle.cos(), zoom * angle.sin()
     return torch.stack([c, -s, s, c], -1).view(-1, 2, 2)
@@ -28,7 +26,7 @@ def _move_points(xy, there, turn, shift, size):
 
 # %% ../../nbs/02_data/03_augment.ipynb #129bf906
 def _warp(pictures, turn, shift, margin=0):
-    "Pictures (B, 3, S, S) turned, zoomed and shifted (B, 2) px, bilinear, the border repeated, and enlarged by `margin` px a side."
+    "Pictures (B, 3, S, S) turned, zoomed and shifted (B, 2) px, bilinear; the border is repeated for `margin` px more."
     size = pictures.shape[-1]
     t = 2 * torch.arange(-margin, size + margin, device=pictures.device) / (size - 1) - 1
     back = torch.linalg.inv(turn)
@@ -39,7 +37,7 @@ def _warp(pictures, turn, shift, margin=0):
 
 # %% ../../nbs/02_data/03_augment.ipynb #02244d95
 def _blur(pictures, sigma, r):
-    "Pictures (B, 3, S + 2r, S + 2r), each blurred by its own Gaussian of `sigma` (B,) px, with 2r + 1 taps, to (B, 3, S, S)."
+    "Pictures (B, 3, S + 2r, S + 2r) to (B, 3, S, S), each blurred by its own Gaussian of `sigma` (B,) px, 2r + 1 taps."
     t = torch.arange(-r, r + 1, device=pictures.device) / sigma.clamp_min(0.05)[:, None]
     taps = torch.softmax(-0.5 * t**2, 1)[..., None, None, None].unbind(1)
     for dim in (2, 3):
@@ -57,12 +55,12 @@ def _colour_matrix(brightness, contrast, saturation, hue):
     matrix = grey + s * (h.cos() * (torch.eye(3, device=hue.device) - grey) + h.sin() * across)
     return c * matrix, (0.5 - 0.5 * c + b).expand(-1, 3, 1)
 
+# %% ../../nbs/02_data/03_augment.ipynb #de864ed3
 @lru_cache(maxsize=8)
 def _noise_strip(length, device):
     "(length,) standard normal numbers, always the same."
     return torch.randn(length, generator=torch.Generator().manual_seed(0)).to(device)
 
-# %% ../../nbs/02_data/03_augment.ipynb #de864ed3
 def _noise_windows(shape, start, step, device):
     "Noise of `shape` (B, C, H, W): picture i reads the strip from `start + i * step` on."
     B, C, H, W = shape
@@ -70,10 +68,10 @@ def _noise_windows(shape, start, step, device):
     return strip.as_strided(shape, (step, H * W, W, 1), start)
 
 # %% ../../nbs/02_data/03_augment.ipynb #c0ffee02
-def _cut_out(pictures, xy, there, share, generator, rows=slice(None), of=None):
+def _cut_out(pictures, xy, there, share, u):
     """Paste a rectangle of another picture, a fifth to a half of each side, over a `share` of the pictures (B, 3, S, S).
-    Also (B, P) bool: the points that are there and not under it. `rows` and `of`: see `Augment.__call__`."""
-    S, u = pictures.shape[-1], torch.rand(of or len(pictures), 5, 1, generator=generator)[rows].to(pictures.device)
+    Also (B, P) bool: the points that are there and not under it. `u`: (B, 5, 1) random, 0...1."""
+    S = pictures.shape[-1]
     middle, half = S * u[:, :2], S * (0.1 + 0.15 * u[:, 2:4]) * (u[:, 4:] < share)
     def under(at, axis): return (at - middle[:, axis]).abs() < half[:, axis]
     t = torch.arange(S, device=pictures.device)
@@ -96,9 +94,9 @@ class Augment:
     cutout: float = 0.                # share of the pictures that are partly covered by another
 
     def __call__(self,
-        pictures: torch.Tensor,       # (B, 3, S, S) uint8, or float 0...1
-        xy: torch.Tensor,             # (B, P, 2) float, px
-        there: torch.Tensor,          # (B, P) bool: the point exists
+        pictures: Tensor,             # (B, 3, S, S) uint8, or float 0...1
+        xy: Tensor,                   # (B, P, 2) float, px
+        there: Tensor,                # (B, P) bool: the point exists
         generator: torch.Generator,   # on the CPU
         rows=slice(None), of=None,    # where several processes share a batch: which rows of how many these pictures are
     ) -> tuple:                       # (B, 3, S, S) float32 in 0...1; (B, P, 2) px; (B, P) bool: there, and visible
@@ -125,5 +123,7 @@ class Augment:
             torch.baddbmm(offset[i], matrix[i], soft.flatten(2), out=out[i].flatten(2))
             out[i].addcmul_(noise[i], amount[i]).clamp_(0, 1)
         xy, there = _move_points(xy, there, turn, shift, S)
-        if self.cutout: out, there = _cut_out(out, xy, there, self.cutout, generator, rows, of)
+        if self.cutout:
+            u = torch.rand(of or B, 5, 1, generator=generator)[rows].to(device)
+            out, there = _cut_out(out, xy, there, self.cutout, u)
         return out, xy, there

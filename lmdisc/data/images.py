@@ -15,15 +15,14 @@ from pathlib import Path
 from collections.abc import Callable
 import numpy as np, torch
 from PIL import Image, ImageOps
+from torch import Tensor
 from tqdm import tqdm
 from .. import __version__
 from ..store.processes import is_main
-from ..store.files import OneLine, sha256, cache_dir, in_memory, make_room, on_disk
+from ..store.files import OneLine, sha256, cache_dir, make_room, on_disk
 
 # %% ../../nbs/02_data/01_images.ipynb #e14066a5
-def to_rgb(
-    picture: Image.Image,             # of any mode
-) -> Image.Image:                     # mode RGB, 8 bits
+def to_rgb(picture: Image.Image) -> Image.Image: # of any mode -> RGB, 8 bits
     "Grey, 16-bit, palette, CMYK and transparent pictures as plain RGB."
     if picture.mode.startswith("I"):
         picture = Image.fromarray((np.asarray(picture).clip(0, 65535) / 257).round().astype(np.uint8))
@@ -33,11 +32,8 @@ def to_rgb(
     return picture.convert("RGB")
 
 # %% ../../nbs/02_data/01_images.ipynb #ffc0a2d4
-def opened(
-    source: str | Path | bytes,       # path, or the bytes of an image file
-    name: str = "",                   # what to call it in errors; default the path
-) -> Image.Image:                     # header read, pixels not yet
-    "Open an image file; errors name the file and what is wrong with it."
+def opened(source: str | Path | bytes, name: str = "") -> Image.Image: # path, or bytes of a file; its name in errors
+    "Open an image file: its header is read, its pixels not yet. Errors name the file and what is wrong with it."
     name = name or (f"{len(source)} bytes" if isinstance(source, bytes) else str(source))
     if not (len(source) if isinstance(source, bytes) else os.path.getsize(source)):
         raise ValueError(f"{name}: the file is empty")
@@ -54,11 +50,8 @@ def opened(
     return picture
 
 # %% ../../nbs/02_data/01_images.ipynb #715f9235
-def read_picture(
-    source: str | Path | bytes,       # path, or the bytes of an image file
-    name: str = "",                   # what to call it in errors; default the path
-) -> np.ndarray:                      # uint8 (H, W, 3), RGB, turned upright
-    "Read any picture as RGB; errors name the file."
+def read_picture(source: str | Path | bytes, name: str = "") -> np.ndarray: # as for `opened` -> uint8 (H, W, 3)
+    "Read any picture as RGB, turned upright; errors name the file."
     with opened(source, name) as picture:
         try: return np.asarray(to_rgb(ImageOps.exif_transpose(picture)))
         except Exception as e:
@@ -71,7 +64,7 @@ class Pictures(OneLine):
         marks = [] if self.landmarks is None else [f"{self.landmarks.shape[1]} landmarks"]
         return ", ".join([f"{len(self)} pictures", *marks, *[f"fields: {', '.join(self.fields)}"] * bool(self.fields)])
 
-    def take(self, index):
+    def take(self, index: slice | np.ndarray) -> "Pictures":
         "The subset at `index` (integers, slice or bool mask)."
         rows = np.arange(len(self))[index]
         index = index if isinstance(index, slice) else rows     # a slice of a memory map stays on disk
@@ -81,7 +74,7 @@ class Pictures(OneLine):
         taken = {k: part(v) for k, v in vars(self).items()}
         return replace(self, **taken | {"data_hash": self.data_hash and sha256(self.data_hash, rows)})
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int | slice | np.ndarray):
         "One picture for an integer; the subset for a slice, a bool mask or several integers."
         return self.take(index) if isinstance(index, slice) or np.ndim(index) else self.picture(int(index))
 
@@ -106,27 +99,27 @@ class ImageSet(Pictures):
                 raise ValueError(f"{name} has {len(value)} rows for {len(self)} boxes: one row a picture")
 
     def __len__(self): return len(self.boxes)
-    def name(self, i): return f"picture {i}" if self.names is None else str(self.names[i])
+    def name(self, i: int) -> str: return f"picture {i}" if self.names is None else str(self.names[i])
 
-    def picture(self, i):
+    def picture(self, i: int) -> np.ndarray:
         "Picture `i`, uint8 (H, W, 3), RGB."
         picture = self.load(i)
         if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or not picture.size:
             raise ValueError(f"{self.name(i)}: expected uint8 (H, W, 3), got {picture.dtype} {picture.shape}")
         return picture
 
-    def take(self, index):
+    def take(self, index: slice | np.ndarray) -> "Pictures":
         "The subset at `index` (integers, slice or bool mask)."
         rows, load = np.arange(len(self))[index], self.load
         return replace(super().take(index), load=lambda i: load(int(rows[i])))
 
-    def split(self, name):
+    def split(self, name: str) -> "ImageSet":
         "The pictures whose field `split` is `name`."
         found = self.fields.get("split", np.array([], str))
         if name not in found: raise ValueError(f"no split {name!r}: the splits are {sorted(set(found.tolist()))}")
         return self.take(found == name)
 
-    def only(self, landmarks):
+    def only(self, landmarks: np.ndarray) -> "ImageSet":
         "The same pictures with a selection of the landmarks (integers)."
         rows = np.asarray(landmarks, int)
         def columns(a): return None if a is None else a[:, rows]
@@ -134,16 +127,13 @@ class ImageSet(Pictures):
                        data_hash=self.data_hash and sha256(self.data_hash, "only", rows),
                        landmark_names=tuple(self.landmark_names[i] for i in rows) if self.landmark_names else ())
 
-    def crops(self, size=128, margin=0.15, cache=None, progress=True):
+    def crops(self, size: int = 128, margin: float = 0.15, cache: str | Path | None = None, progress: bool = True) -> "Crops":
         "The object of each picture as a square of `size` px: see `cut_all`."
         return cut_all(self, size, margin, cache, progress)
 
 # %% ../../nbs/02_data/01_images.ipynb #1397b268
-def squares(
-    images: ImageSet,
-    margin: float = 0.15,             # share of the longest side added on each of the four sides
-) -> tuple[np.ndarray, np.ndarray]:   # centres (N, 2) and sides (N,) float64, image px
-    "The square about each box."
+def squares(images: ImageSet, margin: float = 0.15) -> tuple[np.ndarray, np.ndarray]: # share of the longest side
+    "The square about each box, with `margin` on each side: centres (N, 2) and sides (N,), float64, image px."
     lo, hi = images.boxes[:, :2].astype(float), images.boxes[:, 2:].astype(float)
     bad = ~((hi > lo).all(1) & np.isfinite(images.boxes).all(1))
     if bad.any():
@@ -153,13 +143,8 @@ def squares(
     return (lo + hi) / 2, (hi - lo).max(1) * (1 + 2 * margin)
 
 # %% ../../nbs/02_data/01_images.ipynb #0fdfe8c6
-def cut(
-    picture: np.ndarray,              # uint8 (H, W, 3)
-    origin: tuple,                    # (x, y) of the square's upper left corner, image px
-    side: float,                      # of the square, image px
-    size: int,                        # S: px of the crop
-) -> np.ndarray:                      # uint8 (3, S, S)
-    "One square of a picture, antialiased; beyond its border the picture is continued by its last row or column."
+def cut(picture: np.ndarray, origin: tuple, side: float, size: int) -> np.ndarray: # px -> uint8 (3, size, size)
+    "The square of `side` px from `origin` (x, y) on, antialiased; beyond the border the last row or column is repeated."
     lo, shrink = np.asarray(origin) + 0.5, max(1, int(side / (3 * size)))
     image = np.asarray(Image.fromarray(picture).reduce(shrink))
     lo, hi = lo / shrink, (lo + side) / shrink
@@ -185,15 +170,15 @@ class Crops(Pictures):
 
     def __len__(self): return len(self.pixels)
     @property
-    def size(self): return self.pixels.shape[-1]
+    def size(self) -> int: return self.pixels.shape[-1]
     def summary(self): return f"{super().summary()}; {self.size} px"
-    def picture(self, i): return self.pixels[i]
+    def picture(self, i: int) -> np.ndarray: return self.pixels[i]
 
-    def raw(self, index, device="cpu"):
+    def raw(self, index: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
         "Pictures at `index` as uint8 (B, 3, S, S) on `device`."
         return torch.from_numpy(np.ascontiguousarray(self.pixels[np.asarray(index)])).to(device)
 
-    def batch(self, index, device="cpu"):
+    def batch(self, index: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
         "Pictures at `index` as float32 (B, 3, S, S) in 0...1 on `device`."
         return self.raw(index, device).float().div_(255)
 
@@ -203,29 +188,23 @@ class Crops(Pictures):
         shape = index.shape + (1,) * (ndim - 1 - index.ndim)
         return self.scale[index].reshape(*shape, 1), self.shift[index].reshape(*shape, 2)
 
-    def to_image(self, xy, index):
+    def to_image(self, xy: np.ndarray, index: np.ndarray | int) -> np.ndarray:
         "Crop px `xy` (n, ..., 2) of pictures `index` (n,) or one picture, in image px."
         scale, shift = self._frame(index, np.ndim(xy))
         return (np.asarray(xy) - shift) / scale
 
-    def to_crop(self, xy, index):
+    def to_crop(self, xy: np.ndarray, index: np.ndarray | int) -> np.ndarray:
         "Image px `xy` (n, ..., 2) of pictures `index` (n,) or one picture, in crop px."
         scale, shift = self._frame(index, np.ndim(xy))
         return np.asarray(xy) * scale + shift
 
 # %% ../../nbs/02_data/01_images.ipynb #9286d2ff
-def _blocks(
-    images: ImageSet,
-    origin, side,                     # (N, 2), (N,) of the squares, image px
-    size,                             # S: px of a crop
-    progress=True,                    # show a bar
-    rows=256,                         # pictures a block: all that is ever held at once
-):                                    # yields uint8 (<= rows, 3, S, S), in order
-    "Cut block after block, the pictures of a block in parallel threads."
+def _blocks(images, origin, side, size, progress):
+    "Crops, uint8 (256, 3, size, size) at a time, of the squares with these origins (N, 2) and sides (N,), image px."
     def one(i): return cut(images[i], origin[i], side[i], size)
     with ThreadPoolExecutor() as pool, tqdm(total=len(images), desc="crops", unit="picture", disable=not progress) as bar:
-        for start in range(0, len(images), rows):
-            block = list(pool.map(one, range(start, min(start + rows, len(images)))))
+        for start in range(0, len(images), 256):           # all that is ever held at once
+            block = list(pool.map(one, range(start, min(start + 256, len(images)))))
             yield np.stack(block)
             bar.update(len(block))
 
@@ -245,7 +224,9 @@ def cut_all(
     shift, shape = -origin * scale[:, None] - 0.5, (len(images), 3, size, size)
     data_hash = images.data_hash and sha256(images.data_hash, images.boxes, size, margin, __version__)
     parts = _blocks(images, origin, side, size, progress)
-    if cache is None and np.prod(shape) <= CROPS_IN_MEMORY: pixels = in_memory(shape, parts)
+    if cache is None and np.prod(shape) <= CROPS_IN_MEMORY:
+        pixels, end = np.empty(shape, np.uint8), 0
+        for p in parts: pixels[end:(end := end + len(p))] = p
     elif data_hash:
         path = Path(cache or cache_dir()/"crops")/f"{data_hash}.npy"
         pixels = on_disk(path, shape, parts)
@@ -258,11 +239,7 @@ def cut_all(
                  to_crop(images.landmarks), images.visible, normaliser, images.fields, data_hash)
 
 # %% ../../nbs/02_data/01_images.ipynb #98a3c088
-def crops_of(
-    pictures: ImageSet | Crops,
-    size: int,                        # px a detector was trained on
-    margin: float,                    # of the crops around a box
-) -> Crops:                           # of that size
+def crops_of(pictures: ImageSet | Crops, size: int, margin: float) -> Crops: # as the detector was trained
     "Crops for a detector: cut from pictures, or given, and then of the size it was trained on."
     crops = pictures if isinstance(pictures, Crops) else pictures.crops(size, margin)
     if crops.size != size:
@@ -270,23 +247,17 @@ def crops_of(
     return crops
 
 # %% ../../nbs/02_data/01_images.ipynb #570b3407
-def to_cells(
-    xy: np.ndarray | torch.Tensor,    # (..., 2) crop px
-    stride: float,                    # crop px a cell
-) -> np.ndarray | torch.Tensor:       # (..., 2) map cells
-    "Crop pixels to map cells."
+def to_cells(xy: np.ndarray | Tensor, stride: float) -> np.ndarray | Tensor: # (..., 2) crop px -> map cells
+    "Crop pixels to map cells; a cell is `stride` px wide."
     return (xy + 0.5) / stride - 0.5
 
-def to_pixels(
-    cells: np.ndarray | torch.Tensor, # (..., 2) map cells
-    stride: float,                    # crop px a cell
-) -> np.ndarray | torch.Tensor:       # (..., 2) crop px
+def to_pixels(cells: np.ndarray | Tensor, stride: float) -> np.ndarray | Tensor: # (..., 2) map cells -> crop px
     "Map cells to crop pixels."
     return (cells + 0.5) * stride - 0.5
 
 # %% ../../nbs/02_data/01_images.ipynb #11a9c5d8
 def annotated(crops: Crops) -> np.ndarray: # (N, L) bool
-    "Mask of the annotated landmarks that are known and visible."
+    "Mask of the landmarks that are annotated and visible."
     known = np.isfinite(crops.landmarks).all(-1)
     return known if crops.visible is None else known & crops.visible
 
@@ -297,15 +268,12 @@ def picture_sizes(images: ImageSet) -> np.ndarray: # (N, 2) int w, h, px
     return np.array([images[i].shape[1::-1] for i in range(len(images))]).reshape(-1, 2) if known is None else known
 
 # %% ../../nbs/02_data/01_images.ipynb #80b1d575
-def boxed(
-    images: ImageSet,
-    boxes: np.ndarray,                # (N, 4) x0, y0, x1, y1, image px
-) -> ImageSet:
+def boxed(images: ImageSet, boxes: np.ndarray) -> ImageSet: # (N, 4) x0, y0, x1, y1, image px
     "The same pictures with other boxes, and another `data_hash`."
     boxes = np.asarray(boxes, np.float32)
     return replace(images, boxes=boxes, data_hash=images.data_hash and sha256(images.data_hash, "boxed", boxes))
 
 def inside(xy: np.ndarray, sizes: np.ndarray) -> np.ndarray: # (N, K, 2) image px, (N, 2) w, h -> (N, K, 2)
     "Landmarks, NaN where one lies outside its picture: a crop may reach beyond the edge."
-    there = ((xy >= -0.5) & (xy <= np.asarray(sizes)[:, None] - 0.5)).all(-1)
-    return np.where(there[..., None], xy, np.asarray(np.nan, xy.dtype))
+    there = ((xy >= -0.5) & (xy <= np.asarray(sizes)[:, None] - 0.5)).all(-1, keepdims=True)
+    return np.where(there, xy, np.asarray(np.nan, xy.dtype))

@@ -109,7 +109,7 @@ class Experiment:
     def committed(self, measure: Callable) -> list: # -> [(label, `Run`), ...]
         "The committed runs of a measure; reports how many were made by another source."
         path = self.folder/"runs"/f"{self.of}.json"
-        there = [(label, run) for label, run in load_results(path)[0] if run.about["measure"] == measure.__name__]
+        there = [(label, run) for label, run in load_results(path) if run.about["measure"] == measure.__name__]
         if not there:
             lacking = f"{path.name} holds no run of {measure.__name__}; run the notebook without draw=True"
             if not self.drawn: raise ValueError(lacking)

@@ -8,16 +8,17 @@ __all__ = ['draw_gaussians', 'draw_channels', 'refine', 'peaks', 'decode', 'with
 # %% ../../nbs/03_nets/01_heatmaps.ipynb #b8169655
 import math
 import torch, torch.nn.functional as F
+from torch import Tensor
 
 # %% ../../nbs/03_nets/01_heatmaps.ipynb #e19aa21a
 def draw_gaussians(
-    xy: torch.Tensor,                 # (B, P, 2) float, map cells; NaN is never drawn
-    there: torch.Tensor,              # (B, P) bool: the point exists
+    xy: Tensor,                       # (B, P, 2) float, map cells; NaN is never drawn
+    there: Tensor,                    # (B, P) bool: the point exists
     shape: tuple,                     # (H, W) of the map
     sigma: float = 1.0,               # standard deviation of the Gaussian, cells
     radius: int | None = None,        # cells drawn each side of a point; None: three sigma
     single_pixel: bool = False,       # the released code's target: 1 in the nearest cell, 0 elsewhere
-) -> torch.Tensor:                    # (B, 1, H, W) float32 in 0...1
+) -> Tensor:                          # (B, 1, H, W) float32 in 0...1
     "One heatmap a picture: the maximum of Gaussians of height 1, one a point."
     if sigma <= 0:
         raise ValueError(f"sigma is {sigma}, but must be above 0; for a target of one cell use single_pixel=True")
@@ -36,51 +37,38 @@ def draw_gaussians(
     return torch.zeros(B, H * W, device=xy.device).scatter_reduce_(1, index, value, "amax").view(B, 1, H, W)
 
 # %% ../../nbs/03_nets/01_heatmaps.ipynb #72eb6918
-def draw_channels(
-    xy: torch.Tensor,                 # (B, K, 2) float, map cells; NaN where the landmark is not visible
-    shape: tuple,                     # (H, W) of the maps
-    **style,                          # sigma, radius, single_pixel: as `draw_gaussians`
-) -> torch.Tensor:                    # (B, K, H, W) float32 in 0...1
-    "One heatmap a landmark; the channel of a missing landmark is 0."
+def draw_channels(xy: Tensor, shape: tuple, **style) -> Tensor: # (B, K, 2) cells, (H, W) -> (B, K, H, W)
+    "As `draw_gaussians`, one heatmap a landmark; the channel of a missing landmark (NaN) is 0."
     B, K = xy.shape[:2]
     there = torch.ones(B * K, 1, dtype=torch.bool, device=xy.device)
     return draw_gaussians(xy.reshape(B * K, 1, 2), there, shape, **style).view(B, K, *shape)
 
 # %% ../../nbs/03_nets/01_heatmaps.ipynb #75e5ae8d
-def refine(
-    maps: torch.Tensor,               # (C, H, W) float
-    c: torch.Tensor, row: torch.Tensor, col: torch.Tensor, # (Q,) int64: channel and cell of each peak
-) -> torch.Tensor:                    # (Q, 2) float32: x, y, within half a cell of the peak's centre
+def refine(maps: Tensor, c: Tensor, row: Tensor, col: Tensor) -> Tensor: # (C, H, W), (Q,) each -> (Q, 2) x, y
     "Peaks with sub-cell precision: vertex of a parabola through the logarithm of three cells along each axis."
     H, W = maps.shape[-2:]
-    if min(H, W) < 3:
-        raise ValueError(f"a map of {H} x {W} cells has no three cells in a row to fit; use subpixel=False")
-    step = torch.arange(-1, 2, device=maps.device)
-    floor = 0.01 * maps[c, row, col].float()[:, None]
-    def vertex(cell, size, read):
-        mid = cell.clamp(1, size - 2)
-        l, m, r = read(mid[:, None] + step).float().maximum(floor).clamp_min(1e-12).log().unbind(1)
+    if min(H, W) < 3: raise ValueError(f"a map of {H} x {W} cells has no three cells in a row to fit; use larger pictures")
+    step, floor = torch.arange(-1, 2, device=maps.device), 0.01 * maps[c, row, col].float()[:, None]
+    def vertex(lines, cell):          # (Q, size) cells along one axis, (Q,) the highest
+        mid = cell.clamp(1, lines.shape[1] - 2)
+        l, m, r = lines.gather(1, mid[:, None] + step).float().maximum(floor).clamp_min(1e-12).log().unbind(1)
         bend = 2 * m - l - r
         offset = (mid - cell + (r - l) / (2 * bend)).clamp(-0.5, 0.5)
         return cell + offset.where(bend > 1e-6, 0.)
-    return torch.stack([vertex(col, W, lambda x: maps[c[:, None], row[:, None], x]),
-                        vertex(row, H, lambda y: maps[c[:, None], y, col[:, None]])], -1)
+    return torch.stack([vertex(maps[c, row], col), vertex(maps[c, :, col], row)], -1)
 
 # %% ../../nbs/03_nets/01_heatmaps.ipynb #1bdf8ea7
 def peaks(
-    heatmap: torch.Tensor,            # (B, 1, H, W) float
+    heatmap: Tensor,                  # (B, 1, H, W) float
     threshold: float = 0.2,           # a peak scores more than this
-    nms: int = 3,                     # side of the window a peak must rule, cells; odd
-    subpixel: bool = True,            # False: centres of cells
     max_points: int | None = None,    # at most so many a picture, the best; None: all
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]: # (P,) picture, ascending; (P, 2) xy, cells; (P,) score, best first in each
-    "Local maxima of one heatmap a picture (section 3 of the paper: the new keypoints of a round)."
+) -> tuple[Tensor, Tensor, Tensor]:   # (P,) picture, ascending; (P, 2) xy, cells; (P,) score, best first in each
+    "Maxima of 3 x 3 cells of one heatmap a picture (section 3 of the paper: the new keypoints of a round)."
     if heatmap.ndim != 4 or heatmap.shape[1] != 1:
         raise ValueError(f"one heatmap a picture is (B, 1, H, W), not {tuple(heatmap.shape)}; for one a landmark use decode")
-    if nms % 2 == 0: raise ValueError(f"nms is {nms}; a window centred on a cell has an odd side, such as {nms + 1}")
     maps = heatmap.detach()[:, 0].float()
     (B, H, W), device = maps.shape, maps.device
-    first = F.max_pool2d(maps[:, None], nms, 1, nms // 2, return_indices=True)[1][:, 0]
+    first = F.max_pool2d(maps[:, None], 3, 1, 1, return_indices=True)[1][:, 0]
     image, row, col = ((first == torch.arange(H * W, device=device).view(H, W)) & (maps > threshold)).nonzero(as_tuple=True)
     score, order = maps[image, row, col].sort(descending=True, stable=True)
     image, by_image = image[order].sort(stable=True)
@@ -88,16 +76,15 @@ def peaks(
     if max_points is not None:
         keep = torch.arange(len(image), device=device) - torch.searchsorted(image, image) < max_points
         image, score, order = image[keep], score[keep], order[keep]
-    row, col = row[order], col[order]
-    return image, refine(maps, image, row, col) if subpixel else torch.stack([col, row], -1).float(), score
+    return image, refine(maps, image, row[order], col[order]), score
 
 # %% ../../nbs/03_nets/01_heatmaps.ipynb #4eedf1cd
 def decode(
-    heatmaps: torch.Tensor,           # (B, K, H, W) float, one channel a landmark
+    heatmaps: Tensor,                 # (B, K, H, W) float, one channel a landmark
     threshold: float = 0.2,           # a landmark below this score is not visible
     subpixel: bool = True,            # False: centres of cells, as the released decoder
     wrap: bool = False,               # True: column 0 becomes column W of the row above, as the released decoder
-) -> tuple[torch.Tensor, torch.Tensor]: # (B, K, 2) float32 xy, cells, NaN where not visible; (B, K) float32 score
+) -> tuple[Tensor, Tensor]:           # (B, K, 2) float32 xy, cells, NaN where not visible; (B, K) float32 score
     "Position and score of each landmark: its channel's highest cell, refined (section 3.3 of the paper)."
     B, K, H, W = heatmaps.shape
     maps = heatmaps.detach().float().reshape(B * K, H, W)
@@ -108,25 +95,18 @@ def decode(
     return xy.where((score >= threshold)[:, None], torch.nan).view(B, K, 2), score.view(B, K)
 
 # %% ../../nbs/03_nets/01_heatmaps.ipynb #e0bfffa0
-def with_hidden(
-    maps: torch.Tensor,               # (B, K, H, W) logits
-) -> torch.Tensor:                    # (B, K, H W + 1) float32 logits: the cells in reading order, then "hidden"
-    "Logits of the classes of a landmark: each cell, or hidden."
+def with_hidden(maps: Tensor) -> Tensor: # (B, K, H, W) logits -> (B, K, H W + 1) float32 logits
+    "Logits of the classes of a landmark: each cell in reading order, then hidden."
     return F.pad(maps.float().flatten(2), (0, 1), value=math.log(maps.shape[-2] * maps.shape[-1]))
 
-def as_heat(
-    maps: torch.Tensor,               # (B, K, H, W) logits
-) -> torch.Tensor:                    # (B, K, H, W) float32, 0...1
+def as_heat(maps: Tensor) -> Tensor: # (B, K, H, W) logits -> (B, K, H, W) float32, 0...1
     "Heatmaps for `decode`; the highest cell has the probability that the landmark is visible."
     hidden, best = with_hidden(maps).softmax(-1)[..., -1], maps.float().amax((2, 3), keepdim=True)
     return (1 - hidden)[..., None, None] * (maps.float() - best).exp()
 
 # %% ../../nbs/03_nets/01_heatmaps.ipynb #08a1e89b
-def sample(
-    maps: torch.Tensor,               # (B, C, H, W) float32 or bfloat16
-    xy: torch.Tensor,                 # (B, P, 2) float, map cells; beyond the map the border is read, at NaN cell 0
-) -> torch.Tensor:                    # (B, P, C) float32, differentiable in both
-    "Values of maps at points, bilinear."
+def sample(maps: Tensor, xy: Tensor) -> Tensor: # (B, C, H, W) float32 or bfloat16, (B, P, 2) cells -> (B, P, C) float32
+    "Values of maps at points, bilinear and differentiable; beyond the map the border is read, at NaN cell 0."
     H, W = maps.shape[-2:]
     size = torch.tensor([W - 1, H - 1], device=xy.device).clamp_min(1)
     grid = (2 * xy.float().nan_to_num() / size - 1)[:, None]

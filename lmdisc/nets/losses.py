@@ -7,16 +7,17 @@ __all__ = ['heatmap_loss', 'where_loss', 'pairwise_distances', 'hinge', 'contras
 
 # %% ../../nbs/03_nets/02_losses.ipynb #2ef5f6a0
 import torch
+from torch import Tensor
 from ..store.processes import count_per_process
 from .heatmaps import with_hidden
 
 # %% ../../nbs/03_nets/02_losses.ipynb #88d7a2f7
 def heatmap_loss(
-    predicted: torch.Tensor,          # (B, C, H, W) float
-    target: torch.Tensor,             # (B, C, H, W) float, 0…1
-    used: torch.Tensor | None = None, # (B, C) bool: channels that count; None: all
+    predicted: Tensor,                # (B, C, H, W) float
+    target: Tensor,                   # (B, C, H, W) float, 0…1
+    used: Tensor | None = None,       # (B, C) bool: channels that count; None: all
     emphasis: float = 0.0,            # extra weight of cells at a landmark; 0 is the paper's plain mean
-) -> torch.Tensor:                    # scalar
+) -> Tensor:                          # scalar
     "Mean squared error of heatmaps (L_d of sections 3.2 and 3.3)."
     error = (1 + emphasis * target) * (predicted.float() - target) ** 2
     if used is None: return error.mean()
@@ -24,11 +25,11 @@ def heatmap_loss(
 
 # %% ../../nbs/03_nets/02_losses.ipynb #39fb53d6
 def where_loss(
-    maps: torch.Tensor,               # (B, K, H, W) logits
-    target: torch.Tensor,             # (B, K, H, W) Gaussians
-    there: torch.Tensor,              # (B, K) bool: labelled
-    absent: torch.Tensor,             # (B, K) 0...1: weight of a map without a label as one of a hidden landmark
-) -> torch.Tensor:                    # scalar
+    maps: Tensor,                     # (B, K, H, W) logits
+    target: Tensor,                   # (B, K, H, W) Gaussians
+    there: Tensor,                    # (B, K) bool: labelled
+    absent: Tensor,                   # (B, K) 0...1: weight of a map without a label as one of a hidden landmark
+) -> Tensor:                          # scalar
     "Cross-entropy over cells and \"hidden\", divided by the number of labelled landmarks."
     log_p, wanted = with_hidden(maps).log_softmax(-1), target.float().flatten(2)
     wanted = wanted / wanted.sum(-1, keepdim=True).clamp_min(1e-9)
@@ -36,20 +37,13 @@ def where_loss(
     return each.sum() / count_per_process(there.sum())
 
 # %% ../../nbs/03_nets/02_losses.ipynb #a18f9fc1
-def pairwise_distances(
-    a: torch.Tensor,                  # (B, P, d)
-    b: torch.Tensor,                  # (B, Q, d)
-) -> torch.Tensor:                    # (B, P, Q)
+def pairwise_distances(a: Tensor, b: Tensor) -> Tensor: # (B, P, d), (B, Q, d) -> (B, P, Q)
     "Euclidean distances, with a gradient also at zero."
     square = a.pow(2).sum(-1)[:, :, None] + b.pow(2).sum(-1)[:, None] - 2 * a @ b.transpose(1, 2)
     return (square.clamp_min(0) + 1e-8).sqrt()
 
-def hinge(
-    distance: torch.Tensor,           # (...) float
-    margin: float,                    # m of equation 2
-    squared: bool = False,            # False: as printed; True: as the released code
-) -> torch.Tensor:                    # (...) float
-    "The loss of a pair of different landmarks: zero from the margin on."
+def hinge(distance: Tensor, margin: float, squared: bool = False) -> Tensor: # m of equation 2
+    "The loss of a pair of different landmarks: zero from the margin on; `squared` as in the released code."
     gap = (margin - distance).clamp_min(0)
     return gap**2 if squared else gap
 
@@ -57,13 +51,13 @@ def _mean_where(values, mask): return (values * mask).sum() / count_per_process(
 
 # %% ../../nbs/03_nets/02_losses.ipynb #1ee771c3
 def contrastive_loss(
-    a: torch.Tensor, b: torch.Tensor, # (B, P, d) float descriptors of the points of two pictures
-    identity_a: torch.Tensor, identity_b: torch.Tensor, # (B, P) int64: equal where two points are the same landmark
-    there_a: torch.Tensor, there_b: torch.Tensor, # (B, P) bool: the point exists
+    a: Tensor, b: Tensor,             # (B, P, d) float descriptors of the points of two pictures
+    identity_a: Tensor, identity_b: Tensor, # (B, P) int64: equal where two points are the same landmark
+    there_a: Tensor, there_b: Tensor, # (B, P) bool: the point exists
     margin: float = 0.8,              # m
     negatives: str = "both",          # "both": different identities across the pair; "image": different points of one picture
     squared: bool = False,            # see `hinge`
-) -> torch.Tensor:                    # scalar
+) -> Tensor:                          # scalar
     "Equation 2, averaged over the positive and over the negative pairs of a batch."
     if negatives not in ("both", "image"): raise ValueError(f"negatives are 'both' or 'image', not {negatives!r}")
     across, valid = pairwise_distances(a, b), there_a[:, :, None] & there_b[:, None]
@@ -82,11 +76,11 @@ def _cross_entropy(alike, same, there):
     return _mean_where(-(log_p * same).sum(2) / same.sum(2).clamp_min(1), same.any(2))
 
 def softmax_loss(
-    a: torch.Tensor, b: torch.Tensor, # (B, P, d) float descriptors of the points of two pictures, length 1
-    identity_a: torch.Tensor, identity_b: torch.Tensor, # (B, P) int64: equal where two points are the same landmark
-    there_a: torch.Tensor, there_b: torch.Tensor, # (B, P) bool: the point exists
+    a: Tensor, b: Tensor,             # (B, P, d) float descriptors of the points of two pictures, length 1
+    identity_a: Tensor, identity_b: Tensor, # (B, P) int64: equal where two points are the same landmark
+    there_a: Tensor, there_b: Tensor, # (B, P) bool: the point exists
     temperature: float = 0.1,         # T
-) -> torch.Tensor:                    # scalar
+) -> Tensor:                          # scalar
     "InfoNCE: classify each point among the points of the partner picture, both ways."
     alike = a @ b.mT / temperature
     same = (identity_a[:, :, None] == identity_b[:, None]) & there_a[:, :, None] & there_b[:, None]

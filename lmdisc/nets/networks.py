@@ -9,16 +9,13 @@ __all__ = ['STRIDE', 'norm_layer', 'ResidualBlock', 'Hourglass', 'NetConfig', 'B
 # %% ../../nbs/03_nets/05_networks.ipynb #ebbc83ba
 from dataclasses import dataclass
 import torch
-from torch import nn
+from torch import Tensor, nn
 import torch.nn.functional as F
 from .heatmaps import as_heat
 from .trunks import open_trunk
 
 # %% ../../nbs/03_nets/05_networks.ipynb #55350ff4
-def norm_layer(
-    kind: str,                        # "group" (32 groups, the paper's released code) or "batch"
-    c: int,                           # channels
-) -> nn.Module:
+def norm_layer(kind: str, c: int) -> nn.Module: # "group" (32 groups, the paper's released code) or "batch"; channels
     "The normalisation layer of a network."
     if kind == "group": return nn.GroupNorm(min(32, c), c)
     if kind == "batch": return nn.BatchNorm2d(c)
@@ -99,7 +96,6 @@ def _at_stride(m, x):
     "Maps of any size at the resolution of our heads, a quarter of that of the pictures `x`."
     return F.interpolate(m, [n // STRIDE for n in x.shape[-2:]], mode="bilinear", align_corners=False)
 
-# %% ../../nbs/03_nets/05_networks.ipynb #b4be28a8
 class Pyramid(nn.Module):
     "Pretrained: pictures (B, 3, S, S) to features (B, width, S/4, S/4)."
     def __init__(self, net: NetConfig):
@@ -108,21 +104,13 @@ class Pyramid(nn.Module):
         self.lateral = nn.ModuleList(nn.Conv2d(c, net.width, 1) for c in self.trunk.channels)
         self.mix = ResidualBlock(net.width, net.width, net.norm)
 
-    def maps(self, x):
+    def forward(self, x, with_last=False):
+        "Features; `with_last` also the last maps of the trunk, of length 1."
         _check_side(x, self.trunk.multiple)
-        return self.trunk(x)
+        maps = self.trunk(x)
+        features = self.mix(sum(_at_stride(lateral(m), x) for lateral, m in zip(self.lateral, maps)))
+        return (features, _at_stride(F.normalize(maps[-1], dim=1), x)) if with_last else features
 
-    def mixed(self, maps, x):
-        return self.mix(sum(_at_stride(lateral(m), x) for lateral, m in zip(self.lateral, maps)))
-
-    def both(self, x):
-        "Features, and the last maps of the trunk, of length 1."
-        maps = self.maps(x)
-        return self.mixed(maps, x), _at_stride(F.normalize(maps[-1], dim=1), x)
-
-    def forward(self, x): return self.mixed(self.maps(x), x)
-
-# %% ../../nbs/03_nets/05_networks.ipynb #5a0f1650
 def backbone(net: NetConfig) -> nn.Module:
     "The lower part of Φ and Ψ."
     return Backbone(net) if net.trunk == "hourglass" else Pyramid(net)
@@ -133,14 +121,6 @@ def head(c: int, c_out: int, norm: str) -> nn.Module:
     return nn.Sequential(ResidualBlock(c, c, norm), nn.Conv2d(c, c, 1), norm_layer(norm, c), nn.ReLU(inplace=True),
                          nn.Conv2d(c, c_out, 1))
 
-def _start_from_zero(head, net, below):
-    "Set a descriptor head to 0, so that descriptors start as the maps of the trunk `below`, which needs as many channels."
-    channels = below.trunk.channels[-1] if isinstance(below, Pyramid) else 0
-    if net.descriptor != channels:
-        raise ValueError(f"keep needs a pretrained trunk, and descriptors like its last maps': {channels} channels, not "
-                         f"{net.descriptor}; choose another trunk or descriptor, or keep=False")
-    for p in head[-1].parameters(): nn.init.zeros_(p)
-
 # %% ../../nbs/03_nets/05_networks.ipynb #e8e81c75
 class CorrespondenceNet(nn.Module):
     "Φ of section 3.2: a heatmap of all landmarks (in no order), and a descriptor a cell."
@@ -150,21 +130,21 @@ class CorrespondenceNet(nn.Module):
         self.backbone = backbone(net)
         self.detector = head(net.width, 1, net.norm)
         self.descriptor = head(net.width, net.descriptor, net.norm)
-        if net.keep: _start_from_zero(self.descriptor, net, self.backbone)
+        if net.keep:                  # descriptors start as the last maps of the trunk
+            channels = self.backbone.trunk.channels[-1] if isinstance(self.backbone, Pyramid) else 0
+            if net.descriptor != channels:
+                raise ValueError(f"keep needs a pretrained trunk, and descriptors like its last maps': {channels} channels, not "
+                                 f"{net.descriptor}; choose another trunk or descriptor, or keep=False")
+            for p in self.descriptor[-1].parameters(): nn.init.zeros_(p)
 
-    def forward(self,
-        x: torch.Tensor,              # (B, 3, S, S) float, 0…1
-    ) -> tuple[torch.Tensor, torch.Tensor]: # heatmap (B, 1, S/4, S/4) in 0…1, descriptors (B, d, S/4, S/4)
-        f, own = self.backbone.both(x) if self.config.keep else (self.backbone(x), 0)
-        return self.detector(f).sigmoid(), self.descriptor(f) + own
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]: # (B, 3, S, S) -> (B, 1, S/4, S/4), (B, d, S/4, S/4)
+        f, last = self.backbone(x, with_last=True) if self.config.keep else (self.backbone(x), 0)
+        return self.detector(f).sigmoid(), self.descriptor(f) + last
 
 # %% ../../nbs/03_nets/05_networks.ipynb #d93d20ba
 class LandmarkNet(nn.Module):
     "Ψ of section 3.3: one heatmap a landmark; the detector of landmark m is row m of the last 1×1."
-    def __init__(self,
-        n: int,                       # channels: M clusters at first, K landmarks after merging
-        net: NetConfig = NetConfig(),
-    ):
+    def __init__(self, n: int, net: NetConfig = NetConfig()): # channels: M clusters at first, K landmarks after merging
         super().__init__()
         if net.maps not in ("heat", "where"): raise ValueError(f"maps are 'heat' or 'where', not {net.maps!r}")
         self.config = net
@@ -172,24 +152,17 @@ class LandmarkNet(nn.Module):
         self.detector = head(net.width, n, net.norm)
 
     @property
-    def K(self):
-        "Number of landmarks."
-        return self.detector[-1].out_channels
+    def K(self) -> int: return self.detector[-1].out_channels
 
-    def forward(self,
-        x: torch.Tensor,              # (B, 3, S, S) float, 0…1
-    ) -> torch.Tensor:                # (B, K, S/4, S/4) float
+    def forward(self, x: Tensor) -> Tensor: # (B, 3, S, S) -> (B, K, S/4, S/4)
         return self.detector(self.backbone(x))
 
-    def heat(self, x: torch.Tensor) -> torch.Tensor:
+    def heat(self, x: Tensor) -> Tensor:
         "As `forward`, heatmaps for `decode`."
         return as_heat(self(x)) if self.config.maps == "where" else self(x)
 
 # %% ../../nbs/03_nets/05_networks.ipynb #7067012c
-def landmark_net(
-    phi: CorrespondenceNet,           # trained
-    n: int,                           # M, channels to start with
-) -> LandmarkNet:
+def landmark_net(phi: CorrespondenceNet, n: int) -> LandmarkNet: # trained; M, channels to start with
     "Ψ with Φ's weights and a new last layer (section 4)."
     psi = LandmarkNet(n, phi.config)
     own = {k: v for k, v in phi.state_dict().items() if not k.startswith(("descriptor.", "detector.4."))}
@@ -197,11 +170,8 @@ def landmark_net(
     return psi
 
 # %% ../../nbs/03_nets/05_networks.ipynb #6bbfe019
-def keep_channels(
-    psi: LandmarkNet,                 # changed in place
-    keep: torch.Tensor,               # (K,) int64 channels that stay, in their new order
-) -> LandmarkNet:                     # the same network
-    "Drop all channels but `keep` from Ψ's last layer."
+def keep_channels(psi: LandmarkNet, keep: Tensor) -> LandmarkNet: # (K,) int64 channels that stay, in their new order
+    "Drop all channels but `keep` from Ψ's last layer, in place."
     last = psi.detector[-1]
     new = nn.Conv2d(last.in_channels, len(keep), 1).to(last.weight.device)
     new.load_state_dict({"weight": last.weight.data[keep], "bias": last.bias.data[keep]})

@@ -14,15 +14,16 @@ from contextlib import contextmanager
 from datetime import timedelta
 import torch
 from accelerate import PartialState
-from accelerate.utils import broadcast_object_list, gather_object
-from torch import nn
+from accelerate.utils import broadcast_object_list, gather_object, reduce
+from torch import Tensor, nn
 
 # %% ../../nbs/01_store/01_processes.ipynb #e2d63800
 def state() -> PartialState:
     "This process among all: `num_processes`, `process_index`, `is_main_process`, `device`."
     if PartialState._shared_state: return PartialState()
-    on_cpu = int(os.environ.get("WORLD_SIZE", 1)) > 1 and not torch.cuda.is_available()    # accelerate itself would start each alone
-    return PartialState(on_cpu or os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true"), timeout=timedelta(days=1))
+    on_cpu = int(os.environ.get("WORLD_SIZE", 1)) > 1 and not torch.cuda.is_available() # accelerate would start each alone
+    on_cpu |= os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true")
+    return PartialState(on_cpu, timeout=timedelta(days=1))
 
 _ON_MAIN = []                         # not empty inside `on_main`: no communication there
 
@@ -35,9 +36,7 @@ def is_main() -> bool:
     return state().is_main_process
 
 # %% ../../nbs/01_store/01_processes.ipynb #b8e40b35
-def broadcast(
-    make: Callable,                   # () -> anything that can be pickled
-) -> object:                          # what `make` returned on rank 0
+def broadcast(make: Callable) -> object: # () -> anything that can be pickled
     "Rank 0 computes, all receive."
     if alone(): return make()
     return broadcast_object_list([make() if is_main() else None])[0]
@@ -56,10 +55,7 @@ def on_main() -> Iterator[bool]:
     wait_for_everyone()
 
 # %% ../../nbs/01_store/01_processes.ipynb #6fd28b17
-def map_batches(
-    work: Callable,                   # batch -> anything that can be pickled
-    batches: Sequence,                # arguments of `work`
-) -> Iterator:                        # results of all processes, in the order of the batches
+def map_batches(work: Callable, batches: Sequence) -> Iterator: # batch -> anything that can be pickled; in order
     "Distributed map: each process computes every n-th batch; all receive all results."
     if alone(): yield from map(work, batches)
     else:
@@ -67,16 +63,10 @@ def map_batches(
         for at in range(0, len(batches), n): yield from gather_object([work(b) for b in batches[at:at + n][rank:rank + 1]])
 
 # %% ../../nbs/01_store/01_processes.ipynb #7d286636
-def local_rows(
-    n: int,                           # rows of a batch
-    parts: int = 1,                   # equal parts of the batch: 2 for first pictures and their partners
-    processes: int | None = None,     # number of processes and rank of this one; None: as they are
-    rank: int | None = None,
-) -> tuple:                           # rows to load, int64, and which of these to keep, bool; slices of everything if alone
-    "Rows of a batch that this process computes."
-    if processes is None:
-        if alone(): return slice(None), slice(None)
-        processes, rank = state().num_processes, state().process_index
+def local_rows(n: int, parts: int = 1) -> tuple: # rows of a batch; its parts: 2 for first pictures and their partners
+    "Rows of a batch that this process loads, int64, and which of these it keeps, bool; slices of everything if alone."
+    if alone(): return slice(None), slice(None)
+    processes, rank = state().num_processes, state().process_index
     each, left = divmod(n // parts, processes)
     if left or not each:
         raise ValueError(f"a batch of {n // parts} cannot be shared by {processes} processes; make it a multiple, or start fewer")
@@ -84,23 +74,16 @@ def local_rows(
     return (rows % n).flatten(), torch.arange(each + 1).gt(0).repeat(parts)
 
 # %% ../../nbs/01_store/01_processes.ipynb #51b0a244
-def sum_over_processes(x: torch.Tensor) -> torch.Tensor:
-    "Sum over processes, without a gradient; `x` itself if alone."
-    if alone(): return x
-    x = x.detach().clone()
-    torch.distributed.all_reduce(x)
-    return x
+def sum_over_processes(x: Tensor) -> Tensor:
+    "Sum over processes, without a gradient."
+    return x if alone() else reduce(x.detach(), "sum")
 
-def count_per_process(
-    n: torch.Tensor,                  # scalar: elements that count in this process
-) -> torch.Tensor:                    # scalar; the total over processes is at least 1
-    "Mean count a process: the divisor of a masked mean."
+def count_per_process(n: Tensor) -> Tensor: # scalar: elements that count in this process
+    "Mean count a process, the divisor of a masked mean; the total over the processes is at least 1."
     return n.clamp_min(1) if alone() else sum_over_processes(n).clamp_min(1) / state().num_processes
 
 # %% ../../nbs/01_store/01_processes.ipynb #578f979b
-def mean_over_processes(
-    values: dict,                     # {name: float}
-) -> dict:                            # the same names
+def mean_over_processes(values: dict[str, float]) -> dict[str, float]:
     "Mean of each value over the processes."
     if alone() or not values: return values
     x = torch.tensor(list(values.values()), dtype=torch.float64, device=state().device)
@@ -114,7 +97,6 @@ class _AllReduce(torch.autograd.Function):
     @staticmethod
     def backward(ctx, g): return sum_over_processes(g)
 
-# %% ../../nbs/01_store/01_processes.ipynb #bb8255ec
 class CPUSyncBatchNorm(nn.BatchNorm2d):
     "Batch normalisation over the batch of all processes, on the CPU."
     def forward(self, x):

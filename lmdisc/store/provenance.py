@@ -51,27 +51,22 @@ def versions_here() -> dict:          # {package: version}
 
 # %% ../../nbs/01_store/04_provenance.ipynb #dbcc6bee
 def provenance(
-    notebook: str,                    # the notebook that draws, relative to the checkout
-    parameters: dict,                 # its papermill parameters
-    seed: int,
-    started: float,                   # `time.time()` when the work began
-    data_hash: str = "",              # `ImageSet.data_hash`
-    **more,                           # further entries
-) -> dict:                            # that JSON can hold
-    "How a figure was made."
+    notebook: str, parameters: dict,  # what draws, relative to the checkout, and its papermill parameters
+    seed: int, started: float,        # `time.time()` when the work began
+    data_hash: str = "", **more,      # `ImageSet.data_hash`, further entries
+) -> dict:
+    "How a figure was made, as JSON can hold it."
     return plain({"notebook": notebook, "parameters": parameters, "seed": seed, **commit(), "versions": versions_here(),
                   "data_hash": data_hash, "minutes": round((time.time() - started) / 60, 2), "machine": machine(), **more})
 
 # %% ../../nbs/01_store/04_provenance.ipynb #aa3dda93
 def checkout() -> Path:
-    "The root of the checkout, from there or from `nbs`; elsewhere the working folder."
+    "The root of the checkout, from there or from a folder of notebooks; elsewhere the working folder."
     here = Path.cwd()
-    return next((p for p in (here, here.parent) if (p/"settings.ini").exists()), here)
+    return next((p for p in (here, *here.parents[:2]) if (p/"settings.ini").exists()), here)
 
 # %% ../../nbs/01_store/04_provenance.ipynb #3229de39
-def output_folder(
-    out_dir: str | Path,              # relative to the checkout, or absolute; empty: a temporary folder
-) -> Path:
+def output_folder(out_dir: str | Path) -> Path: # relative to the checkout, or absolute; empty: a temporary folder
     "Where a notebook writes its figures; raises before the work begins if that is not possible."
     if not out_dir: return Path(tempfile.mkdtemp())
     out = checkout()/out_dir
@@ -82,23 +77,14 @@ def output_folder(
         raise OSError(e.errno, f"cannot write to the folder {out}: {os.strerror(e.errno)}; choose another") from None
 
 # %% ../../nbs/01_store/04_provenance.ipynb #82aa0005
-def save_table(
-    rows: pd.DataFrame | list,        # DataFrame or list of dicts
-    name: str,                        # file name without its ending
-    out_dir: str | Path,              # folder, made if missing
-    **provenance,                     # what `provenance(...)` returned
-) -> Path:                            # of the table
-    "`rows` as `name.csv`, with their provenance as `name.json`."
+def save_table(rows: pd.DataFrame | list[dict], name: str, out_dir: str | Path, **provenance) -> Path: # of the table
+    "`rows` as `name.csv` in `out_dir`, with what `provenance(...)` returned as `name.json`."
     out = Path(out_dir)
     write_together({out/f"{name}.csv": pd.DataFrame(rows).to_csv(index=False).encode(), out/f"{name}.json": as_json(provenance)})
     return out/f"{name}.csv"
 
-def save_record(
-    record: dict,                     # the numbers of one run
-    name: str,                        # file name without its ending
-    out_dir: str | Path,              # folder, made if missing
-    **provenance,                     # what `provenance(...)` returned
-) -> Path:                            # of the record
-    "The numbers of one run with their provenance, as `name.json`."
-    write_together({Path(out_dir)/f"{name}.json": as_json({**provenance, **record})})
-    return Path(out_dir)/f"{name}.json"
+def save_record(record: dict, name: str, out_dir: str | Path, **provenance) -> Path: # of the record
+    "The numbers of one run with what `provenance(...)` returned, as `name.json` in `out_dir`."
+    path = Path(out_dir)/f"{name}.json"
+    write_together({path: as_json({**provenance, **record})})
+    return path

@@ -35,10 +35,7 @@ class Run(OneLine):
     def minutes(self): return sum(self.about["parts"].values())
     def summary(self): return f"{self.about['what']}: {len(self.rows or ())} rows, {len(self.tensors)} tensors, {self.minutes:.1f} minutes"
 
-    def fill(self,
-        rows: list = (),              # of dicts that JSON can hold
-        tensors: dict | None = None,  # {name: tensor}
-    ) -> None:
+    def fill(self, rows: list[dict] = (), tensors: dict | None = None) -> None: # rows that JSON can hold; {name: tensor}
         "Set the result of a run that is missing."
         self.rows, self.tensors = list(rows), tensors or {}
 
@@ -47,17 +44,16 @@ def minutes_of(runs: list[Run]) -> float:
     "Minutes that these runs took together; a part that several of them rest on counts once."
     return round(sum({part: minutes for run in runs for part, minutes in run.about["parts"].items()}.values()), 2)
 
-def data_of(pictures) -> str:          # `ImageSet` or `Crops`
+def data_of(pictures: object) -> str: # `ImageSet` or `Crops`
     "The hash that stands for pictures in an address."
     if not pictures.data_hash:
-        raise ValueError("these pictures have no data_hash, so their runs cannot be told from those of others; "
+        raise ValueError("these pictures have no data_hash, so their runs cannot be distinguished from those of others; "
                          "give the set one, or keep nothing (runs=None)")
     return f"{pictures.data_hash}-{len(pictures)}"
 
 # %% ../../nbs/01_store/06_runs.ipynb #340a80eb
-def address(what: str, config: object, data: str, of: list) -> str: # as `run_of`; data from `data_of`
+def address(what: str, config: dict, data: str, of: list[str]) -> str: # as `run_of`; data from `data_of`
     "The name of a run's folder: kind, hash of configuration and data, hash of the source."
-    config = asdict(config) if is_dataclass(config) else config
     asked = sha256(json.dumps([what, config, data], sort_keys=True, default=str).encode()).hexdigest()
     return f"{what}-{asked[:12]}-{source(*of)[:12]}"
 
@@ -73,9 +69,18 @@ def _begin(folder):
     with whole_file(note) as part: part.write_text(json.dumps({"before": before}))
     return before
 
-def circumstances(precision: str | None = None) -> dict: # None: no network is trained
-    "What is not part of the address and may still matter: commit, versions, machine, precision."
-    return {**commit(), "versions": versions_here(), "machine": machine(), **({"precision": precision} if precision else {})}
+# %% ../../nbs/01_store/06_runs.ipynb #5a72cb01
+_MAKING = []                          # minutes and parts of the runs that each run in the making asks for, innermost last
+
+@contextmanager
+def _timed(run, name):
+    "Time what is done to make the run of this address, without the time of other runs that it asks for."
+    before = broadcast(lambda: _begin(run.folder)) if run.folder else 0.0
+    began, others = time.time(), dict(minutes=0.0, parts={})
+    _MAKING.append(others)
+    try: yield
+    finally: _MAKING.pop()
+    run.about["parts"] = others["parts"] | {name: before + (time.time() - began) / 60 - others["minutes"]}
 
 # %% ../../nbs/01_store/06_runs.ipynb #2024ec7c
 @contextmanager
@@ -90,33 +95,20 @@ def _locked(folder):
     try: yield
     finally: lock.release()
 
-# %% ../../nbs/01_store/06_runs.ipynb #e0c93996
-_MAKING = []                          # a dict for each run that is being made, the innermost last: minutes and parts of those it asks for
+# %% ../../nbs/01_store/06_runs.ipynb #runs0002
+def circumstances(precision: str | None = None) -> dict: # None: no network is trained
+    "What is not part of the address and may still matter: commit, versions, machine, precision."
+    return {**commit(), "versions": versions_here(), "machine": machine(), **({"precision": precision} if precision else {})}
 
-def _note(run, minutes):
-    "Enter a run, and the minutes until it was there, into the run that asked for it."
-    if _MAKING:
-        _MAKING[-1]["minutes"] += minutes
-        _MAKING[-1]["parts"] |= run.about["parts"]
-
-# %% ../../nbs/01_store/06_runs.ipynb #5a72cb01
-@contextmanager
-def _timed(run, name):
-    "Time what is done to make the run of this address, without the time of other runs that it asks for."
-    before = broadcast(lambda: _begin(run.folder)) if run.folder else 0.0
-    began, others = time.time(), dict(minutes=0.0, parts={})
-    _MAKING.append(others)
-    try: yield
-    finally: _MAKING.pop()
-    minutes = (time.time() - began) / 60
-    run.about["parts"] = others["parts"] | {name: before + minutes - others["minutes"]}
-
-# %% ../../nbs/01_store/06_runs.ipynb #8e796cf5
-def _save(run):
-    "Write a run, and delete its checkpoints."
-    save_state(run.folder/FILE, run.tensors, {"rows": run.rows, "about": run.about})
-    for file in run.folder.glob("checkpoint*.safetensors"):
-        with suppress(OSError): file.unlink()              # some systems keep a file that is mapped
+def _finish(run, precision):
+    "Complete the record of a run that was made, save it, and delete its checkpoints."
+    parts = run.about.pop("parts")
+    run.rows, run.about = plain(run.rows), plain(run.about | circumstances(precision) | {"parts": parts})
+    if run.folder and is_main():
+        save_state(run.folder/FILE, run.tensors, {"rows": run.rows, "about": run.about})
+        for file in run.folder.glob("checkpoint*.safetensors"):
+            with suppress(OSError): file.unlink()          # some systems keep a file that is mapped
+    wait_for_everyone()
 
 # %% ../../nbs/01_store/06_runs.ipynb #4ebfefdb
 @contextmanager
@@ -125,12 +117,11 @@ def run_of(
     what: str,                        # "stage1", ...: kind of result
     config: object,                   # dataclass or what JSON can hold: every choice that it depends on
     pictures: object,                 # `ImageSet` or `Crops`: the data
-    of: list,                         # the modules that make it
+    of: list[str],                    # the modules that make it
     precision: str | None = None,     # "bf16" or "fp32", if a network is trained
 ) -> Iterator[Run]:                   # yields the run; `fill` it if it is `missing`; it is saved at the end
     "The result of this source for this configuration and these data: read, or to be made."
-    about = dict(what=what, of=of, source=source(*of), config=asdict(config) if is_dataclass(config) else config,
-                 data=pictures.data_hash and data_of(pictures))
+    config, data = asdict(config) if is_dataclass(config) else config, pictures.data_hash and data_of(pictures)
     name = f"{what}-{uuid4().hex}" if root is None else address(what, config, data_of(pictures), of)
     folder, began = None if root is None else Path(root)/name, time.time()
     with _locked(folder) if folder and is_main() else nullcontext():
@@ -139,49 +130,45 @@ def run_of(
             run = Run(record["rows"], tensors, record["about"], folder)
             yield run
         else:
-            run = Run(None, {}, about, folder)
+            run = Run(None, {}, dict(what=what, of=of, source=source(*of), config=config, data=data), folder)
             with _timed(run, name): yield run
             if run.missing: raise RuntimeError(f"{what}: the run was asked for, but not filled")
-            parts = run.about.pop("parts")
-            run.rows, run.about = plain(run.rows), plain(about | circumstances(precision) | {"parts": parts})
-            if folder and is_main(): _save(run)
-            wait_for_everyone()
-        _note(run, (time.time() - began) / 60)
+            _finish(run, precision)
+    if _MAKING:
+        _MAKING[-1]["minutes"] += (time.time() - began) / 60
+        _MAKING[-1]["parts"] |= run.about["parts"]
 
 # %% ../../nbs/01_store/06_runs.ipynb #f19d5316
-def save_results(
-    path: Path,                       # .json file; tensors go beside it, as .safetensors
-    runs: list,                       # [(label: {column: value}, `Run`), ...]
-    **told,                           # what else the drawing needs
-) -> None:
-    "Write the results that something is drawn from."
+def save_results(path: Path, runs: list[tuple[dict, Run]]) -> None: # (label: {column: value}, run)
+    "Write the results that something is drawn from: a .json file, and tensors beside it."
     tensors = {f"{i}.{k}": v for i, (_, run) in enumerate(runs) for k, v in run.tensors.items()}
     if tensors: save_state(path.with_suffix(".safetensors"), tensors, {})
     listed = ",\n".join(json.dumps(plain(dict(label=label, about=run.about, rows=run.rows))) for label, run in runs)
-    with whole_file(path) as part: part.write_text(f'{{"told": {json.dumps(plain(told))},\n"runs": [\n{listed}\n]}}\n')
+    with whole_file(path) as part: part.write_text(f'{{"told": {{}},\n"runs": [\n{listed}\n]}}\n')
 
 # %% ../../nbs/01_store/06_runs.ipynb #183d8c46
-def load_results(path: Path) -> tuple[list, dict]: # [(label, `Run`), ...], what else was given
+def load_results(path: Path) -> list[tuple[dict, Run]]: # (label, run)
     "What `save_results` wrote."
     if not path.exists():
         raise FileNotFoundError(f"there is no {path}: nothing was measured that could be drawn; run the notebook without draw=True")
-    record, tensors = json.loads(path.read_text()), {}
-    beside = path.with_suffix(".safetensors")
-    if beside.exists(): tensors = load_state(beside)[0]
+    record, beside = json.loads(path.read_text()), path.with_suffix(".safetensors")
+    tensors = load_state(beside)[0] if beside.exists() else {}
     def tensors_of_run(i): return {k.split(".", 1)[1]: v for k, v in tensors.items() if k.startswith(f"{i}.")}
-    return [(r["label"], Run(r["rows"], tensors_of_run(i), r["about"])) for i, r in enumerate(record["runs"])], record["told"]
+    return [(r["label"], Run(r["rows"], tensors_of_run(i), r["about"])) for i, r in enumerate(record["runs"])]
 
 # %% ../../nbs/01_store/06_runs.ipynb #4de8c85e
 def origins(runs: list[Run]) -> dict:
     "How runs were made, for the provenance of what is drawn from them."
-    def each(key): return [json.loads(v) for v in sorted({json.dumps(run.about[key], sort_keys=True) for run in runs if key in run.about})]
+    def each(key):
+        values = {json.dumps(run.about[key], sort_keys=True) for run in runs if key in run.about}
+        return [json.loads(v) for v in sorted(values)]
     return dict(commit=each("commit"), dirty=any(run.about.get("dirty") for run in runs), source=each("source"),
                 versions=each("versions"), machine=each("machine"), precision=each("precision"), data_hash=each("data"),
                 minutes=minutes_of(runs))
 
 def outdated(runs: list[Run]) -> list[Run]:
     "Those that were made by a source other than today's."
-    def is_current(about):
-        modules = about.get("of", ())
-        return modules and all(module_file(m).is_file() for m in modules) and about["source"] == source(*modules)
-    return [run for run in runs if not is_current(run.about)]
+    def is_current(run):
+        of = run.about.get("of", ())
+        return of and all(module_file(m).is_file() for m in of) and run.about["source"] == source(*of)
+    return [run for run in runs if not is_current(run)]

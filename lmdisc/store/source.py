@@ -20,10 +20,8 @@ def module_file(name: str) -> Path:
     return at/"__init__.py" if at.is_dir() else at.with_suffix(".py")
 
 def parsed(name: str) -> ast.Module:
-    "The syntax tree of a module, without imports that only type checkers see."
-    tree = ast.parse(module_file(name).read_text())
-    tree.body = [s for s in tree.body if not (isinstance(s, ast.If) and ast.unparse(s.test) == "TYPE_CHECKING")]
-    return tree
+    "The syntax tree of a module."
+    return ast.parse(module_file(name).read_text())
 
 # %% ../../nbs/01_store/05_source.ipynb #eb21a1fc
 def _computes(statement):
@@ -35,16 +33,17 @@ def _computes(statement):
 _ANNOTATION = {ast.arg: "annotation", ast.FunctionDef: "returns"}
 
 def syntax(node: object) -> list | str:
-    "What a syntax tree, or a field of it, computes: nested lists, the same in every version of Python (empty fields are left out)."
+    "What a syntax tree or a field of it computes, as nested lists that are the same in every version of Python."
     if isinstance(node, list): return [syntax(one) for one in node if _computes(one)]
     if not isinstance(node, ast.AST): return repr(node)
-    if isinstance(node, ast.JoinedStr): node = ast.JoinedStr([v for v in node.values if getattr(v, "value", None) != ""]) # 3.12 adds ""
+    if isinstance(node, ast.JoinedStr):                    # Python 3.12 adds empty strings
+        node = ast.JoinedStr([v for v in node.values if getattr(v, "value", None) != ""])
     return [type(node).__name__, *([name, syntax(value)] for name, value in ast.iter_fields(node)
                                    if value not in (None, []) and name != _ANNOTATION.get(type(node)))]
 
 # %% ../../nbs/01_store/05_source.ipynb #05cdc78e
-APART = ("lmdisc.datasets", "lmdisc.store.provenance", "lmdisc.store.source", "lmdisc.store.runs", "lmdisc.draw", # they make no result,
-         "lmdisc.lab.plots", "lmdisc.lab.baselines.rates")                       # or are part of its address
+APART = ("lmdisc.datasets", "lmdisc.store.provenance", "lmdisc.store.source", "lmdisc.store.runs", "lmdisc.draw",
+         "lmdisc.lab.plots", "lmdisc.lab.baselines.rates") # make no result, or are part of its address
 
 def imported(name: str) -> set:
     "Names of the package's modules that a module imports, but for those `APART`."

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable
 from tempfile import TemporaryFile
 import numpy as np, torch
+from torch import Tensor
 from .files import cache_dir, disk_full
 
 # %% ../../nbs/01_store/03_spill.ipynb #855aa856
@@ -24,14 +25,10 @@ def _folder():
 # %% ../../nbs/01_store/03_spill.ipynb #db5cf2e3
 class Rows:
     "An array that grows by rows, on disk when large; `done` returns it as a tensor."
-    def __init__(self,
-        most: int | None = None,      # bytes kept in memory; None: `ROWS_IN_MEMORY`
-    ):
+    def __init__(self, most: int | None = None): # bytes kept in memory; None: `ROWS_IN_MEMORY`
         self.most, self.block, self.held, self.count, self.file = ROWS_IN_MEMORY if most is None else most, None, 0, 0, None
 
-    def add(self,
-        part: torch.Tensor,           # (n, ...), of the same type and shape but for n as those before
-    ) -> None:
+    def add(self, part: Tensor) -> None: # (n, ...), of the same type and shape but for n as those before
         "Append rows."
         if self.block is None:
             row = part.element_size() * math.prod(part.shape[1:])
@@ -48,16 +45,14 @@ class Rows:
         except OSError as e: raise disk_full(_folder()) from e
         self.held = 0
 
-    def done(self) -> torch.Tensor:
+    def done(self) -> Tensor:
         "All rows, (N, ...)."
         if not self.file: return self.block[:self.count].clone()
         self._spill()
         return torch.from_numpy(np.memmap(self.file, self.block.numpy().dtype, "r+", shape=(self.count, *self.block.shape[1:])))
 
 # %% ../../nbs/01_store/03_spill.ipynb #6e2e3d7a
-def collect_rows(
-    parts: Iterable,                  # yields lists of equally many tensors
-) -> list:                            # [tensor, ...]: the concatenation of each
+def collect_rows(parts: Iterable[list[Tensor]]) -> list[Tensor]: # equally many tensors a part
     "Concatenate several arrays that arrive together, part by part."
     kinds = []
     for part in parts:
@@ -66,13 +61,9 @@ def collect_rows(
     return [rows.done() for rows in kinds]
 
 # %% ../../nbs/01_store/03_spill.ipynb #92adaa2a
-def select_rows(
-    values: torch.Tensor,             # (P, ...)
-    keep: torch.Tensor,               # (P,) bool
-    block: int = 2**20,               # rows at once
-) -> torch.Tensor:
+def select_rows(values: Tensor, keep: Tensor) -> Tensor: # (P, ...), (P,) bool
     "`values[keep]`, on disk when large."
     if values.nbytes <= ROWS_IN_MEMORY: return values[keep]
     rows = Rows()
-    for part, some in zip(values.split(block), keep.split(block)): rows.add(part[some])
+    for part, some in zip(values.split(2**20), keep.split(2**20)): rows.add(part[some])
     return rows.done()
