@@ -49,7 +49,7 @@ def _is_path(one): return isinstance(one, (str, Path))
 def _from_items(pictures):
     "`ImageSet` of whole pictures in memory or behind a torch data set; each is read once for its size and its hash."
     names = [f"picture {i}" for i in range(len(pictures))]
-    load = lambda i: _pixels(pictures[i], names[i])
+    def load(i): return _pixels(pictures[i], names[i])
     sizes, hashes = zip(*((p.shape[1::-1], sha256(p)) for p in map(load, range(len(names)))))
     return ImageSet(load, full_boxes(sizes), names=np.array(names), data_hash=sha256(list(hashes)))
 

@@ -64,6 +64,6 @@ def packed(
         raise ValueError(f"{path}: {len(offsets) - 1} pictures by `offsets`, {len(xy)} by `landmarks`, "
                          f"{len(names)} by `name`; `offsets` end at {offsets[-1]} of {len(jpeg)} bytes")
     boxes, joints = box_of(xy), tuple(z.pop("joint_names", np.array([])).tolist())
-    load = lambda i: read_picture(jpeg[offsets[i]:offsets[i + 1]].tobytes(), f"{path}, picture {i} ({names[i]})")
+    def load(i): return read_picture(jpeg[offsets[i]:offsets[i + 1]].tobytes(), f"{path}, picture {i} ({names[i]})")
     return ImageSet(load, boxes, xy, np.isfinite(xy).all(-1), normaliser_of(xy, boxes, eyes), names, joints,
                     {k: v for k, v in z.items() if v.shape[:1] == names.shape}, digest)

@@ -85,7 +85,8 @@ def features_of_forms(images, config, runs=None, forms="ours"): # "paper,ours" -
     asked, start = forms.split(","), prepare(images, config, runs)
     if unknown := set(asked) - set(FORMS):
         raise ValueError(f"there is no form {unknown.pop()!r}; there are {', '.join(FORMS)}")
-    learn = lambda changes: find_correspondence(images, change(config, changes), runs, None if changes else start).net
+    def learn(changes):
+        return find_correspondence(images, change(config, changes), runs, None if changes else start).net
     trained = [(name, *described(learn(changes), start.test)) for form, (name, changes) in FORMS.items()
                if form in asked]
     return [("initial", *described_by(config.initial.detector, start.test, runs)), *trained], start.test

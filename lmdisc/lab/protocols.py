@@ -126,7 +126,7 @@ def of_set(name: str, dataset: str) -> str: # "ablation_noise", "faces_cfp" -> "
 # %% ../../nbs/13_lab/07_protocols.ipynb #5fa9127e
 def budget(config: Config) -> dict:
     "The budget of every arm of a comparison."
-    some = lambda part, *names: {n: getattr(part, n) for n in names}
+    def some(part, *names): return {n: getattr(part, n) for n in names}
     return {"pictures_drawn": n_drawn(config), **some(config.data, "n_images", "size"), "net": asdict(config.net),
             "stage2": some(config.stage2, "steps", "batch"),
             "stage1": some(config.stage1, "warmup_steps", "round_steps", "rounds", "batch")}

@@ -78,7 +78,7 @@ def beaten(table):                    # a row for each method and seed, with som
     own, others, sentences = means.loc["ours"], means.drop(index=["ours", "supervised"], errors="ignore"), []
     for column in columns:
         for name, theirs in others[others[column] < own[column]].iterrows():
-            share = lambda row: f"{row[column] / row.moves:.2f}"
+            def share(row): return f"{row[column] / row.moves:.2f}"
             held = f", which is {share(theirs)} of what its landmarks move, and ours {share(own)}"
             sentences.append(f"{name} has a lower {ASKED[column]} than ours: {100 * theirs[column]:.1f} "
                              f"against {100 * own[column]:.1f} %{held * (column == 'backward')}.")

@@ -236,7 +236,7 @@ def posed(model: BodyModel, v: np.ndarray, turns: dict, aims: dict) -> np.ndarra
 def _cloth(fabric, xyz):
     "Colour (n, 3) of a fabric at rest positions `xyz` (n, 3)."
     x, _, z = xyz.T
-    wave = lambda at: np.sin(2 * np.pi * at / fabric["every"])
+    def wave(at): return np.sin(2 * np.pi * at / fabric["every"])
     patterns = dict(plain=np.zeros(len(x)), rings=wave(z) > 0.2, stripes=wave(x) > 0.4, blocks=(x > 0) ^ (z > 0.33))
     return mix(np.broadcast_to(fabric["ink"], xyz.shape), fabric["other"], patterns[fabric["pattern"]])
 

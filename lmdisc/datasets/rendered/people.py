@@ -108,7 +108,7 @@ def strands(person: dict, xyz: np.ndarray) -> np.ndarray:
 def bare_skin(person: dict, xyz: np.ndarray, fine: np.ndarray, coarse: np.ndarray) -> np.ndarray:
     "Linear colour (n, 3) of skin, uneven by noise `fine` and `coarse` (n,), redder on cheeks and nose, some freckled."
     x, y, z = xyz.T
-    spot = lambda across, up, wide: np.exp(-((np.abs(x) - across) ** 2 + (z - up) ** 2) / wide ** 2)
+    def spot(across, up, wide): return np.exp(-((np.abs(x) - across) ** 2 + (z - up) ** 2) / wide ** 2)
     c = person["skin"] * (0.86 + 0.12 * fine + 0.16 * coarse)[:, None]
     c = c * (1 - np.outer((spot(0.045, 0.695, 0.016) + spot(0, 0.692, 0.012)) * (y < -0.08), [0, 0.13, 0.13]))
     return c * (1 - 0.35 * person["freckles"] * ramp(fine - 0.72, 0.1) * (y < -0.08) * (z < 0.73))[:, None]

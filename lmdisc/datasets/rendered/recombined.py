@@ -63,7 +63,7 @@ def recombined(
     draw = Recombined(crops, n_train, n_test, seed)
     blocks = range(-(-len(draw.source) // _BLOCK))
     xy, visible = (np.concatenate(part) for part in zip(*map(draw.points, blocks)))
-    spread = lambda points: points.std(1).mean(-1)
+    def spread(points): return points.std(1).mean(-1)
     normaliser = crops.normaliser[draw.source] * spread(xy) / spread(crops.landmarks[draw.source])
     return ImageSet(draw, full_boxes(np.full((len(xy), 2), size)), xy.astype(np.float32), visible,
                     normaliser.astype(np.float32),

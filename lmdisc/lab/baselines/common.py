@@ -60,7 +60,7 @@ class SoftPoints(nn.Module):
 # %% ../../../nbs/13_lab/baselines/02_common.ipynb #78c31446
 def gaussians(xy: Tensor, shape: tuple, sigma: float) -> Tensor: # (B, K, 2) cells -> (B, K, H, W), 1 at the points
     "Gaussians at points, differentiable in the points, which `lmdisc.nets.heatmaps.draw_gaussians` is not."
-    away = lambda i, n: torch.arange(n, device=xy.device) - xy[..., i, None]
+    def away(i, n): return torch.arange(n, device=xy.device) - xy[..., i, None]
     h, w = (torch.exp(-0.5 * (away(i, n) / sigma) ** 2) for i, n in ((1, shape[0]), (0, shape[1])))
     return h[..., :, None] * w[..., None, :]
 

@@ -18,7 +18,7 @@ def moments(maps: Tensor) -> tuple:   # (B, K, H, W), >= 0 -> (B, K, 2) cells; (
     "Mean position and variance of each map."
     share = maps.float() / maps.float().sum((2, 3), keepdim=True).clamp_min(1e-12)
     xy = mean_cell(share)
-    away = lambda i, n: torch.arange(n, device=maps.device) - xy[..., i, None]
+    def away(i, n): return torch.arange(n, device=maps.device) - xy[..., i, None]
     square = [(share.sum(d) * away(i, share.shape[5 - d]) ** 2).sum(-1) for i, d in ((0, 2), (1, 3))]
     return xy, sum(square) / 2
 
