@@ -16,5 +16,4 @@ def __getattr__(name):
 def __dir__(): return sorted([*globals(), *__all__])
 
 if "IPython" in sys.modules:          # in a notebook our objects show themselves
-    from .explore.notebooks import register
-    register()
+    import_module("lmdisc.explore.notebooks").register()
