@@ -16,4 +16,4 @@ def __getattr__(name):
 def __dir__(): return sorted([*globals(), *__all__])
 
 if "IPython" in sys.modules:          # in a notebook our objects show themselves
-    import_module("lmdisc.explore.notebooks").register()
+    import_module(f"{__name__}.explore.notebooks").register()
