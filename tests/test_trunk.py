@@ -6,15 +6,20 @@ from lmdisc.lab.measures import FORMS
 from lmdisc.nets.trunks import open_trunk
 from conftest import small_config
 
-def test_a_frozen_trunk_does_not_change(heads_set):
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    "A folder of kept runs: the generic keypoints of all these discoveries are the same."
+    return tmp_path_factory.mktemp("runs")
+
+def test_a_frozen_trunk_does_not_change(heads_set, runs):
     start = dict(open_trunk("xfeat").named_parameters())
-    found = find_correspondence(heads_set, small_config(**{"learning1.trunk": 0.0, "learning1.weight_decay": 0.0}))
+    found = find_correspondence(heads_set, small_config(**{"learning1.trunk": 0.0, "learning1.weight_decay": 0.0}), runs)
     learned = found.net.backbone.trunk.named_parameters()
     assert all(torch.equal(p.cpu(), start[name]) for name, p in learned)
 
-def test_the_papers_networks_and_losses_run_from_random_weights(heads_set, found):
+def test_the_papers_networks_and_losses_run_from_random_weights(heads_set, found, runs):
     "K-means, the margin and an hourglass: selectable as one."
-    paper = discover(heads_set, small_config(**FORMS["paper"][1]))
+    paper = discover(heads_set, small_config(**FORMS["paper"][1]), runs)
     assert not hasattr(paper.correspondence.net.backbone, "trunk") and paper.config.stage1.grouping == "kmeans"
     assert paper.correspondence.history != found.correspondence.history
 
@@ -25,13 +30,13 @@ def test_the_profile_for_a_gpu_runs_without_one(heads_set):
     small = discover(heads_set.take([*range(8), *range(24, 28)]), profile("gpu", few))
     assert small.train.size == 256 and small.config.net.norm == "group" and small.detector.K
 
-def test_a_network_that_finds_nothing_says_so(heads_set):
+def test_a_network_that_finds_nothing_says_so(heads_set, runs):
     with pytest.raises(ValueError, match="finds no point in 24 pictures; train longer"):
-        find_correspondence(heads_set, small_config(**{"stage1.threshold": 0.999}))
+        find_correspondence(heads_set, small_config(**{"stage1.threshold": 0.999}), runs)
 
 @pytest.mark.parametrize("wrong, message", [
     ({"net.trunk": "resnet"}, "there is no trunk 'resnet'"), ({"net.trunk": "hourglass"}, "keep needs a pretrained trunk"),
     ({"net.descriptor": 32}, "64 channels, not 32"), ({"stage1.grouping": "trees"}, "grouping is 'kmeans' or 'chains', not 'trees'"),
     ({"stage1.loss": "l1"}, "loss is 'margin' or 'softmax', not 'l1'"), ({"stage2.threshold": "half"}, "threshold is one of confident, groups")])
-def test_an_unknown_option_is_an_error_that_names_it(heads_set, wrong, message):
-    with pytest.raises(ValueError, match=message): discover(heads_set, small_config(**wrong))
+def test_an_unknown_option_is_an_error_that_names_it(heads_set, runs, wrong, message):
+    with pytest.raises(ValueError, match=message): discover(heads_set, small_config(**wrong), runs)
