@@ -1,6 +1,6 @@
 # Every result as a run of papermill, and what waits for what. `make reproduce` calls it; by hand:
 #
-#     snakemake --cores 2 quick                           the main job and the quickest ablations
+#     snakemake --cores 2 quick                           the main job, and what `quick` in sweep.yaml names
 #     snakemake --cores 2 all                             everything, as committed in figures/
 #     snakemake --cores 2 all --config profile=smoke      everything at the smallest size: proves that it runs
 #     snakemake --cores 2 runs/cpu/ablation_noise_heads.ipynb
