@@ -65,6 +65,8 @@ SURFACE = {                           # what users call, by module
     "method.detection": "detect_keypoints describe_keypoints remove_outliers mixture",
     "method.clustering": "kmeans mean_descriptors squared_distances assign limits label_keypoints cluster",
     "method.chains": "similar_pictures links chain",
+    "method.cameras": "projected pose triangulate adjust angles",
+    "method.shape": "fit_shape refitted problems in_sight",
     "method.stage1": "trusted identities detect_and_describe cluster_keypoints next_labels recover_correspondence",
     "method.merging": "overlaps absorbers",
     "method.detector": "detect LandmarkDetector.predict",
