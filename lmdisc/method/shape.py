@@ -134,7 +134,7 @@ def fit_shape(
     fit: Fit = Fit(), seed: int = 0, count: int = 8, # count: hypotheses
 ) -> Shape:
     "The shape that explains the places of clusters in some hundred pictures."
-    xy, weights = shares(places, torch.ones(places.shape[:2]), size)
+    xy, weights = shares(*borrowed(places, similar), size)
     enough = weights.sum(1) >= 4
     if enough.sum() < 10:
         raise ValueError(f"a shape needs 10 pictures with 4 points each, and {int(enough.sum())} of {len(places)} have them; "
