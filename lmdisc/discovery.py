@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['generic_keypoints', 'split_crops', 'Prepared', 'prepare', 'described', 'cluster_scores', 'correspondence_scores',
-           'stage1_alone', 'Correspondence', 'grouped', 'find_correspondence', 'find_landmarks', 'initial_landmarks',
-           'Discovery', 'discover', 'scored']
+           'stage1_alone', 'Correspondence', 'grouped', 'find_correspondence', 'only_alive', 'clusters_in_space',
+           'find_landmarks', 'initial_landmarks', 'Discovery', 'discover', 'scored']
 
 # %% ../nbs/09_discovery.ipynb #28eb05cb
+import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 import numpy as np, torch
@@ -25,8 +26,10 @@ from .scores.clusters import cluster_agreement, detection_scores
 from .method.detection import describe_keypoints, detect_keypoints, mixture, remove_outliers
 from .method.clustering import label_keypoints, assign, squared_distances
 from .method.stage1 import cluster_keypoints, detect_and_describe, recover_correspondence, tensors_of
+from .method.chains import similar_pictures
+from .method.shape import Shape, borrowed, fit_shape, moves_as_one, problems
 from .method.detector import LandmarkDetector
-from .method.stage2 import Stage2, learn_landmarks
+from .method.stage2 import Guide, Stage2, guide, learn_landmarks, one_place
 from .config import Config, profile
 
 # %% ../nbs/09_discovery.ipynb #e083d7ac
@@ -160,6 +163,24 @@ def find_correspondence(images: ImageSet, config: Config, runs=None, start: Prep
     return Correspondence(net.to(Accelerator().device), rounds, parts["centroids"]["all"], run.rows)
 
 # %% ../nbs/09_discovery.ipynb #66aadb53
+def only_alive(guided: Guide) -> Guide:
+    "Without the landmarks that were absorbed."
+    kept = (~guided.places.isnan().any(-1)).any(0).nonzero()[:, 0]
+    return Guide(guided.shape.only(kept), guided.own[:, kept], guided.places[:, kept], guided.hidden[:, kept])
+
+def clusters_in_space(start: Prepared, config: Config, most: int = 600) -> Guide | None: # most: pictures the shape is fitted to
+    "The shape of the initial clusters, of both kinds, and its labels; None, with a warning, where nothing moves as one."
+    stage, points, size, seed = config.stage1, start.keypoints, start.train.size, config.seed
+    kinds = [cluster_keypoints(points, replace(stage, grouping=g), size, seed, None, config.released)[0] for g in ("chains", "kmeans")]
+    own = torch.cat([places_of(labels, stage.clusters) for labels in kinds], 1)
+    some = torch.randperm(len(own), generator=torch.Generator().manual_seed(seed))[:most].sort().values
+    shape = fit_shape(own[some], similar_pictures(points[some.numpy()], 10, seed=seed), size, seed=seed)
+    for problem in problems(shape): warnings.warn(problem)
+    if not moves_as_one(shape): return None
+    kept = (shape.rigid >= .35).nonzero()[:, 0]
+    cameras, shape, own = shape.pose(*borrowed(own, similar_pictures(points, 20, seed=seed))), shape.only(kept), own[:, kept]
+    return only_alive(one_place(config.stage2, guide(config.stage2, shape, cameras, own)))
+
 def find_landmarks(images: ImageSet, config: Config, runs, start: Prepared, found: Correspondence) -> tuple:
     "Stage 2 (section 3.3), a detector for every cluster with merging, read if it was run before: detector and history."
     choices = replace(config, save_every=0)
@@ -168,14 +189,18 @@ def find_landmarks(images: ImageSet, config: Config, runs, start: Prepared, foun
             torch.manual_seed(config.seed)
             for _ in range(2): CorrespondenceNet(config.net)       # advances the random state as stage 1 would
             checkpoint = run.folder and run.folder/"checkpoint.safetensors"
-            psi, merging = learn_landmarks(
-                start.train, found.rounds[-1], found.net, config.stage1.clusters, config.stage2, config.learning2,
-                config.seed, checkpoint, config.save_every, config.augment, config.released)
+            guided = broadcast(lambda: clusters_in_space(start, config)) if config.stage2.shape else None
+            n, stage = guided.shape.K if guided else config.stage1.clusters, replace(config.stage2, shape=guided is not None)
+            psi, merging, shape = learn_landmarks(
+                start.train, found.rounds[-1], found.net, n, stage, config.learning2,
+                config.seed, checkpoint, config.save_every, config.augment, config.released, guided)
+            merging = [*merging[:-1], merging[-1] | {"shape": shape and shape.record()}]
             run.fill(merging, psi.state_dict())
     last, psi = run.rows[-1], LandmarkNet(run.rows[-1]["landmarks"], config.net)
     psi.load_state_dict(run.tensors)
+    shape = Shape.restored(last["shape"]) if last.get("shape") else None
     return LandmarkDetector(psi.to(Accelerator().device), config.data.size, config.data.margin, last["threshold"],
-                            released=config.released), run.rows
+                            released=config.released, shape=shape), run.rows
 
 # %% ../nbs/09_discovery.ipynb #08026b42
 def initial_landmarks(start: Prepared, config: Config, runs=None) -> list: # (N, M, 2) of train, (Nt, M, 2) of test

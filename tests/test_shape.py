@@ -1,7 +1,7 @@
 "Properties of the shared shape over random inputs: recovery, invariances, and input that says little or nothing."
 import math, torch, pytest
 from lmdisc.method.cameras import (Cameras, Fit, adjust, aligned, angles, directions, energy, pose, projected, rotation_of,
-                                   squared_residuals, triangulate)
+                                   triangulate)
 from lmdisc.method.shape import fit_shape, in_sight, mirrored, refitted, sight_of, typical_rotations
 
 def scene(seed, n=120, points=20):

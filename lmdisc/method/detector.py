@@ -19,6 +19,8 @@ from ..nets.heatmaps import decode
 from ..nets.networks import LandmarkNet, NetConfig, STRIDE
 from ..nets.training import memory_format
 from .released import Released
+from .cameras import angles
+from .shape import Shape
 
 # %% ../../nbs/06_method/09_detector.ipynb #d0be9c9e
 def detect(
@@ -46,11 +48,12 @@ class LandmarkDetector:
         threshold: float | list = 0.2, # score below which a landmark is not seen; one number, or K
         names: list | None = None,    # K names; None: landmark 0, 1, …
         released: Released = Released(), # switches of the decoder
+        shape: Shape | None = None,   # the landmarks in space, for `pose`; None: not known
     ) -> None:
         self.net, self.size, self.margin = net.eval().to(memory_format=memory_format(net)), size, margin
         if np.ndim(threshold) and len(threshold) != self.K:
             raise ValueError(f"{len(threshold)} thresholds for {self.K} landmarks; give one number, or one each")
-        self.threshold, self.released = np.full(self.K, threshold, float), released
+        self.threshold, self.released, self.shape = np.full(self.K, threshold, float), released, shape
         self.names = list(names or [f"landmark {k}" for k in range(self.K)])
         if len(self.names) != self.K: raise ValueError(f"{len(self.names)} names for {self.K} landmarks; give one each")
     @property
@@ -74,11 +77,19 @@ class LandmarkDetector:
         xy, score = self.placed(pictures, batch)
         return self.seen(xy, score), score
 
+    def pose(self, pictures: ImageSet | Crops, batch: int = 64) -> dict: # -> {name: (N,) float64}
+        "Yaw, pitch and roll of the object in every picture (degrees, from the mean view), and its scale (1: as on average)."
+        if self.shape is None: raise ValueError("this detector knows no shape in space; discover with stage2.shape=True")
+        xy, score = self.placed(crops_of(pictures, self.size, self.margin), batch)
+        cameras = self.shape.pose(torch.from_numpy(xy), torch.from_numpy(score))
+        return dict(zip(("yaw", "pitch", "roll"), angles(cameras.rotation).T.numpy())) | {"scale": cameras.scale.numpy()}
+
     def save(self, folder: str | Path) -> None:
         "Write weights and record into a folder."
         record = {"what": "lmdisc landmark detector", "K": self.K, "size": self.size, "margin": self.margin,
                   "threshold": self.threshold.tolist(), "names": self.names,
                   "released": asdict(self.released), "net": asdict(self.net.config)}
+        if self.shape is not None: record["shape"] = self.shape.record()
         save_state(Path(folder) / "weights.safetensors", self.net.state_dict(), record)
         with whole_file(Path(folder) / "detector.json") as part: part.write_text(json.dumps(record, indent=1))
 
@@ -91,10 +102,11 @@ class LandmarkDetector:
         try:
             r = json.loads(path.read_text())
             net = LandmarkNet(r["K"], NetConfig(**r["net"]))
+            shape = Shape.restored(r["shape"]) if "shape" in r else None
         except (ValueError, KeyError, TypeError) as e:
             raise ValueError(f"{path} is not the record of a detector ({e!r}); name the folder a LandmarkDetector was saved to") from e
         weights, _ = load_state(Path(folder) / "weights.safetensors")
         try: net.load_state_dict(weights)
         except RuntimeError as e:
             raise ValueError(f"{folder}/weights.safetensors does not fit detector.json; copy both files of one detector") from e
-        return cls(net, r["size"], r["margin"], r["threshold"], r["names"], Released(**r["released"]))
+        return cls(net, r["size"], r["margin"], r["threshold"], r["names"], Released(**r["released"]), shape)

@@ -6,15 +6,15 @@
 __all__ = ['borrowed', 'picture_order', 'hypotheses', 'foretold', 'nearness', 'mirrored', 'Shape', 'shares', 'typical_rotations',
            'fit_shape', 'toward_viewer', 'shape_of', 'refitted', 'sight_of', 'in_sight', 'problems', 'moves_as_one']
 
-# %% ../../nbs/06_method/06_shape.ipynb #74302a35
+# %% ../../nbs/06_method/06_shape.ipynb #520b50c5
 import warnings
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 import numpy as np, torch
 from scipy import sparse
 from sklearn.manifold import spectral_embedding
 from torch import Tensor
 from ..store.files import OneLine
-from .cameras import (Cameras, Fit, adjust, aligned, angles, directions, in_view, misfit, nearest_rotation, pose, projected,
+from .cameras import (Cameras, Fit, adjust, aligned, angles, in_view, pose, projected,
                                    rotation_of, settle, squared_residuals, triangulate)
 
 # %% ../../nbs/06_method/06_shape.ipynb #c205c6e0
@@ -95,6 +95,20 @@ class Shape(OneLine):
     def K(self) -> int: return len(self.xyz)
     def summary(self): return f"{self.K} points in space, {int((self.rigid >= .5).sum())} of them rigid"
 
+    def record(self) -> dict:
+        "What `restored` needs, for JSON."
+        return asdict(self) | {name: getattr(self, name).tolist() for name in ("xyz", "starts", "rigid")}
+
+    @classmethod
+    def restored(cls, record: dict) -> "Shape": # from `record`
+        "A shape from its record."
+        tensors = {name: torch.tensor(record[name], dtype=torch.float64) for name in ("xyz", "starts", "rigid")}
+        return cls(**record | tensors | {"fit": Fit(**record["fit"])})
+
+    def only(self, kept: Tensor) -> "Shape": # (K',) int64
+        "The shape with some of its points, in this order."
+        return replace(self, xyz=self.xyz[kept], rigid=self.rigid[kept])
+
     def pose(self, xy: Tensor, weights: Tensor) -> Cameras: # (N, K, 2) px, NaN where not seen; (N, K)
         "The camera of each picture."
         places, weights = shares(xy, weights, self.size)
@@ -109,14 +123,6 @@ def shares(xy: Tensor, weights: Tensor, size: int) -> tuple[Tensor, Tensor]: # (
     "Places as shares of the side about its middle, and weights that are 0 where a place is missing."
     there = ~xy.isnan().any(-1)
     return (xy.double() / size - .5).nan_to_num(), weights.double() * there
-
-def typical_rotations(rotation: Tensor, count: int = 12) -> Tensor: # (N, 3, 3) -> (count, 3, 3)
-    "Rotations that cover all those met, the farthest from the others one by one; and none."
-    chosen = torch.eye(3).to(rotation)[None]
-    while len(chosen) < min(count, len(rotation)):
-        far = (rotation[:, None] - chosen).square().sum((-1, -2)).amin(1)
-        chosen = torch.cat([chosen, rotation[far.argmax()][None]])
-    return chosen
 
 # %% ../../nbs/06_method/06_shape.ipynb #7260aad3
 def typical_rotations(rotation: Tensor, count: int = 12, near: int = 5) -> Tensor: # (N, 3, 3) -> (G, 3, 3)
@@ -159,7 +165,7 @@ def shape_of(xy, weights, xyz, cameras, fit, size, generator) -> Shape: # as for
     rigid = foretold(xy, weights, xyz, cameras, fit, generator)
     spread = angles(cameras.rotation)[:, :2].std(0).max()
     return Shape(xyz, typical_rotations(cameras.rotation), rigid, float(spread),
-                 float((nearness(xyz, cameras, weights) < 0).double().mean()), fit, size)
+                 float((nearness(xyz, cameras, weights * (rigid >= .5)) < 0).double().mean()), fit, size)
 
 def refitted(shape: Shape, xy: Tensor, weights: Tensor, seed: int = 0) -> Shape: # (N, K, 2) px, (N, K) of some hundred pictures
     "The shape adjusted to new places of its points."

@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['Stage2', 'frequent', 'viewpoint_embedding', 'occlusion_estimate', 'landmark_loss', 'absorb', 'updated_labels',
-           'merged_labels', 'otsu_thresholds', 'thresholds', 'learn_landmarks']
+           'merged_labels', 'Guide', 'guide', 'one_place', 'guided_again', 'otsu_thresholds', 'thresholds',
+           'learn_landmarks']
 
 # %% ../../nbs/06_method/10_stage2.ipynb #569cc859
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 import faiss, torch
 from torch import Tensor
@@ -24,6 +25,8 @@ from ..nets.networks import CorrespondenceNet, LandmarkNet, STRIDE, keep_channel
 from ..nets.training import Learning, Trainer
 from .released import Released
 from .merging import absorbers, overlaps
+from .cameras import Cameras
+from .shape import Shape, in_sight, refitted, sight_of
 from .detector import detect
 
 # %% ../../nbs/06_method/10_stage2.ipynb #aa822b6d
@@ -43,6 +46,9 @@ class Stage2:
     emphasis: float = 0.0             # see `heatmap_loss`
     relabel: float = 0.0              # score from which Ψ's detections become labels, every `merge_every` steps; 0: never, as in the paper
     absent: float = 0.0               # weight of an empty map where a landmark is occluded, see `occlusion_estimate`; 0: the paper's loss
+    shape: bool = False               # labels from one shape that all pictures share, see `lmdisc.method.shape`; False: the paper's
+    tolerance: float = 0.06           # share of the side: Ψ's places and keypoints this near to the shape's are labels
+    own: float = 0.5                  # how far a label lies from the shape's place towards Ψ's, 0…1
     threshold: str = "confident"      # below which a landmark is not seen: that one for all, or "groups", see `otsu_thresholds`
 
 # %% ../../nbs/06_method/10_stage2.ipynb #f15568a1
@@ -79,12 +85,14 @@ def occlusion_estimate(
 def landmark_loss(
     stage: Stage2, crops: Crops, places: Tensor, # options, pictures, (N, M, 2) labels in crop px
     augment: Augment, released: Released = Released(), # `released`: switches of the released code
-    occluded: Tensor | None = None,   # (N, M) 0...1 from `occlusion_estimate`; None: nowhere
+    occluded: Tensor | None = None,   # (N, M) 0...1 from `occlusion_estimate`, or of a shape; None: nowhere
 ) -> Callable:                        # (model, generator) -> {"detector": scalar}
     "The loss of stage 2 on labelled channels (section 3.3): heatmap regression, or softmax over cells and 'hidden'."
     labelled = _labelled(places)
     usable = labelled.any(1).nonzero()[:, 0]
     empty = stage.absent * torch.where(labelled, 1., 0. if occluded is None else occluded)
+    hidden = occluded.where(labelled, 0.) if stage.shape else torch.zeros(labelled.shape)
+    lost = labelled.float() if stage.shape else empty    # weight as hidden, of a point that has left the picture or is covered
     if not len(usable): raise ValueError("no picture has a labelled point left; stage 1 found nothing to learn from")
     style = dict(sigma=.75, radius=1) if released.small_patch else dict(sigma=stage.sigma)
     def loss(model, generator):
@@ -92,12 +100,13 @@ def landmark_loss(
         index = usable[torch.randint(len(usable), (stage.batch,), generator=generator)][rows]
         xy = places[index].to(device)
         augmented = augment(crops.raw(index, device), xy.nan_to_num(), _labelled(xy), generator, rows, stage.batch)
-        pictures, xy, there, absent = (v[mine] for v in (*augmented, empty[index].to(device)))
+        pictures, xy, there, gone, covered = (v[mine] for v in (*augmented, lost[index].to(device), hidden[index].to(device)))
         maps = model(pictures)
         seen = to_cells(xy, STRIDE).where(there[..., None], torch.nan)
         target = draw_channels(seen, maps.shape[-2:], **style)
-        if unwrapped(model).config.maps == "where": return {"detector": where_loss(maps, target, there, absent)}
-        return {"detector": heatmap_loss(maps, target, torch.where(there, 1., absent), stage.emphasis)}
+        if unwrapped(model).config.maps == "where":
+            return {"detector": where_loss(maps, target, there, covered.where(there, gone))}
+        return {"detector": heatmap_loss(maps, target, torch.where(there, 1., gone), stage.emphasis)}
     return loss
 
 # %% ../../nbs/06_method/10_stage2.ipynb #34558294
@@ -127,6 +136,55 @@ def merged_labels(stage: Stage2, places: Tensor, found: Tensor, score: Tensor) -
         return absorbers(together, _labelled(places).sum(0), stage.overlap)
     return absorb(places, broadcast(keepers))
 
+# %% ../../nbs/06_method/10_stage2.ipynb #5ha9e001
+@dataclass
+class Guide:
+    "What a shape says of the landmarks in all pictures."
+    shape: Shape
+    own: Tensor                       # (N, K, 2) px: keypoints of the landmarks' clusters, NaN where there are none
+    places: Tensor                    # (N, K, 2) px: labels of Ψ; NaN for landmarks that were absorbed
+    hidden: Tensor                    # (N, K) 0…1
+
+    def tensors(self) -> dict:
+        "Everything that a run needs to go on."
+        shape = {f"shape.{name}": getattr(self.shape, name) for name in ("xyz", "starts", "rigid")}
+        return shape | {"own": self.own, "places": self.places, "hidden": self.hidden}
+
+def guide(
+    stage: Stage2, shape: Shape, cameras: Cameras, own: Tensor, # options; N cameras; (N, K, 2) px, NaN where there is none
+    found: Tensor | None = None,      # (N, K, 2) px places of Ψ; None: not trained yet
+) -> Guide:
+    "Labels of all landmarks in all pictures: keypoints and Ψ's places where the shape agrees, the shape's elsewhere."
+    def agrees(xy): return ((xy - places).norm(dim=-1) < stage.tolerance * shape.size)[..., None]
+    places = shape.place(cameras)
+    labels = places if found is None else (places + stage.own * (found - places)).where(agrees(found), places)
+    sight = in_sight(cameras, sight_of(cameras, agrees(own)[..., 0].double()))
+    return Guide(shape, own, own.where(agrees(own), labels), 1 - sight)
+
+
+# %% ../../nbs/06_method/10_stage2.ipynb #5ha9e002
+def one_place(stage: Stage2, guided: Guide) -> Guide:
+    "Landmarks that lie at one place in most pictures are one, also if they are never seen together (the 70 % rule of section 3.3)."
+    alive = _labelled(guided.places).any(0)
+    def keepers():
+        together = overlaps(to_cells(guided.places, STRIDE), alive.float().expand(len(guided.places), -1), stage.radius, .5)
+        return absorbers(together, _labelled(guided.own).sum(0), stage.overlap)
+    keeper = broadcast(keepers)
+    gone = keeper != torch.arange(len(keeper))
+    return replace(guided, own=absorb(guided.own, keeper), places=guided.places.masked_fill(gone[:, None], torch.nan))
+
+def guided_again(
+    stage: Stage2, guided: Guide, found: Tensor, score: Tensor, # (N, K, 2) px places of Ψ, (N, K) its scores
+    seed: int, most: int = 600,       # pictures the shape is fitted to
+) -> Guide:
+    "The shape fitted to Ψ's places, and the labels that follow."
+    weights = score.masked_fill(~_labelled(guided.places).any(0), 0)
+    some = torch.randperm(len(found), generator=torch.Generator().manual_seed(seed))[:most].sort().values
+    shape = broadcast(lambda: refitted(guided.shape, found[some], weights[some], seed))
+    new = guide(stage, shape, shape.pose(found, weights), guided.own, found)
+    return replace(new, places=new.places.where(weights.any(0)[:, None], torch.nan))
+
+
 # %% ../../nbs/06_method/10_stage2.ipynb #c0ffee7a
 def otsu_thresholds(score: Tensor, block: int = 2**24) -> Tensor: # (N, K), N > 1; scores at once -> (K,) float64
     "Otsu's threshold of each landmark: halfway between the two groups of scores with least variance inside."
@@ -154,10 +212,11 @@ def learn_landmarks(
     checkpoint: Path | None = None,   # file to save to, and to resume from if it exists
     every: int = 100,                 # steps between two saves
     augment: Augment = Augment(), released: Released = Released(), # `released`: switches of the released code
-) -> tuple[LandmarkNet, list]:        # Ψ with K channels, history [dict a merging]
+    guided: Guide | None = None,      # for `Stage2.shape`: what the shape of stage 1's clusters says; then M is its K
+) -> tuple:                           # Ψ with K channels, history [dict a merging], and the shape, if there is one
     "Stage 2 (section 3.3): train Ψ on the clusters and merge them."
-    places = places_of(labels, n_clusters)
-    places[:, ~frequent(places, stage.min_share)] = torch.nan
+    places = guided.places if stage.shape else places_of(labels, n_clusters)
+    if not stage.shape: places[:, ~frequent(places, stage.min_share)] = torch.nan
     trainer = Trainer(landmark_net(phi, n_clusters), learning, stage.steps, seed)
     ends = [*range(stage.merge_from, stage.steps, stage.merge_every), stage.steps] # no merging at the end
     def alive(): return _labelled(places).any(0)
@@ -166,21 +225,34 @@ def learn_landmarks(
         tensors, record = load_state(checkpoint)
         trainer.restore(tensors, record)
         places, history = tensors["places"], record["history"]
+        if stage.shape:
+            shape = replace(guided.shape, **{name: tensors[f"shape.{name}"] for name in ("xyz", "starts", "rigid")})
+            guided = Guide(shape, tensors["own"], places, tensors["hidden"])
     def save():
         tensors, record = trainer.state()
-        if checkpoint and is_main(): save_state(checkpoint, tensors | {"places": places}, record | {"history": history})
+        tensors |= guided.tensors() if stage.shape else {"places": places}
+        if checkpoint and is_main(): save_state(checkpoint, tensors, record | {"history": history})
     for i in range(len(history) - 1, len(ends)):
         start = ends[i - 1] if i else 0
         settled = 0 < stage.settled <= start
         occluded = occlusion_estimate(places, viewpoint_embedding(places)) if stage.absent and settled else None
+        if stage.shape: occluded = guided.hidden
         loss = landmark_loss(stage, crops, places, augment, released, occluded)
         means = trainer.run(loss, start, ends[i], "landmarks", save, every)
-        if i + 1 < len(ends) and (stage.relabel or not settled):
+        if stage.shape and i + 1 < len(ends):
+            guided = one_place(stage, guided_again(stage, guided, *detect(trainer.model, crops, released), i))
+            places = guided.places
+        elif i + 1 < len(ends) and (stage.relabel or not settled):
             found, score = detect(trainer.model, crops, released)
             score = score.masked_fill(~alive(), -1)        # clusters without labels do not count
             if settled: places = updated_labels(places, found, score, stage.relabel)
             else: places = merged_labels(stage, places, found, score)
         history = history + [{"step": ends[i], "landmarks": int(alive().sum()), **means}]
         save()
-    psi = keep_channels(trainer.model, alive().nonzero()[:, 0])
-    return psi, [*history[:-1], history[-1] | {"threshold": thresholds(stage, psi, crops, released)}]
+    kept = alive().nonzero()[:, 0]
+    psi = keep_channels(trainer.model, kept)
+    history = [*history[:-1], history[-1] | {"threshold": thresholds(stage, psi, crops, released)}]
+    if not stage.shape: return psi, history, None
+    guided = Guide(guided.shape.only(kept), guided.own[:, kept], places[:, kept], guided.hidden[:, kept])
+    return psi, history, guided_again(stage, guided, *detect(psi, crops, released), len(ends)).shape
+

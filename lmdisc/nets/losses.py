@@ -6,10 +6,10 @@
 __all__ = ['heatmap_loss', 'where_loss', 'pairwise_distances', 'hinge', 'contrastive_loss', 'softmax_loss']
 
 # %% ../../nbs/03_nets/02_losses.ipynb #2ef5f6a0
-import torch
+import torch, torch.nn.functional as F
 from torch import Tensor
 from ..store.processes import count_per_process
-from .heatmaps import with_hidden
+from .heatmaps import sight_logit
 
 # %% ../../nbs/03_nets/02_losses.ipynb #88d7a2f7
 def heatmap_loss(
@@ -27,14 +27,15 @@ def heatmap_loss(
 def where_loss(
     maps: Tensor,                     # (B, K, H, W) logits
     target: Tensor,                   # (B, K, H, W) Gaussians
-    there: Tensor,                    # (B, K) bool: labelled
-    absent: Tensor,                   # (B, K) 0...1: weight of a map without a label as one of a hidden landmark
+    there: Tensor,                    # (B, K) bool: its place is known
+    hidden: Tensor,                   # (B, K) 0...1: how surely it is hidden, whether its place is known or not
 ) -> Tensor:                          # scalar
-    "Cross-entropy over cells and \"hidden\", divided by the number of labelled landmarks."
-    log_p, wanted = with_hidden(maps).log_softmax(-1), target.float().flatten(2)
+    "Cross-entropy over cells, and of \"in sight\" against \"hidden\", divided by the number of placed landmarks."
+    cells, wanted = maps.float().flatten(2), target.float().flatten(2)
     wanted = wanted / wanted.sum(-1, keepdim=True).clamp_min(1e-9)
-    each = -torch.where(there, (wanted * log_p[..., :-1]).sum(-1), absent * log_p[..., -1])
-    return each.sum() / count_per_process(there.sum())
+    place, seen = -(wanted * cells.log_softmax(-1)).sum(-1), sight_logit(maps)
+    sight = (1 - hidden) * F.softplus(-seen) + hidden * F.softplus(seen)
+    return torch.where(there, place + sight, hidden * F.softplus(seen)).sum() / count_per_process(there.sum())
 
 # %% ../../nbs/03_nets/02_losses.ipynb #a18f9fc1
 def pairwise_distances(a: Tensor, b: Tensor) -> Tensor: # (B, P, d), (B, Q, d) -> (B, P, Q)
