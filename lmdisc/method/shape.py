@@ -174,22 +174,24 @@ def refitted(shape: Shape, xy: Tensor, weights: Tensor, seed: int = 0) -> Shape:
     xyz, cameras = adjust(places, weights, shape.xyz, cameras, shape.fit, 20)
     return shape_of(places, weights, *toward_viewer(xyz, cameras, weights), shape.fit, shape.size, torch.Generator().manual_seed(seed))
 
-# %% ../../nbs/06_method/06_shape.ipynb #af6c29f9
-def sight_of(cameras: Cameras, seen: Tensor, steps: int = 10) -> Tensor: # N cameras, (N, K) 0…1 -> (K, 4) float64
-    "Logistic regression of being seen on the direction of view: weights and bias of each point."
-    x = torch.nn.functional.pad(cameras.rotation[:, 2], (0, 1), value=1.)
-    w = torch.zeros(seen.shape[1], 4).to(x)
-    prior = torch.tensor([1., 1, 1, 1e-3]).to(x)
+# %% ../../nbs/06_method/06_shape.ipynb #6ce77604
+def sight_of(xyz: Tensor, cameras: Cameras, seen: Tensor, steps: int = 20) -> Tensor: # (K, 3), N cameras, (N, K) 0…1 -> (K + 1,)
+    "Logistic regression of being seen on the depth in view: bias of each point, and the slope."
+    near, K = -in_view(xyz, cameras)[..., 2], len(xyz)
+    w, H = torch.zeros(K + 1).to(near), torch.zeros(K + 1, K + 1).to(near)
     for _ in range(steps):            # Newton's method; a weak prior keeps the weights finite
-        p = (x @ w.T).sigmoid()
-        H = torch.einsum("nk,na,nb->kab", p * (1 - p), x, x) + torch.diag(prior)
-        w = w + torch.linalg.solve(H, ((seen - p).T @ x - prior * w)[..., None])[..., 0]
-    return w
+        p = (near * w[-1] + w[:-1]).sigmoid()
+        q, off = p * (1 - p), seen - p
+        H[:-1, :-1], H[-1, -1] = torch.diag(q.sum(0) + 1), (q * near * near).sum() + 1e-3
+        H[-1, :-1] = H[:-1, -1] = (q * near).sum(0)
+        w = w + torch.linalg.solve(H, torch.cat([off.sum(0) - w[:-1], ((off * near).sum() - 1e-3 * w[-1])[None]]))
+    return torch.cat([w[:-1], w[-1:].clamp_min(0)])
 
-def in_sight(cameras: Cameras, sight: Tensor) -> Tensor: # (K, 4) from `sight_of` -> (N, K) float32 0…1
-    "The probability that each point is in sight: as seen from here, over as seen from the best side."
-    logit, best = cameras.rotation[:, 2] @ sight[:, :3].T + sight[:, 3], sight[:, :3].norm(dim=1) + sight[:, 3]
-    return (logit.sigmoid() / best.sigmoid()).float()
+def in_sight(xyz: Tensor, cameras: Cameras, sight: Tensor) -> Tensor: # (K, 3), N cameras, (K + 1,) from `sight_of` -> (N, K) float32 0…1
+    "The probability that each point is in sight: as seen from here, over as seen from its best side."
+    bias, slope = sight[:-1], sight[-1]
+    best = (bias + slope * xyz.norm(dim=-1)).sigmoid()
+    return ((bias - slope * in_view(xyz, cameras)[..., 2]).sigmoid() / best).clamp(max=1).float()
 
 # %% ../../nbs/06_method/06_shape.ipynb #0abf7c86
 def problems(shape: Shape) -> list[str]:

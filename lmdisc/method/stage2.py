@@ -158,7 +158,7 @@ def guide(
     def agrees(xy): return ((xy - places).norm(dim=-1) < stage.tolerance * shape.size)[..., None]
     places = shape.place(cameras)
     labels = places if found is None else (places + stage.own * (found - places)).where(agrees(found), places)
-    sight = in_sight(cameras, sight_of(cameras, agrees(own)[..., 0].double()))
+    sight = in_sight(shape.xyz, cameras, sight_of(shape.xyz, cameras, agrees(own)[..., 0].double()))
     return Guide(shape, own, own.where(agrees(own), labels), 1 - sight)
 
 
