@@ -1170,6 +1170,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/lmdisc', 'doc_host': '', '
                                       'lmdisc.method.stage1.tensors_of': ('06_method/stage1.html#tensors_of', 'lmdisc/method/stage1.py'),
                                       'lmdisc.method.stage1.trusted': ('06_method/stage1.html#trusted', 'lmdisc/method/stage1.py')},
             'lmdisc.method.stage2': { 'lmdisc.method.stage2.Guide': ('06_method/stage2.html#guide', 'lmdisc/method/stage2.py'),
+                                      'lmdisc.method.stage2.Guide.only': ('06_method/stage2.html#guide.only', 'lmdisc/method/stage2.py'),
                                       'lmdisc.method.stage2.Guide.tensors': ( '06_method/stage2.html#guide.tensors',
                                                                               'lmdisc/method/stage2.py'),
                                       'lmdisc.method.stage2.Stage2': ('06_method/stage2.html#stage2', 'lmdisc/method/stage2.py'),

@@ -166,7 +166,7 @@ def find_correspondence(images: ImageSet, config: Config, runs=None, start: Prep
 def only_alive(guided: Guide) -> Guide:
     "Without the landmarks that were absorbed."
     kept = (~guided.places.isnan().any(-1)).any(0).nonzero()[:, 0]
-    return Guide(guided.shape.only(kept), guided.own[:, kept], guided.places[:, kept], guided.hidden[:, kept])
+    return guided.only(kept)
 
 def clusters_in_space(start: Prepared, config: Config, most: int = 600) -> Guide | None: # most: pictures the shape is fitted to
     "The shape of the initial clusters, of both kinds, and its labels; None, with a warning, where nothing moves as one."

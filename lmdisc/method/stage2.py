@@ -150,6 +150,10 @@ class Guide:
         shape = {f"shape.{name}": getattr(self.shape, name) for name in ("xyz", "starts", "rigid")}
         return shape | {"own": self.own, "places": self.places, "hidden": self.hidden}
 
+    def only(self, kept: Tensor) -> "Guide": # (K',) int64
+        "Some of the landmarks, in this order."
+        return Guide(self.shape.only(kept), self.own[:, kept], self.places[:, kept], self.hidden[:, kept])
+
 def guide(
     stage: Stage2, shape: Shape, cameras: Cameras, own: Tensor, # options; N cameras; (N, K, 2) px, NaN where there is none
     found: Tensor | None = None,      # (N, K, 2) px places of Ψ; None: not trained yet
@@ -253,6 +257,5 @@ def learn_landmarks(
     psi = keep_channels(trainer.model, kept)
     history = [*history[:-1], history[-1] | {"threshold": thresholds(stage, psi, crops, released)}]
     if not stage.shape: return psi, history, None
-    guided = Guide(guided.shape.only(kept), guided.own[:, kept], places[:, kept], guided.hidden[:, kept])
-    return psi, history, guided_again(stage, guided, *detect(psi, crops, released), len(ends)).shape
+    return psi, history, guided_again(stage, guided.only(kept), *detect(psi, crops, released), len(ends)).shape
 
