@@ -37,20 +37,19 @@ def with_found_boxes(images, model: Path): # `ImageSet`, folder of a detector ->
 
 # %% ../nbs/14_cli.ipynb #09467dbb
 def landmarks_of_pictures(model: str | Path, images, find: bool = True) -> tuple: # detector, `ImageSet`, (N, K, 2) image px, (N, K)
-    "A detector by its name or folder, pictures with boxes from its finder, and their landmarks, NaN where not seen, with scores."
+    "A detector by its name or folder, pictures with boxes from its finder, and their landmarks with scores."
     from lmdisc.use.chosen import folder_of, load
-    from lmdisc.data.images import inside, picture_sizes
+    from lmdisc.use.estimator import places_and_scores
     detector = load(model)
     if find: images = with_found_boxes(images, folder_of(model))
-    xy, score = detector.predict(images)
-    return detector, images, inside(xy, picture_sizes(images)), score
+    return detector, images, *places_and_scores(detector, images)
 
 # %% ../nbs/14_cli.ipynb #466cdfd9
 def picture_of(found):                # `Discovery` -> Figure
     "Landmarks on held-out pictures, by yaw where it is known."
     from lmdisc.draw.pictures import plot_yaw_strip, set_style, show_points
     set_style()
-    crops, xy = (found.train, found.found[0]) if found.test is None else (found.test, found.found[1])
+    crops, xy = (found.train, found.seen[0]) if found.test is None else (found.test, found.seen[1])
     if "yaw" in crops.fields: return plot_yaw_strip(crops.pixels, xy, crops.fields["yaw"])
     return show_points(crops.pixels[:18], xy[:18])
 
@@ -95,6 +94,7 @@ def write_discovery(args, started, found, quality, images, unreadable, finder): 
     from lmdisc.explore.report import report
     from lmdisc.store.provenance import provenance, save_record, save_table
     from lmdisc.use.chosen import drop
+    from lmdisc.use.estimator import pose_rows
     out, asked = Path(args.out), {k: v for k, v in vars(args).items() if k not in ("run", "parser")} | {"seed": found.config.seed}
     record = provenance("lmdisc discover", asked, found.config.seed, started, images.data_hash, K=found.detector.K)
     found.detector.save(out/"detector")
@@ -102,8 +102,9 @@ def write_discovery(args, started, found, quality, images, unreadable, finder): 
     if finder: finder.save(out/"detector"/"finder")
     _, _, xy, score = landmarks_of_pictures(out/"detector", images, find=False)
     save_record({}, "landmarks", out, **record)
-    wrote = [out/"detector", write_landmarks(out/"landmarks.csv", images, xy, score), save_table(quality.table, "quality", out, **record),
-             save_figure(picture_of(found), "landmarks_seen", out, **record)]
+    poses = [] if found.shape is None else [save_table(pose_rows(found.detector, images), "poses", out, **record)]
+    wrote = [out/"detector", write_landmarks(out/"landmarks.csv", images, xy, score), *poses,
+             save_table(quality.table, "quality", out, **record), save_figure(picture_of(found), "landmarks_seen", out, **record)]
     if args.drop: drop(found.detector, quality.flagged).save(out/"detector")
     page = report(out/"report.html", found, quality.table, images, command_of(args), (time.time() - started) / 60, unreadable)
     what = "left out (--drop)" if args.drop else "flagged; --drop would leave them out"
@@ -121,14 +122,17 @@ def command_of(args: argparse.Namespace) -> str:
 # %% ../nbs/14_cli.ipynb #4a9696cb
 def run_predict(args: argparse.Namespace) -> None:
     "`lmdisc predict`."
-    from lmdisc.use.estimator import landmark_rows
+    from lmdisc.store.files import whole_file
+    from lmdisc.use.estimator import landmark_rows, pose_rows
     model, pictures = (args.model, args.pictures) if args.model else (args.pictures[0], args.pictures[1:])
     if not pictures: args.parser.error("name a detector and at least one picture; or --model heads and pictures")
     detector, images, xy, score = landmarks_of_pictures(model, pictures_at(pictures, args.boxes)[0], not args.boxes)
     names = detector.names if hasattr(detector, "choice") else None
+    if args.poses:
+        with whole_file(args.poses) as part: pose_rows(detector, images).to_csv(part, index=False)
     if args.out:
         write_landmarks(args.out, images, xy, score, names)
-        print(f"{detector.K} landmarks in {len(images)} pictures, {(xy[..., 0] == xy[..., 0]).mean():.0%} of them seen: {args.out}")
+        print(f"{detector.K} landmarks in {len(images)} pictures, {(score >= detector.threshold).mean():.0%} of them in sight: {args.out}")
     else: print(landmark_rows([images.name(i) for i in range(len(images))], xy, score, names).to_csv(index=False), end="")
 
 # %% ../nbs/14_cli.ipynb #3b91fb3f
@@ -185,7 +189,8 @@ def run_export(args: argparse.Namespace) -> None:
     from lmdisc.export import formats
     if not args.pictures: args.parser.error(f"--format {args.format} needs pictures; only onnx does without")
     detector, images, xy, score = landmarks_of_pictures(args.model, pictures_at(args.pictures, args.boxes)[0], not args.boxes)
-    print(getattr(formats, f"export_{args.format}")(args.out, images, xy, score, detector.names))
+    how = {} if args.format == "csv" else {"threshold": detector.threshold}
+    print(getattr(formats, f"export_{args.format}")(args.out, images, xy, score, detector.names, **how))
 
 # %% ../nbs/14_cli.ipynb #2cd40ab1
 def run_video(args: argparse.Namespace) -> None:
@@ -243,11 +248,12 @@ def parser() -> argparse.ArgumentParser:
     add("--drop", action="store_true", help="leave out landmarks that are flagged")
 
     add = command("predict", run_predict, "a detector and pictures in, landmarks out",
-                  "Find landmarks in pictures. The table has a row for each picture and landmark; an unseen one has no x and y.",
-                  "lmdisc predict MODEL PICTURES [PICTURES ...] [--out CSV] [--boxes CSV]")
+                  "Find landmarks in pictures. The table has a row for each picture and landmark; a hidden one has a low score.",
+                  "lmdisc predict MODEL PICTURES [PICTURES ...] [--out CSV] [--poses CSV] [--boxes CSV]")
     add("pictures", metavar="MODEL PICTURES", nargs="+", help="a detector's folder; then picture files, or one folder")
     add("--model", metavar="MODEL", help="the detector, where it does not come first: heads comes with the package")
     add("--out", metavar="CSV", help="table to write: picture,landmark,x,y,score (default: print it)")
+    add("--poses", metavar="CSV", help="how the object is turned: picture,yaw,pitch,roll,scale,misfit")
     add("--boxes", **BOXES)
 
     add = command("quality", run_quality, "how good each landmark is, without labels")

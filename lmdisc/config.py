@@ -70,27 +70,26 @@ def restored(record: dict, config: object = Config()) -> object: # `asdict` of a
 # %% ../nbs/08_config.ipynb #214a59da
 SHORT = {                             # changes for schedules of minutes rather than days; measured in deviations.ipynb
     "initial.detector": "aliked", "initial.least_score": 0.0, "initial.outliers": 0.0,
-    "net.trunk": "xfeat", "net.keep": True, "net.descriptor": 64, "net.maps": "where", "augment.cutout": 0.3,
+    "net.trunk": "xfeat", "net.keep": True, "net.descriptor": 64, "net.maps": "where",
     "stage1.grouping": "chains", "stage1.loss": "softmax", "stage1.contrast": 1.0, "stage1.emphasis": 10.0, "stage1.threshold": 0.3,
     "learning1.optimizer": "adamw", "learning1.lr": 1e-3, "learning1.schedule": "fall", "learning1.trunk": 0.1,
-    "stage2.absent": 1.0, "stage2.relabel": 0.7, "stage2.threshold": "groups",
+    "stage2.shape": True, "stage2.confident": 0.5,
     "learning2.optimizer": "adamw", "learning2.lr": 1e-3, "learning2.schedule": "fall"}
 PROFILES = {
     "paper": {},
     "gpu": SHORT | {
-        "data.n_images": 20_000, "stage1.warmup_steps": 3000, "stage1.round_steps": 1500, "stage1.rounds": 6,
-        "stage2.steps": 6000, "stage2.merge_from": 2000, "stage2.merge_every": 500, "stage2.settled": 3500, "stage2.min_share": 0.02},
+        "data.n_images": 20_000, "stage1.clusters": 60, "stage1.warmup_steps": 0, "stage1.rounds": 0,
+        "stage2.steps": 4000, "stage2.merge_from": 1000, "stage2.merge_every": 1000, "stage2.min_share": 0.02},
     "cpu": SHORT | {
         "data.size": 160, "data.n_images": 1200, "save_every": 100,
         "net.width": 32, "net.depth": 3, "net.norm": "batch",
-        "stage1.clusters": 30, "stage1.warmup_steps": 200, "stage1.round_steps": 100, "stage1.rounds": 2,
-        "stage2.steps": 500, "stage2.batch": 32, "stage2.merge_from": 200, "stage2.merge_every": 100, "stage2.settled": 300,
-        "stage2.min_share": 0.05},
+        "stage1.clusters": 60, "stage1.warmup_steps": 0, "stage1.rounds": 0,
+        "stage2.steps": 450, "stage2.batch": 32, "stage2.merge_from": 150, "stage2.merge_every": 100, "stage2.min_share": 0.05},
     "smoke": SHORT | {
         "initial.detector": "xfeat", "data.size": 64, "data.n_images": 40, "save_every": 5,
         "net.width": 16, "net.depth": 2, "net.norm": "batch",
         "stage1.clusters": 8, "stage1.warmup_steps": 10, "stage1.round_steps": 5, "stage1.rounds": 2, "stage1.batch": 4,
-        "stage2.steps": 20, "stage2.batch": 4, "stage2.merge_from": 8, "stage2.merge_every": 6, "stage2.settled": 8},
+        "stage2.steps": 20, "stage2.batch": 4, "stage2.merge_from": 8, "stage2.merge_every": 6},
 }
 
 # %% ../nbs/08_config.ipynb #59b7ff14

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['generic_keypoints', 'split_crops', 'Prepared', 'prepare', 'described', 'cluster_scores', 'correspondence_scores',
-           'stage1_alone', 'Correspondence', 'grouped', 'find_correspondence', 'only_alive', 'clusters_in_space',
+           'stage1_alone', 'Correspondence', 'grouped', 'untrained', 'find_correspondence', 'clusters_in_space',
            'find_landmarks', 'initial_landmarks', 'Discovery', 'discover', 'scored']
 
 # %% ../nbs/09_discovery.ipynb #28eb05cb
@@ -25,11 +25,11 @@ from .scores.curves import yaw_bins
 from .scores.clusters import cluster_agreement, detection_scores
 from .method.detection import describe_keypoints, detect_keypoints, mixture, remove_outliers
 from .method.clustering import label_keypoints, assign, squared_distances
-from .method.stage1 import cluster_keypoints, detect_and_describe, recover_correspondence, tensors_of
+from .method.stage1 import cluster_keypoints, detect_and_describe, recover_correspondence, round_ends, tensors_of
 from .method.chains import similar_pictures
-from .method.shape import Shape, borrowed, fit_shape, moves_as_one, problems
+from .method.shape import Shape, TooFewPoints, borrowed, fit_shape, moves_as_one, problems
 from .method.detector import LandmarkDetector
-from .method.stage2 import Guide, Stage2, guide, learn_landmarks, one_place
+from .method.stage2 import Guide, Stage2, a_sample, cluster_targets, guide, learn_landmarks, one_place
 from .config import Config, profile
 
 # %% ../nbs/09_discovery.ipynb #e083d7ac
@@ -142,8 +142,15 @@ def grouped(tensors: dict) -> dict:   # {"a.x": tensor, ...} -> {"a": {"x": tens
     return groups
 
 # %% ../nbs/09_discovery.ipynb #df6d1a54
+def untrained(start: Prepared, config: Config) -> Correspondence:
+    "The initial clusters in place of those of stage 1, and Φ as it begins."
+    torch.manual_seed(config.seed)
+    labels = replace(start.labels, score=torch.ones(len(start.labels)), descriptor=None)
+    return Correspondence(CorrespondenceNet(config.net).to(Accelerator().device), [labels], start.centroids, [])
+
 def find_correspondence(images: ImageSet, config: Config, runs=None, start: Prepared | None = None) -> Correspondence:
-    "Stage 1 (section 3.2) with its scores after every round, read if it was run before."
+    "Stage 1 (section 3.2) with its scores after every round, read if it was run before; without steps, nothing is trained."
+    if not round_ends(config.stage1)[-1]: return untrained(start or prepare(images, config, runs), config)
     with run_of(runs, "stage1", stage1_alone(config), images, ["lmdisc.discovery"], precision_of(config.learning1)) as run:
         if run.missing:
             start, stage = start or prepare(images, config, runs), config.stage1
@@ -163,23 +170,21 @@ def find_correspondence(images: ImageSet, config: Config, runs=None, start: Prep
     return Correspondence(net.to(Accelerator().device), rounds, parts["centroids"]["all"], run.rows)
 
 # %% ../nbs/09_discovery.ipynb #66aadb53
-def only_alive(guided: Guide) -> Guide:
-    "Without the landmarks that were absorbed."
-    kept = (~guided.places.isnan().any(-1)).any(0).nonzero()[:, 0]
-    return guided.only(kept)
-
-def clusters_in_space(start: Prepared, config: Config, most: int = 600) -> Guide | None: # most: pictures the shape is fitted to
+def clusters_in_space(start: Prepared, config: Config) -> Guide | None:
     "The shape of the initial clusters, of both kinds, and its labels; None, with a warning, where nothing moves as one."
     stage, points, size, seed = config.stage1, start.keypoints, start.train.size, config.seed
-    kinds = [cluster_keypoints(points, replace(stage, grouping=g), size, seed, None, config.released)[0] for g in ("chains", "kmeans")]
-    own = torch.cat([places_of(labels, stage.clusters) for labels in kinds], 1)
-    some = torch.randperm(len(own), generator=torch.Generator().manual_seed(seed))[:most].sort().values
-    shape = fit_shape(own[some], similar_pictures(points[some.numpy()], 10, seed=seed), size, seed=seed)
+    other = replace(stage, grouping={"chains": "kmeans", "kmeans": "chains"}[stage.grouping])
+    kinds = start.labels, cluster_keypoints(points, other, size, seed, None, config.released)[0]
+    own, some = torch.cat([places_of(labels, stage.clusters) for labels in kinds], 1), a_sample(len(start.train), seed)
+    similar = similar_pictures(points, 20, seed=seed, among=some)
+    try: shape = fit_shape(own[some], similar[some][:, :10], size, seed=seed)
+    except TooFewPoints as e: return warnings.warn(f"{e}; hidden landmarks are not completed")
     for problem in problems(shape): warnings.warn(problem)
     if not moves_as_one(shape): return None
     kept = (shape.rigid >= .35).nonzero()[:, 0]
-    cameras, shape, own = shape.pose(*borrowed(own, similar_pictures(points, 20, seed=seed))), shape.only(kept), own[:, kept]
-    return only_alive(one_place(config.stage2, guide(config.stage2, shape, cameras, own)))
+    cameras, shape, own = shape.pose(*borrowed(own, similar, own[some])), shape.only(kept), own[:, kept]
+    first = one_place(config.stage2, guide(config.stage2, shape, cameras, own))
+    return first.only(first.alive.nonzero()[:, 0])
 
 def find_landmarks(images: ImageSet, config: Config, runs, start: Prepared, found: Correspondence) -> tuple:
     "Stage 2 (section 3.3), a detector for every cluster with merging, read if it was run before: detector and history."
@@ -190,16 +195,15 @@ def find_landmarks(images: ImageSet, config: Config, runs, start: Prepared, foun
             for _ in range(2): CorrespondenceNet(config.net)       # advances the random state as stage 1 would
             checkpoint = run.folder and run.folder/"checkpoint.safetensors"
             guided = broadcast(lambda: clusters_in_space(start, config)) if config.stage2.shape else None
-            n, stage = guided.shape.K if guided else config.stage1.clusters, replace(config.stage2, shape=guided is not None)
-            psi, merging, shape = learn_landmarks(
-                start.train, found.rounds[-1], found.net, n, stage, config.learning2,
-                config.seed, checkpoint, config.save_every, config.augment, config.released, guided)
+            targets = guided or cluster_targets(found.rounds[-1], config.stage1.clusters, config.stage2)
+            psi, merging, shape = learn_landmarks(start.train, targets, found.net, config.stage2, config.learning2, config.seed,
+                                                  checkpoint, config.save_every, config.augment, config.released)
             merging = [*merging[:-1], merging[-1] | {"shape": shape and shape.record()}]
             run.fill(merging, psi.state_dict())
     last, psi = run.rows[-1], LandmarkNet(run.rows[-1]["landmarks"], config.net)
     psi.load_state_dict(run.tensors)
     shape = Shape.restored(last["shape"]) if last.get("shape") else None
-    return LandmarkDetector(psi.to(Accelerator().device), config.data.size, config.data.margin, last["threshold"],
+    return LandmarkDetector(psi.to(Accelerator().device), config.data.size, config.data.margin, config.stage2.confident,
                             released=config.released, shape=shape), run.rows
 
 # %% ../nbs/09_discovery.ipynb #08026b42
@@ -219,8 +223,7 @@ class Discovery(OneLine):
     merging: list                     # a dict a merging: step, landmarks
     detector: LandmarkDetector
     found: list                       # landmarks of train and test pictures, (N, K, 2) each; None where there are none
-    placed: list                      # the same at the likeliest position, seen or not
-    score: np.ndarray = None          # (Nt, K) of the landmarks in test pictures, seen or not
+    score: list                       # (N, K) each: how likely each is in sight
     scores: Scores = None             # None without annotations
     initial_scores: Scores = None     # of the initial clusters
     mean_shape: np.ndarray = None     # (Nt, L) errors of the mean shape
@@ -230,6 +233,10 @@ class Discovery(OneLine):
     def test(self): return self.start.test
     @property
     def history(self): return self.correspondence.history
+    @property
+    def shape(self): return self.detector.shape
+    @property
+    def seen(self): return [xy if xy is None else self.detector.seen(xy, score) for xy, score in zip(self.found, self.score)]
 
     def summary(self) -> str:
         scored = "" if self.scores is None else f", forward error {self.scores.nme_forward:.1%}, backward {self.scores.nme_backward:.1%}"
@@ -245,9 +252,8 @@ def discover(
     start = prepare(images, config, runs)
     correspondence = find_correspondence(images, config, runs, start)
     detector, merging = find_landmarks(images, config, runs, start, correspondence)
-    placed, scores = zip(*[detector.placed(crops) if crops else (None, None) for crops in (start.train, start.test)])
-    seen = [xy if xy is None else detector.seen(xy, score) for xy, score in zip(placed, scores)]
-    result = Discovery(config, start, correspondence, merging, detector, seen, list(placed), scores[1])
+    found, score = zip(*[detector.predict(crops) if crops else (None, None) for crops in (start.train, start.test)])
+    result = Discovery(config, start, correspondence, merging, detector, list(found), list(score))
     return result if start.test is None or start.test.landmarks is None else scored(result, runs)
 
 # %% ../nbs/09_discovery.ipynb #f46b833d

@@ -13,7 +13,7 @@ def small_config(seed=0, **changes):
 
 BRIEF = {                             # a checkpoint after every step, and few of them
     "save_every": 1, "stage1.warmup_steps": 4, "stage1.round_steps": 2, "stage1.rounds": 2,
-    "stage2.steps": 8, "stage2.merge_from": 3, "stage2.merge_every": 2, "stage2.settled": 3}
+    "stage2.steps": 8, "stage2.merge_from": 3, "stage2.merge_every": 2}
 
 def outcome(found):
     "All that must come out the same: tensors and numbers of a discovery."

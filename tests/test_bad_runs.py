@@ -14,7 +14,7 @@ from lmdisc.scores.errors import score
 from lmdisc.data.images import ImageSet
 from lmdisc.data.points import Keypoints, Labels
 from lmdisc.method.detector import LandmarkDetector
-from lmdisc.method.stage2 import learn_landmarks
+from lmdisc.method.stage2 import cluster_targets, learn_landmarks
 from lmdisc.nets.networks import CorrespondenceNet, keep_channels, landmark_net
 from lmdisc.store.files import load_state, save_state
 from conftest import small_config
@@ -66,7 +66,7 @@ def found_phi(found):
 def learn(found, labels, n_clusters, **changes):
     "Stage 2 alone, four steps."
     stage = replace(found.config.stage2, steps=4, merge_from=2, merge_every=1, **changes)
-    return learn_landmarks(found.train, labels, found_phi(found), n_clusters, stage, found.config.learning2)[:2]
+    return learn_landmarks(found.train, cluster_targets(labels, n_clusters, stage), found_phi(found), stage, found.config.learning2)[:2]
 
 def test_a_dead_cluster_leaves_no_landmark(found):
     "Cluster 1 of 3 has no point in any picture."

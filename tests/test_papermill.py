@@ -30,9 +30,9 @@ def test_discover_runs_from_the_root(tmp_path):
     assert str(tmp_path) not in json.dumps(told)
 
 def test_discover_runs_from_nbs_and_with_nothing_seen(tmp_path, monkeypatch):
-    "A threshold that no landmark reaches: coverage 0, and a forward error all the same."
+    "A threshold that no landmark reaches: none is in sight, and all have a place."
     monkeypatch.chdir(ROOT/"nbs")
-    perform(ROOT/NOTEBOOK, dict(changes={"stage2.confident": 9.0, "stage2.threshold": "confident"}, out_dir=str(tmp_path)))
+    perform(ROOT/NOTEBOOK, dict(changes={"stage2.confident": 9.0}, out_dir=str(tmp_path)))
     told = json.loads((tmp_path/"discover.json").read_text())
-    assert told["coverage"] == 0 and told["nme_backward"] is None and told["nme_forward"] > 0
-    assert told["parameters"]["changes"] == {"stage2.confident": 9.0, "stage2.threshold": "confident"}
+    assert told["in_sight"] == 0 and told["coverage"] == 1 and told["nme_backward"] > 0 and told["nme_forward"] > 0
+    assert told["parameters"]["changes"] == {"stage2.confident": 9.0}

@@ -1,8 +1,7 @@
 "Properties of the shared shape over random inputs: recovery, invariances, and input that says little or nothing."
 import math, torch, pytest
-from lmdisc.method.cameras import (Cameras, Fit, adjust, aligned, angles, directions, energy, in_view, pose, projected, rotation_of,
-                                   triangulate)
-from lmdisc.method.shape import fit_shape, in_sight, mirrored, refitted, sight_of, typical_rotations
+from lmdisc.method.cameras import (Cameras, Fit, adjust, aligned, angles, directions, energy, pose, projected, rotation_of, triangulate)
+from lmdisc.method.shape import facing, fit_shape, in_sight, mirrored, refitted, typical_rotations
 
 def scene(seed, n=120, points=20):
     "Random points, and cameras that turn up to 70°."
@@ -90,14 +89,19 @@ def test_points_are_found_under_known_cameras():
     weights, places = (~places.isnan().any(-1)).double(), places.nan_to_num()
     torch.testing.assert_close(triangulate(places, weights, cameras), xyz, atol=.01, rtol=0)
 
-def test_a_landmark_that_is_always_or_never_seen_has_finite_sight():
+def test_points_that_always_or_never_have_a_keypoint_leave_sight_finite():
     xyz, cameras, _ = scene(6)
-    near = -in_view(xyz, cameras)[..., 2]
-    seen = (near > 0).double()
-    seen[:, 0], seen[:, 1] = 1, 0
-    p = in_sight(xyz, cameras, sight_of(xyz, cameras, seen))
+    seen = facing(xyz, cameras) > 0
+    seen[:, 0], seen[:, 1] = True, False
+    p = in_sight(xyz, cameras, seen)
     assert p.isfinite().all() and (p >= 0).all() and (p <= 1).all()
-    assert p[:, 2:][seen[:, 2:] > 0].mean() > p[:, 2:][seen[:, 2:] == 0].mean() + .4
+    assert p[:, 2:][seen[:, 2:]].mean() > p[:, 2:][~seen[:, 2:]].mean() + .4
+
+def test_points_of_a_plane_face_the_viewer():
+    xyz, cameras, _ = scene(6)
+    assert facing(xyz * torch.tensor([1., 1, 0]), cameras[:1]).isfinite().all()
+    looking = Cameras(torch.eye(3).double()[None], torch.ones(1).double(), torch.zeros(1, 2).double())
+    assert (facing(xyz * torch.tensor([1., 1, 0]), looking) > 0).all()
 
 def test_typical_rotations_leave_out_the_odd_one():
     _, cameras, _ = scene(7, 200)

@@ -26,7 +26,7 @@ def test_the_papers_networks_and_losses_run_from_random_weights(heads_set, found
 def test_the_profile_for_a_gpu_runs_without_one(heads_set):
     "Its networks and its size, and a few steps."
     few = {"data.n_images": 8, "stage1.clusters": 4, "stage1.warmup_steps": 1, "stage1.round_steps": 1, "stage1.rounds": 1, "stage1.batch": 2,
-           "stage2.steps": 3, "stage2.batch": 2, "stage2.merge_from": 1, "stage2.merge_every": 1, "stage2.settled": 1, "initial.detector": "xfeat", "stage1.threshold": 0.0}
+           "stage2.steps": 3, "stage2.batch": 2, "stage2.merge_from": 1, "stage2.merge_every": 1, "initial.detector": "xfeat", "stage1.threshold": 0.0}
     small = discover(heads_set.take([*range(8), *range(24, 28)]), profile("gpu", few))
     assert small.train.size == 256 and small.config.net.norm == "group" and small.detector.K
 
@@ -37,6 +37,6 @@ def test_a_network_that_finds_nothing_says_so(heads_set, runs):
 @pytest.mark.parametrize("wrong, message", [
     ({"net.trunk": "resnet"}, "there is no trunk 'resnet'"), ({"net.trunk": "hourglass"}, "keep needs a pretrained trunk"),
     ({"net.descriptor": 32}, "64 channels, not 32"), ({"stage1.grouping": "trees"}, "grouping is 'kmeans' or 'chains', not 'trees'"),
-    ({"stage1.loss": "l1"}, "loss is 'margin' or 'softmax', not 'l1'"), ({"stage2.threshold": "half"}, "threshold is one of confident, groups")])
+    ({"stage1.loss": "l1"}, "loss is 'margin' or 'softmax', not 'l1'")])
 def test_an_unknown_option_is_an_error_that_names_it(heads_set, runs, wrong, message):
     with pytest.raises(ValueError, match=message): discover(heads_set, small_config(**wrong), runs)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['CROPS_IN_MEMORY', 'to_rgb', 'opened', 'read_picture', 'Pictures', 'ImageSet', 'squares', 'cut', 'Crops', 'cut_all',
-           'crops_of', 'to_cells', 'to_pixels', 'annotated', 'picture_sizes', 'boxed', 'inside']
+           'crops_of', 'to_cells', 'to_pixels', 'annotated', 'picture_sizes', 'boxed', 'in_picture']
 
 # %% ../../nbs/02_data/01_images.ipynb #1ac937bb
 import os
@@ -273,7 +273,6 @@ def boxed(images: ImageSet, boxes: np.ndarray) -> ImageSet: # (N, 4) x0, y0, x1,
     boxes = np.asarray(boxes, np.float32)
     return replace(images, boxes=boxes, data_hash=images.data_hash and sha256(images.data_hash, "boxed", boxes))
 
-def inside(xy: np.ndarray, sizes: np.ndarray) -> np.ndarray: # (N, K, 2) image px, (N, 2) w, h -> (N, K, 2)
-    "Landmarks, NaN where one lies outside its picture: a crop may reach beyond the edge."
-    there = ((xy >= -0.5) & (xy <= np.asarray(sizes)[:, None] - 0.5)).all(-1, keepdims=True)
-    return np.where(there, xy, np.asarray(np.nan, xy.dtype))
+def in_picture(xy: np.ndarray, sizes: np.ndarray) -> np.ndarray: # (N, K, 2) image px, (N, 2) w, h -> (N, K) bool
+    "Which landmarks lie inside their picture: a crop may reach beyond the edge."
+    return ((xy >= -0.5) & (xy <= np.asarray(sizes)[:, None] - 0.5)).all(-1)

@@ -42,10 +42,12 @@ def points_by_picture(points: np.ndarray | torch.Tensor | Keypoints) -> list: # 
     return [(xy[s], np.flatnonzero(s)) for xy, s in zip(points, seen)]
 
 # %% ../../nbs/07_draw/02_pictures.ipynb #48d38622
-def draw_points(ax, picture, xy, classes, colours, size=14, title=None): # px (P, 2), rows (P,) of colours (C, 3)
-    "One picture with its points, `size` points squared, on the axes `ax`."
+def draw_points(ax, picture, xy, classes, colours, size=14, title=None, hidden=None): # px (P, 2), rows (P,) of colours (C, 3); (P,) bool
+    "One picture with its points, `size` points squared, on the axes `ax`; hidden ones are rings."
+    hidden = np.zeros(len(xy), bool) if hidden is None else hidden
     ax.imshow(channels_last(picture), cmap="gray")
-    ax.scatter(*xy.T, c=colours[classes], s=size, edgecolors="white", linewidths=.5)
+    ax.scatter(*xy[~hidden].T, c=colours[classes[~hidden]], s=size, edgecolors="white", linewidths=.5)
+    ax.scatter(*xy[hidden].T, facecolors="none", edgecolors=colours[classes[hidden]], s=size, linewidths=.8)
     ax.set(xticks=[], yticks=[])
     ax.set_title(title, pad=2)
     sns.despine(ax=ax, left=True, bottom=True)
@@ -58,8 +60,10 @@ def show_points(
     columns: int = 6,                 # pictures in a row
     size: float = 14,                 # area of a point, in points squared
     width: float = PAGE,              # of the figure, inches
+    hidden: np.ndarray | None = None, # (N, K) bool: landmarks drawn as rings; None: none
 ) -> Figure:
     "A grid of pictures, the points in them coloured by landmark or cluster."
+    def rings(i, c): return None if hidden is None else np.asarray(hidden)[i][c]
     n, drawn = len(pictures), points_by_picture(points)
     if n != len(drawn): raise ValueError(f"{n} pictures but points for {len(drawn)}; give one set of points a picture")
     colours = landmark_colours(max((c.max(initial=-1) for _, c in drawn), default=-1) + 1)
@@ -67,9 +71,9 @@ def show_points(
     titled = math.ceil(sum(t is not None for t in titles or []) / columns)
     fig, axes = plt.subplots(rows, columns, figsize=(width, rows * width / columns + .2 * titled), squeeze=False)
     for ax in axes.flat[n:]: ax.axis("off")
-    for ax, picture, (xy, c), title in zip(axes.flat, pictures, drawn, titles or [None] * n):
+    for i, (ax, picture, (xy, c), title) in enumerate(zip(axes.flat, pictures, drawn, titles or [None] * n)):
         if picture is None: ax.axis("off")
-        else: draw_points(ax, picture, xy, c, colours, size, title)
+        else: draw_points(ax, picture, xy, c, colours, size, title, rings(i, c))
     return fig
 
 # %% ../../nbs/07_draw/02_pictures.ipynb #254d95f4
@@ -90,13 +94,15 @@ def plot_yaw_strip(
     rows: int = 3,                    # pictures for each yaw
     columns: int = 9,                 # yaws, evenly from -90 to 90; those that no picture is near are left out
     width: float = 10.0,              # of the figure, inches
+    hidden: np.ndarray | None = None, # (N, K) bool: see `show_points`
 ) -> Figure:
     "Discovered landmarks across the yaw range, one colour a landmark (figures 1 and 3 of the paper)."
     wanted = np.linspace(-90, 90, columns)
     shown, chosen = strip(yaw, wanted, rows)
     chosen, titles = chosen.T.ravel(), [f"{y:.0f}°" for y in wanted[shown]] + [None] * (chosen.size - len(shown))
     drawn = [pictures[i] if i >= 0 else None for i in chosen]
-    return show_points(drawn, np.asarray(landmarks)[chosen], titles, len(shown), width=width)
+    rings = None if hidden is None else np.asarray(hidden)[chosen]
+    return show_points(drawn, np.asarray(landmarks)[chosen], titles, len(shown), width=width, hidden=rings)
 
 # %% ../../nbs/07_draw/02_pictures.ipynb #f0110002
 def clockwise(landmarks: np.ndarray) -> np.ndarray:
@@ -119,50 +125,52 @@ def ink_on(colour: np.ndarray) -> str:
     return "white" if colour @ [.3, .59, .11] < .5 else "black"
 
 # %% ../../nbs/07_draw/02_pictures.ipynb #2670b85d
-def paint_discs(picture: Image.Image, xy: np.ndarray, colours: np.ndarray, radius: float,
-                numbers: bool = True) -> Image.Image: # the same picture; colours (K, 3) RGB in 0...1
-    "Draw landmarks (K, 2) px, NaN where not seen, into a picture: discs of `radius` px, with numbers from 0, or dots."
+def paint_discs(picture: Image.Image, xy: np.ndarray, colours: np.ndarray, radius: float, # colours (K, 3) RGB in 0...1
+                numbers: bool = True, hidden: np.ndarray | None = None) -> Image.Image: # (K,) bool; the same picture
+    "Draw landmarks (K, 2) px, none at NaN, into a picture: discs of `radius` px, rings for hidden ones, with numbers from 0 or without."
+    hidden = np.zeros(len(xy), bool) if hidden is None else hidden
     pen, font = ImageDraw.Draw(picture), ImageFont.load_default(size=1.35 * radius)
     for k in np.flatnonzero(np.isfinite(xy).all(-1)):
         (x, y), colour = xy[k], tuple(round(255 * c) for c in colours[k])
         corners = x - radius, y - radius, x + radius, y + radius
-        pen.ellipse(corners, fill=colour, outline="white", width=max(1, int(radius // 6)))
-        if numbers: pen.text((x, y), str(k), fill=ink_on(colours[k]), font=font, anchor="mm")
+        line = dict(outline=colour, width=max(2, int(radius // 4))) if hidden[k] else dict(outline="white", width=max(1, int(radius // 6)))
+        pen.ellipse(corners, fill=None if hidden[k] else colour, **line)
+        if numbers: pen.text((x, y), str(k), fill=colour if hidden[k] else ink_on(colours[k]), font=font, anchor="mm")
     return picture
 
 # %% ../../nbs/07_draw/02_pictures.ipynb #a120db8f
-def draw_discs(ax, picture, xy, classes, colours, title=None): # as in `draw_points`
-    "One picture with its points as numbered discs on the axes `ax`; numbers count from 1."
+def draw_discs(ax, picture, xy, classes, colours, title=None, hidden=None, size=8): # as in `draw_points`; of digits, points
+    "One picture with its points as numbered discs on the axes `ax`, hidden ones as rings; numbers count from 1."
     draw_points(ax, picture, xy[:0], classes[:0], colours, title=title)
-    for (x, y), k in zip(xy, classes):
-        disc = dict(boxstyle="circle,pad=.12", fc=colours[k], ec="white", lw=.8)
-        centred = dict(ha="center", va="center", clip_on=True)
-        ax.text(x, y, k + 1, size=9, weight="bold", color=ink_on(colours[k]), bbox=disc, **centred)
+    for (x, y), k, ring in zip(xy, classes, np.zeros(len(xy), bool) if hidden is None else hidden):
+        disc = dict(boxstyle="circle,pad=.12", fc=(1, 1, 1, .55) if ring else colours[k], ec=colours[k] if ring else "white", lw=.8)
+        ink = tuple(.6 * colours[k]) if ring else ink_on(colours[k])
+        ax.text(x, y, k + 1, size=size, weight="bold", color=ink, bbox=disc, ha="center", va="center", clip_on=True)
 
 # %% ../../nbs/07_draw/02_pictures.ipynb #d62ee25c
 def plot_followed(
-    groups: dict,                     # {title: (pictures (N, 3, S, S), landmarks (N, K, 2) px, N titles or None)}
+    groups: dict,                     # {title: (pictures (N, 3, S, S), landmarks (N, K, 2) px, hidden (N, K) bool, N titles or None)}
     columns: int = 7,                 # pictures in a row, at most
     width: float = 10,                # of the figure, inches
 ) -> Figure:
     "The same few landmarks in groups of pictures, by colour and by number (figures 1 and 3 of the paper)."
     gap, head, lines = .04, .2, []    # between pictures, and for a line of titles, inches
-    shape = np.concatenate([np.asarray(xy) / np.shape(pictures)[-1] for pictures, xy, _ in groups.values()])
+    shape = np.concatenate([np.asarray(xy) / np.shape(pictures)[-1] for pictures, xy, *_ in groups.values()])
     order, colours = clockwise(shape), colours_around(shape)
-    for name, (pictures, xy, titles) in groups.items():
+    for name, (pictures, xy, hidden, titles) in groups.items():
         drawn, n = points_by_picture(np.asarray(xy)[:, order]), len(pictures)
         for rows in np.array_split(np.arange(n), max(1, math.ceil(n / columns))):
-            entries = [(pictures[i], *drawn[i], titles[i] if titles else None) for i in rows]
+            entries = [(pictures[i], *drawn[i], titles[i] if titles else None, np.asarray(hidden)[i][order][drawn[i][1]]) for i in rows]
             lines.append((name * (not rows[0]), entries))
-    heights = [width / len(line) + head * (bool(name) + (line[0][-1] is not None)) for name, line in lines]
+    heights = [width / len(line) + head * (bool(name) + (line[0][-2] is not None)) for name, line in lines]
     fig, at = plt.figure(figsize=(width, sum(heights))), 0
     fig.set_layout_engine("none")
     for (name, line), height in zip(lines, heights):
         side = width / len(line)
         fig.text(gap / width, 1 - (at + .75 * head) / sum(heights), name, size=8, va="baseline")
         at += height
-        for i, (picture, xy, c, title) in enumerate(line):
+        for i, (picture, xy, c, title, rings) in enumerate(line):
             place = [i * side + gap / 2, sum(heights) - at + gap / 2, side - gap, side - gap]
             ax = fig.add_axes(np.divide(place, [width, sum(heights)] * 2))
-            draw_discs(ax, picture, xy, c, colours[order], title)
+            draw_discs(ax, picture, xy, c, colours[order], title, rings)
     return fig

@@ -65,15 +65,14 @@ def html_of_detector(o: LandmarkDetector | ChosenLandmarks) -> str:
         groups = o.choice.groups
         discovered = ["landmark " + " or ".join(map(str, g)) for g in groups]
         rows["what"] = discovered + ["learned from labels"] * (o.K - len(groups))
-    else: rows["seen from a score of"] = o.threshold.round(2)
     squares = [f'<span style="color:{to_hex(colour)}">&#9632;</span>' for colour in landmark_colours(o.K)]
     table = pd.DataFrame(rows).map(lambda v: escape(str(v)))
     return table.assign(**{"": squares}).to_html(border=0, escape=False)
 
 # %% ../../nbs/11_explore/01_display.ipynb #8fdfaee3
-def held_out(found) -> tuple:         # `Discovery` -> `Crops`, (N, K, 2) crop px, NaN where not seen
-    "The held-out pictures and the landmarks found in them; those learned from where none are held out."
-    return (found.train, found.found[0]) if found.test is None else (found.test, found.found[1])
+def held_out(found) -> tuple:         # `Discovery` -> `Crops`, (N, K, 2) crop px, NaN where hidden
+    "The held-out pictures and the landmarks in sight in them; those learned from where none are held out."
+    return (found.train, found.seen[0]) if found.test is None else (found.test, found.seen[1])
 
 def html_of_discovery(o) -> str:      # `Discovery`
     "Thumbnails with the landmarks."

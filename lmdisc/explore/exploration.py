@@ -105,7 +105,7 @@ class Exploration(OneLine):
     folder: Path = None               # where decisions are saved
     past: list = field(default_factory=list) # earlier decisions
 
-    def __post_init__(self): self.placed, self.score = map(torch.as_tensor, self.now.points.detector.placed(self.crops))
+    def __post_init__(self): self.placed, self.score = map(torch.as_tensor, self.now.points.detector.predict(self.crops))
     def __len__(self): return len(self.looks)
     def summary(self):
         rounds = f", {len(self.rounds)} rounds" * bool(self.rounds)
@@ -127,6 +127,7 @@ class Exploration(OneLine):
     def found(self) -> tuple:
         "Every point of `now` in every picture: (n, J, 2) crop px, scores and seen (n, J); none where not learned yet."
         new, at = len(self.now.names) - self.now.points.K, self.now.points.head()(self.placed, self.score)
+        at = *at, at[1] >= self.now.points.threshold
         def extended(v, fill): return np.concatenate([v, np.full((len(self), new, *v.shape[2:]), fill, v.dtype)], 1)
         return tuple(extended(v.numpy(), fill) for v, fill in zip(at, (np.nan, 0, False)))
 

@@ -19,7 +19,7 @@ from PIL import Image
 from tqdm import tqdm
 import lmdisc
 from ..store.files import whole_file, whole_folder
-from ..data.images import ImageSet
+from ..data.images import ImageSet, in_picture
 from ..use.estimator import landmark_rows
 
 # %% ../../nbs/12_export/01_formats.ipynb #153af652
@@ -32,8 +32,8 @@ def optional_package(package: str, extra: str, what: str = "this") -> ModuleType
 # %% ../../nbs/12_export/01_formats.ipynb #d41bffb0
 def checked(
     images: ImageSet,                 # N pictures
-    xy: np.ndarray,                   # (N, K, 2) image px, NaN where not seen
-    score: np.ndarray,                # (N, K)
+    xy: np.ndarray,                   # (N, K, 2) image px; NaN: no place is known
+    score: np.ndarray,                # (N, K): how likely each is in sight
     names: list,                      # K names
 ) -> tuple[np.ndarray, np.ndarray, list]: # xy and score as float64, names as text
     "The same, or an error that says what is wrong with it."
@@ -46,7 +46,7 @@ def checked(
     if twice: raise ValueError(f"{len(twice)} names stand for more than one landmark, the first is {twice[0]!r}; rename all but one")
     odd = [n for n in names if not n.strip() or re.search(r"[\x00-\x1f]", n)]
     if odd: raise ValueError(f"{odd[0]!r} is no name for a landmark: it is empty or has control characters; rename it ({len(odd)} such)")
-    if np.isinf(xy).any(): raise ValueError("xy has infinite values; a landmark that is not seen is NaN")
+    if np.isinf(xy).any(): raise ValueError("xy has infinite values; a landmark without a place is NaN")
     return np.where(np.isnan(xy).any(-1, keepdims=True), np.nan, xy), score, names
 
 # %% ../../nbs/12_export/01_formats.ipynb #9131156d
@@ -66,18 +66,19 @@ def export_csv(
     path: str | Path,                 # file to write
     images: ImageSet, xy: np.ndarray, score: np.ndarray, names: list, # as in `checked`
 ) -> Path:                            # of the file
-    "One row for each picture and landmark: picture,landmark,name,x,y,score; an unseen one has no x and y."
+    "One row for each picture and landmark: picture,landmark,name,x,y,score."
     rows = landmark_rows([images.name(i) for i in range(len(images))], *checked(images, xy, score, names))
     with whole_file(path) as part: rows.to_csv(part, index=False)
     return Path(path)
 
 # %% ../../nbs/12_export/01_formats.ipynb #68d1ec6d
-def coco_annotation(i: int, box: np.ndarray, xy: np.ndarray, score: np.ndarray) -> dict:
-    "The object in picture `i`, from its box (4,), xy (K, 2) and score (K,)."
-    seen, (x0, y0, x1, y1) = ~np.isnan(xy[:, 0]), (box.astype(float) + .5).round(3).tolist()
-    points = np.c_[np.where(seen[:, None], xy, 0).round(3), 2. * seen]
+def coco_annotation(i: int, box: np.ndarray, xy: np.ndarray, score: np.ndarray, threshold: float, size: tuple) -> dict:
+    "The object in picture `i` of `size` (w, h), from its box (4,), xy (K, 2), score (K,), and the score from which one is in sight."
+    known, (x0, y0, x1, y1) = in_picture(xy[None], np.array([size]))[0], (box.astype(float) + .5).round(3).tolist()
+    seen = known & (score >= threshold)
+    points = np.c_[np.where(known[:, None], xy, 0).round(3), known + 1. * seen]    # COCO: 1 is hidden, 0 has no place
     keypoints = [v for x, y, s in points.tolist() for v in (x, y, int(s))]
-    return dict(id=i + 1, image_id=i + 1, category_id=1, keypoints=keypoints, num_keypoints=int(seen.sum()), iscrowd=0,
+    return dict(id=i + 1, image_id=i + 1, category_id=1, keypoints=keypoints, num_keypoints=int(known.sum()), iscrowd=0,
                 bbox=[x0, y0, round(x1 - x0, 3), round(y1 - y0, 3)], area=round((x1 - x0) * (y1 - y0), 3),
                 score=round(float(score[seen].mean()), 4) if seen.any() else 0., keypoint_scores=score.round(4).tolist())
 
@@ -86,16 +87,19 @@ def export_coco(
     path: str | Path,                 # JSON file to write
     images: ImageSet, xy: np.ndarray, score: np.ndarray, names: list, # as in `checked`
     category: str = "object",         # what the pictures show
+    threshold: float = 0.5,           # score from which a landmark is in sight
     progress: bool = True,            # show a bar
 ) -> Path:                            # of the file
     "COCO keypoints: pictures with their sizes, one annotation each."
     (xy, score, names), path = checked(images, xy, score, names), Path(path)
     def entry(i, picture): return dict(id=i + 1, file_name=images.name(i), width=picture.shape[1], height=picture.shape[0])
+    pictures = list(in_turn(images, entry, progress))
     content = dict(
         info=dict(description=f"landmarks found by lmdisc {lmdisc.__version__}", date_created=datetime.date.today().isoformat()),
-        licenses=[], images=list(in_turn(images, entry, progress)),
+        licenses=[], images=pictures,
         categories=[dict(id=1, name=category, supercategory=category, keypoints=names, skeleton=[])],
-        annotations=[coco_annotation(i, *one) for i, one in enumerate(zip(images.boxes, xy, score))])
+        annotations=[coco_annotation(i, *one, threshold, (p["width"], p["height"]))
+                     for i, (*one, p) in enumerate(zip(images.boxes, xy, score, pictures))])
     with whole_file(path) as part: part.write_text(json.dumps(content, ensure_ascii=False, allow_nan=False), encoding="utf-8")
     return path
 
@@ -139,13 +143,15 @@ def export_dlc(
     folder: str | Path,               # of the project, made; refused where it holds anything that is not ours
     images: ImageSet, xy: np.ndarray, score: np.ndarray, names: list, # as in `checked`; names of body parts
     scorer: str = "lmdisc",           # who labelled
+    threshold: float = 0.5,           # score from which a landmark is in sight
     progress: bool = True,            # show a bar
 ) -> Path:                            # of the project
-    "A DeepLabCut project with every picture labelled."
+    "A DeepLabCut project with every picture labelled; as DeepLabCut advises, what is hidden has no label."
     optional_package("tables", "export", "a DeepLabCut project")
     if not re.fullmatch(r"[\w-]+", scorer):
         raise ValueError(f"scorer {scorer!r} becomes part of a file's name; use letters, digits, _ and - alone")
-    (xy, _, names), folder, name = checked(images, xy, score, names), Path(folder).absolute(), "pictures"
+    (xy, score, names), folder, name = checked(images, xy, score, names), Path(folder).absolute(), "pictures"
+    xy = np.where((score >= threshold)[..., None], xy, np.nan)
     files = file_names([images.name(i) for i in range(len(images))])
     with whole_folder(folder) as new:
         labelled = new/"labeled-data"/name
@@ -175,13 +181,14 @@ def sleap_videos(sleap: ModuleType, files: list, names: list, sizes: list) -> tu
     return videos, sources, frames
 
 # %% ../../nbs/12_export/01_formats.ipynb #fb0e88da
-def sleap_frame(sleap: ModuleType, skeleton, video, frame: int, xy: np.ndarray, score: np.ndarray, labels: bool):
-    "A `LabeledFrame` with the landmarks of one picture, xy (K, 2) and score (K,)."
-    seen = ~np.isnan(xy[:, 0])
+def sleap_frame(sleap: ModuleType, skeleton, video, frame: int, xy: np.ndarray, score: np.ndarray, labels: bool, threshold: float):
+    "A `LabeledFrame` with the landmarks of one picture, xy (K, 2) and score (K,); what is hidden has a place, and is not visible."
+    known = ~np.isnan(xy[:, 0])
     if labels: made = sleap.Instance.from_numpy(xy, skeleton)
     else:
-        mean = float(score[seen].mean()) if seen.any() else 0.
-        made = sleap.PredictedInstance.from_numpy(xy, skeleton, point_scores=np.where(seen, score, 0), score=mean)
+        mean = float(score[known].mean()) if known.any() else 0.
+        made = sleap.PredictedInstance.from_numpy(xy, skeleton, point_scores=np.where(known, score, 0), score=mean)
+    made.points["visible"] = known & (score >= threshold)
     return sleap.LabeledFrame(video=video, frame_idx=frame, instances=[made])
 
 # %% ../../nbs/12_export/01_formats.ipynb #c5f1089c
@@ -198,6 +205,7 @@ def export_sleap(
     images: ImageSet, xy: np.ndarray, score: np.ndarray, names: list, # as in `checked`; names of nodes
     category: str = "object",         # name of the skeleton
     labels: bool = False,             # True: instances to train on, without scores; False: predicted ones, to be corrected
+    threshold: float = 0.5,           # score from which a landmark is in sight
     progress: bool = True,            # show a bar
 ) -> Path:                            # of the file
     "A SLEAP package: landmarks and pictures in one file."
@@ -211,7 +219,7 @@ def export_sleap(
         sizes = list(in_turn(images, lambda i, picture: save_png(files[i], picture), progress))
         videos, sources, frames = sleap_videos(sleap, files, own, sizes)
         skeleton = sleap.Skeleton(nodes=names, name=category)
-        found = [sleap_frame(sleap, skeleton, *f, *one, labels) for f, *one in zip(frames, xy, score)]
+        found = [sleap_frame(sleap, skeleton, *f, *one, labels, threshold) for f, *one in zip(frames, xy, score)]
         packed, named = (str(Path(aside)/f"{k}.pkg.slp") for k in range(2))
         sleap.save_slp(sleap.Labels(found, videos=videos, skeletons=[skeleton]), packed, embed="all", verbose=False)
         rename_sources(sleap, packed, named, sources)

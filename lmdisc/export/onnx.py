@@ -104,15 +104,15 @@ class Portable(nn.Module):
         own = detector if self.head is None else detector.detector
         self.cut, self.released = Cut(own.size, own.margin), own.released
         self.net = copy.deepcopy(own.net).cpu().float().eval()
-        self.register_buffer("threshold", torch.as_tensor(np.asarray(own.threshold, float)))
+        self.register_buffer("threshold", torch.tensor(own.threshold, dtype=torch.double))
 
     def forward(self, picture: torch.Tensor, box: torch.Tensor) -> tuple: # (H, W, 3) uint8; (4,) float32 image px
-        "Landmarks (K, 2) float32 image px, scores (K,) float32, and which are seen (K,) bool."
+        "Landmarks (K, 2) float32 image px, scores (K,) float32, and which are in sight (K,) bool."
         x, scale, shift = self.cut(picture, box)
         cells, score = decode(self.net.heat((x / 255)[None]), -torch.inf, not self.released.whole_cells, self.released.wrap)
-        xy, seen = to_pixels(cells, STRIDE), score.double() >= self.threshold
-        if self.head is not None: xy, score, seen = self.head(xy, score)
-        return ((xy - shift) / scale)[0], score[0], seen[0]
+        xy = to_pixels(cells, STRIDE)
+        if self.head is not None: xy, score = self.head(xy, score)
+        return ((xy - shift) / scale)[0], score[0], score[0].double() >= self.threshold
 
 # %% ../../nbs/12_export/02_onnx.ipynb #b5ca04cb
 @contextmanager
@@ -128,9 +128,9 @@ def quiet():
 
 # %% ../../nbs/12_export/02_onnx.ipynb #4eed45e1
 def metadata(detector: LandmarkDetector | ChosenLandmarks) -> dict:
-    "What the file records, as text: names of its landmarks, size and margin, thresholds of the detector's own landmarks."
+    "What the file records, as text: names of its landmarks, size, margin, and the score from which a landmark is in sight."
     values = dict(names=list(detector.names), size=int(detector.size), margin=float(detector.margin),
-                  threshold=np.asarray(getattr(detector, "detector", detector).threshold, float).tolist())
+                  threshold=detector.threshold)
     text = {k: json.dumps(v, ensure_ascii=False) for k, v in values.items()}
     return {"what": "lmdisc landmark detector", "lmdisc": lmdisc.__version__} | text
 

@@ -17,7 +17,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter1d
 from tqdm import tqdm
 from ..store.files import whole_file
-from ..data.images import ImageSet
+from ..data.images import ImageSet, in_picture
 from ..datasets.folder import full_boxes, clip_boxes
 from ..method.detector import LandmarkDetector
 from ..draw.pictures import colours_around, paint_discs
@@ -106,7 +106,7 @@ def write_video(path: str | Path, pictures: Iterator) -> Path: # of (seconds, ui
 # %% ../../nbs/12_export/03_video.ipynb #97000012
 def tracked(path: str | Path, detector: LandmarkDetector | ChosenLandmarks, box: tuple | None = None, batch: int = 32,
             progress: bool = True) -> tuple[np.ndarray, np.ndarray, np.ndarray]: # as in `track_video`
-    "Landmarks of n frames, `batch` at once: (n,) seconds, (n, K, 2) px, NaN where not seen, and (n, K) scores."
+    "Landmarks of n frames, `batch` at once: (n,) seconds, (n, K, 2) px, and (n, K) scores, 0 beyond the edge of the frame."
     parts, stream = [], frames(path)
     with tqdm(total=n_frames(path), desc="track", unit="frame", disable=not progress) as bar:
         while some := list(islice(stream, batch)):
@@ -116,7 +116,8 @@ def tracked(path: str | Path, detector: LandmarkDetector | ChosenLandmarks, box:
             images = ImageSet(pictures.__getitem__, clip_boxes(boxes, sizes, [f"{path}, the box"] * len(sizes)))
             crops = images.crops(detector.size, detector.margin, progress=False)
             xy, score = detector.predict(crops)
-            parts.append((np.array(times), crops.to_image(xy, np.arange(len(crops))), score))
+            xy = crops.to_image(xy, np.arange(len(crops)))
+            parts.append((np.array(times), xy, np.where(in_picture(xy, sizes), score, 0)))
             bar.update(len(some))
     return tuple(map(np.concatenate, zip(*parts)))
 
@@ -131,10 +132,10 @@ def smoothed(xy: np.ndarray, frames: float) -> np.ndarray: # (n, K, 2) px, NaN w
     return np.where(seen, mean(np.nan_to_num(xy)) / np.maximum(mean(seen), 1e-9), np.nan)
 
 # %% ../../nbs/12_export/03_video.ipynb #97000019
-def with_discs(picture: np.ndarray, xy: np.ndarray, colours: np.ndarray) -> np.ndarray:
-    "A frame (H, W, 3) uint8 with landmarks (K, 2) px, NaN where not seen, as numbered discs in colours (K, 3)."
+def with_discs(picture: np.ndarray, xy: np.ndarray, colours: np.ndarray, hidden: np.ndarray | None = None) -> np.ndarray:
+    "A frame (H, W, 3) uint8 with landmarks (K, 2) px as numbered discs in colours (K, 3), and rings for those that are hidden, (K,) bool."
     radius = max(6, round(min(picture.shape[:2]) / 55))
-    return np.asarray(paint_discs(Image.fromarray(picture), xy, colours, radius))
+    return np.asarray(paint_discs(Image.fromarray(picture), xy, colours, radius, hidden=hidden))
 
 # %% ../../nbs/12_export/03_video.ipynb #9700001d
 def track_table(times: np.ndarray, xy: np.ndarray, score: np.ndarray, names: list) -> pd.DataFrame:
@@ -152,7 +153,7 @@ def track_video(
     box: tuple | None = None,         # x0, y0, x1, y1 of the object in all frames, px of the upright frame; None: the frame
     smooth: float = 0.0,              # see `smoothed`, in frames; 0: the detector's own points
     progress: bool = True,            # show bars, with the time it will take
-) -> pd.DataFrame:                    # frame, time (s), landmark, name, x, y (px, upright, NaN where not seen), score
+) -> pd.DataFrame:                    # frame, time (s), landmark, name, x, y (px, upright), score
     "Follow landmarks through a video: tracks as a table, and the video with them drawn in."
     if out is not None:
         checked_format(out)
@@ -163,8 +164,8 @@ def track_video(
     rows = track_table(times, xy, score, detector.names)
     if out is not None:
         colours = colours_around(xy)
-        bar = tqdm(zip(frames(path), xy), desc="draw", unit="frame", total=len(xy), disable=not progress)
-        write_video(out, ((time, with_discs(picture, one, colours)) for (time, picture), one in bar))
+        bar = tqdm(zip(frames(path), xy, score < detector.threshold), desc="draw", unit="frame", total=len(xy), disable=not progress)
+        write_video(out, ((time, with_discs(picture, one, colours, hidden)) for (time, picture), one, hidden in bar))
     if table is not None:
         with whole_file(table) as part: rows.to_csv(part, index=False)
     return rows

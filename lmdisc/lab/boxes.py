@@ -8,7 +8,7 @@ __all__ = ['corners', 'boxes_row', 'by_boxes']
 # %% ../../nbs/13_lab/16_boxes.ipynb #moved051
 import numpy as np
 from ..data.images import ImageSet, boxed, squares
-from ..scores.errors import nme, score
+from ..scores.errors import nme
 from ..config import Config
 from ..discovery import discover
 from ..use.windows import overlap
@@ -39,7 +39,7 @@ def by_boxes(
     if boxes == "true": cut = boxed(images, images.fields["true_box"])
     else: cut = images if boxes == "whole" else found_boxes(images, runs, progress=False)[0]
     result, test = discover(cut, config, runs), cut.split("test")
-    seen, likeliest = result.scores, score(*result.placed, result.train, result.test)
     whole = (test.boxes == images.split("test").boxes).all(1).mean()
-    more = dict(half_below=float(np.nanmedian(likeliest.image_forward)), mean_shape=nme(result.mean_shape), whole=float(whole))
-    return [dict(K=seen.n_landmarks, forward_placed=likeliest.nme_forward) | seen.row() | more | boxes_row(test, config.data.margin)]
+    more = dict(half_below=float(np.nanmedian(result.scores.image_forward)), mean_shape=nme(result.mean_shape), whole=float(whole))
+    row = dict(K=result.scores.n_landmarks, forward_placed=result.scores.nme_forward) | result.scores.row()
+    return [row | more | boxes_row(test, config.data.margin)]

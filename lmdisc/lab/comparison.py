@@ -25,13 +25,14 @@ from ..scores.visibility import mean_auc
 from ..config import change
 from ..discovery import discover, split_crops
 from .baselines.common import n_drawn
-from .protocols import Arm, listed, pictures
-from .measures import as_placed, placed_row
+from .protocols import Arm, listed, pictures, with_shape
+from .measures import as_placed, hidden_error, placed_row
 
 # %% ../../nbs/13_lab/10_comparison.ipynb #e07e9c31
-METHODS = {"ours": "ours", "pairs": "augmented pairs alone", "imm": "IMM [15]", "zhang": "Zhang 2018 [51]",
+METHODS = {"ours": "ours", "stages": "the paper's stages", "pairs": "augmented pairs alone", "imm": "IMM [15]", "zhang": "Zhang 2018 [51]",
            "supervised": "supervised"}
-DISCOVERIES = {"ours": {}, "pairs": {"stage1.pairs": "augmented"}} # as changes to a profile
+DISCOVERIES = {                       # {method: configuration -> changes to it}
+    "ours": with_shape, "stages": lambda config: {}, "pairs": lambda config: {"stage1.pairs": "augmented"}}
 FIXED_K = "imm", "zhang"
 
 def contestants(methods: str, Ks) -> list: # "ours,imm", "10,30" for `FIXED_K` -> [(method, K), ...]
@@ -54,23 +55,23 @@ def side_by_side(methods: str, Ks, other_seeds: str, **given) -> list: # seeds o
 # %% ../../nbs/13_lab/10_comparison.ipynb #8f77e064
 def detector_of(method, K, images, config, runs=None, lr=None, folder=None): # None: `RATES`; of the checkpoint
     "A method's detector, trained, or resumed: `predict` gives (N, K, 2) and scores."
-    if method in DISCOVERIES: return discover(images, change(config, DISCOVERIES[method]), runs).detector
+    if method in DISCOVERIES: return discover(images, change(config, DISCOVERIES[method](config)), runs).detector
     train, rate = split_crops(images, config)[0], lr or baselines.RATES[method]
     return baselines.learn(method, train, config, K or 10, rate, folder and folder/"checkpoint.safetensors")
 
 # %% ../../nbs/13_lab/10_comparison.ipynb #601d485b
 def predicted(detector, crops):       # -> float32: (N, K, 2) crop px, NaN where not seen; (N, K); (N, K, 2)
-    "The landmarks a detector sees, their scores, and the likeliest position of every landmark."
-    placed, score = detector.placed(crops)
-    return [torch.from_numpy(np.asarray(v, np.float32)) for v in (detector.seen(placed, score), score, placed)]
+    "The landmarks a detector finds, how likely each is in sight, and those in sight."
+    xy, score = detector.predict(crops)
+    return [torch.from_numpy(np.asarray(v, np.float32)) for v in (xy, score, detector.seen(xy, score))]
 
 # %% ../../nbs/13_lab/10_comparison.ipynb #010ba750
 def method_points(method, K, images, config, runs=None, lr=None, more={}): # see `detector_of`; {name: `Crops`} -> `Run`
-    'Predictions for "train", "test" and each of `more`, each also with "_placed"; "test_score".'
+    'Predictions for "train", "test" and each of `more`, each also with "_seen", NaN where hidden; "test_score".'
     rate = lr or baselines.RATES.get(method)
     train, test = split_crops(images, config)
     of = ["lmdisc.discovery"] if method in DISCOVERIES else ["lmdisc.lab.baselines", f"lmdisc.lab.baselines.{method}"]
-    own = change(config, DISCOVERIES.get(method, {}) | {"save_every": 0})
+    own = change(config, (DISCOVERIES[method](config) if method in DISCOVERIES else {}) | {"save_every": 0})
     what, choices = f"points_{method}", dict(method=method, K=K, rate=rate, config=asdict(own))
     looked = {"more": {name: c.data_hash for name, c in more.items()}}
     with run_of(runs, what, choices | looked, images, of, precision_of(config.learning1)) as run:
@@ -80,9 +81,9 @@ def method_points(method, K, images, config, runs=None, lr=None, more={}): # see
                 method_points(method, K, images, config, runs, lr)
                 folder = Path(runs)/address(what, choices | {"more": {}}, data_of(images), of)
             detector = detector_of(method, K, images, config, runs, rate, folder)
-            seen = {name: predicted(detector, crops) for name, crops in (dict(train=train, test=test) | more).items()}
-            run.fill([], {name: xy for name, (xy, *_) in seen.items()} | {"test_score": seen["test"][1]}
-                         | {f"{name}_placed": placed for name, (*_, placed) in seen.items()})
+            found = {name: predicted(detector, crops) for name, crops in (dict(train=train, test=test) | more).items()}
+            run.fill([], {name: xy for name, (xy, *_) in found.items()} | {"test_score": found["test"][1]}
+                         | {f"{name}_seen": seen for name, (*_, seen) in found.items()})
     return run
 
 # %% ../../nbs/13_lab/10_comparison.ipynb #bc6a0e41
@@ -92,16 +93,17 @@ def direct_error(found, test):        # (Nt, L, 2), crops -> float
 
 # %% ../../nbs/13_lab/10_comparison.ipynb #52004878
 def compared(images, config, runs=None, method="ours", K=None, lr=None): # as for `detector_of` -> rows, tensors
-    "Scores of one method, and its errors over pictures and over landmarks: forward from the likeliest positions."
+    "Scores of one method, and its errors over pictures and over landmarks."
     (train, test), points = split_crops(images, config), method_points(method, K, images, config, runs, lr).tensors
-    found, likeliest = ([points[f"{name}{end}"].numpy() for name in ("train", "test")] for end in ("", "_placed"))
-    s, placed = score(*found, train, test), score(*likeliest, train, test)
-    row = dict(s.row(), **placed_row(placed, test), moves=nme(mean_shape_errors(*found, test.normaliser)),
+    found = [points[name].numpy() for name in ("train", "test")]
+    s = score(*found, train, test)
+    row = dict(s.row(), **placed_row(s, test), forward_hidden=hidden_error(*found, train, test),
+               moves=nme(mean_shape_errors(*found, test.normaliser)),
                visibility_auc=mean_auc(points["test_score"].numpy(), found[0], train, test),
                direct=direct_error(found[1], test) if method == "supervised" else np.nan,
                trunk=config.net.trunk, pictures_drawn=n_drawn(config), **forward_by_yaw(s.image_forward, test.fields))
-    errors = {f"{of}_{way}": getattr(each, f"{of}_{way}") for way, each in (("forward", placed), ("backward", s))
-              for of in ("image", "landmark")} | ({"yaw": test.fields["yaw"]} if "yaw" in test.fields else {})
+    errors = {f"{of}_{way}": getattr(s, f"{of}_{way}") for way in ("forward", "backward") for of in ("image", "landmark")}
+    if "yaw" in test.fields: errors["yaw"] = test.fields["yaw"]
     return [row], {name: torch.as_tensor(e) for name, e in errors.items()}
 
 # %% ../../nbs/13_lab/10_comparison.ipynb #5d53a4b8
@@ -193,7 +195,7 @@ def by_labels(images, config, runs=None, method="ours", K=None, dataset="heads",
     "Forward error by the number of labelled pictures, those of `counts` and all, under each of `PROTOCOLS`."
     labelled, test = split_crops(pictures(dataset, profile, root, most), change(config, {"data.n_images": 0}))
     found = method_points(method, K, images, config, runs, more={"labelled": labelled}).tensors
-    X, X_test, rows, n = found["labelled_placed"].numpy(), found["test_placed"].numpy(), [], len(labelled)
+    X, X_test, rows, n = found["labelled"].numpy(), found["test"].numpy(), [], len(labelled)
     for protocol, (five, lam) in PROTOCOLS.items():
         read = (lambda c: five_points(c, images.landmark_names)) if five else (lambda c: (c.landmarks, annotated(c)))
         (Y, _), (Y_test, seen) = read(labelled), read(test)

@@ -38,7 +38,7 @@ def carried_over(
     "Errors of a finished detector on annotated pictures of another kind."
     detector = load(model)
     train, test = (crops_of(images.split(part), detector.size, detector.margin) for part in ("train", "test"))
-    seen, placed = (score(find(train)[0], find(test)[0], train, test) for find in (detector.predict, detector.placed))
+    found = score(detector.predict(train)[0], detector.predict(test)[0], train, test)
     shape = mean_shape_errors(train.landmarks, test.landmarks, test.normaliser, annotated(test))
-    return [dict(K=detector.K, forward_placed=placed.nme_forward) | seen.row()
+    return [dict(K=detector.K, forward_placed=found.nme_forward) | found.row()
             | dict(mean_shape=nme(shape), quality=reliability(detector, train).quality)]

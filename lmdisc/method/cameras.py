@@ -246,8 +246,8 @@ def adjust(
 
 # %% ../../nbs/06_method/05_cameras.ipynb #c4c6baf1
 def angles(rotation: Tensor) -> Tensor: # (N, 3, 3) -> (N, 3)
-    "Yaw, pitch and roll of cameras in degrees."
-    yaw = torch.atan2(-rotation[..., 2, 0], rotation[..., 2, 2])
+    "Yaw (positive: the front turns to the right of the picture), pitch (to its bottom) and roll (clockwise) in degrees."
+    yaw = torch.atan2(rotation[..., 2, 0], rotation[..., 2, 2])
     pitch = rotation[..., 2, 1].clamp(-1, 1).asin()
     roll = torch.atan2(-rotation[..., 0, 1], rotation[..., 1, 1])
     return torch.stack([yaw, pitch, roll], -1).rad2deg()

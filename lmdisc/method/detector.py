@@ -45,49 +45,49 @@ class LandmarkDetector:
         net: LandmarkNet,             # with K channels
         size: int,                    # S, side of the crops it was trained on, px
         margin: float = 0.15,         # of the crops around a box, see `ImageSet.crops`
-        threshold: float | list = 0.2, # score below which a landmark is not seen; one number, or K
+        threshold: float = 0.2,       # score from which a landmark counts as in sight
         names: list | None = None,    # K names; None: landmark 0, 1, …
         released: Released = Released(), # switches of the decoder
         shape: Shape | None = None,   # the landmarks in space, for `pose`; None: not known
     ) -> None:
         self.net, self.size, self.margin = net.eval().to(memory_format=memory_format(net)), size, margin
-        if np.ndim(threshold) and len(threshold) != self.K:
-            raise ValueError(f"{len(threshold)} thresholds for {self.K} landmarks; give one number, or one each")
-        self.threshold, self.released, self.shape = np.full(self.K, threshold, float), released, shape
+        self.threshold, self.released, self.shape = float(threshold), released, shape
         self.names = list(names or [f"landmark {k}" for k in range(self.K)])
         if len(self.names) != self.K: raise ValueError(f"{len(self.names)} names for {self.K} landmarks; give one each")
     @property
     def K(self) -> int: return self.net.K
 
-    def placed(self, pictures: ImageSet | Crops, batch: int = 64) -> tuple[np.ndarray, np.ndarray]: # see `predict`
-        "The likeliest position (N, K, 2) of each landmark, seen or not, and the scores (N, K)."
+    def predict(self,
+        pictures: ImageSet | Crops,   # `ImageSet`, or `Crops` of this detector's size
+        batch: int = 64,              # pictures at once
+    ) -> tuple[np.ndarray, np.ndarray]: # (N, K, 2) float32 image px (crop px for `Crops`); (N, K) float32
+        "A place for every landmark in every picture, and a score: how likely the landmark is in sight there."
         crops = crops_of(pictures, self.size, self.margin)
         xy, score = (v.numpy() for v in detect(self.net, crops, self.released, batch))
         return (xy if crops is pictures else crops.to_image(xy, np.arange(len(crops)))), score
 
-    def seen(self, xy: np.ndarray, score: np.ndarray) -> np.ndarray: # from `placed` -> (N, K, 2), NaN where not seen
-        "The landmarks with a score at or above their threshold."
+    def seen(self, xy: np.ndarray, score: np.ndarray) -> np.ndarray: # from `predict` -> (N, K, 2), NaN where hidden
+        "The landmarks in sight: those with a score at or above the threshold."
         return np.where((score >= self.threshold)[..., None], xy, np.float32(np.nan))
 
-    def predict(self,
-        pictures: ImageSet | Crops,   # `ImageSet`, or `Crops` of this detector's size
-        batch: int = 64,              # pictures at once
-    ) -> tuple[np.ndarray, np.ndarray]: # (N, K, 2) float32 image px (crop px for `Crops`), NaN where not seen; (N, K) float32 scores
-        "Landmarks of every picture."
-        xy, score = self.placed(pictures, batch)
-        return self.seen(xy, score), score
-
-    def pose(self, pictures: ImageSet | Crops, batch: int = 64) -> dict: # -> {name: (N,) float64}
-        "Yaw, pitch and roll of the object in every picture (degrees, from the mean view), and its scale (1: as on average)."
-        if self.shape is None: raise ValueError("this detector knows no shape in space; discover with stage2.shape=True")
-        xy, score = self.placed(crops_of(pictures, self.size, self.margin), batch)
-        cameras = self.shape.pose(torch.from_numpy(xy), torch.from_numpy(score))
-        return dict(zip(("yaw", "pitch", "roll"), angles(cameras.rotation).T.numpy())) | {"scale": cameras.scale.numpy()}
+    def pose(self,
+        pictures: ImageSet | Crops,
+        found: tuple | None = None,   # what `predict` gave for these crops; None: predicted here
+        batch: int = 64,
+    ) -> dict:                        # {name: (N,) float64}: yaw, pitch, roll, scale, misfit
+        "How the object is turned from its mean view (degrees), its scale (1: mean), and how far landmarks lie off the shape (shares)."
+        if self.shape is None:
+            raise ValueError("this detector knows no shape in space, so no pose; discover with stage2.shape=True")
+        xy, score = map(torch.as_tensor, found or self.predict(crops_of(pictures, self.size, self.margin), batch))
+        cameras = self.shape.pose(xy, score)
+        off = (self.shape.place(cameras) - xy).norm(dim=-1).median(-1).values / self.size
+        turned = dict(zip(("yaw", "pitch", "roll"), angles(cameras.rotation).T.numpy()))
+        return turned | {"scale": cameras.scale.numpy(), "misfit": off.double().numpy()}
 
     def save(self, folder: str | Path) -> None:
         "Write weights and record into a folder."
         record = {"what": "lmdisc landmark detector", "K": self.K, "size": self.size, "margin": self.margin,
-                  "threshold": self.threshold.tolist(), "names": self.names,
+                  "threshold": self.threshold, "names": self.names,
                   "released": asdict(self.released), "net": asdict(self.net.config)}
         if self.shape is not None: record["shape"] = self.shape.record()
         save_state(Path(folder) / "weights.safetensors", self.net.state_dict(), record)

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['borrowed', 'picture_order', 'hypotheses', 'foretold', 'nearness', 'mirrored', 'Shape', 'shares', 'typical_rotations',
-           'fit_shape', 'toward_viewer', 'shape_of', 'refitted', 'sight_of', 'in_sight', 'problems', 'moves_as_one']
+           'TooFewPoints', 'fit_shape', 'toward_viewer', 'shape_of', 'refitted', 'facing', 'sight_ends', 'in_sight',
+           'problems', 'moves_as_one']
 
 # %% ../../nbs/06_method/06_shape.ipynb #520b50c5
 import warnings
@@ -20,13 +21,17 @@ from .cameras import (Cameras, Fit, adjust, aligned, angles, in_view, pose, proj
 # %% ../../nbs/06_method/06_shape.ipynb #c205c6e0
 def borrowed(
     places: Tensor, similar: Tensor,  # (N, M, 2) px, NaN where missing; (N, k) int64 from `similar_pictures`
-    least: int = 2,                   # similar pictures that must show a point
+    among: Tensor | None = None,      # (S, M, 2): places in the pictures that were searched; None: `places`
+    least: int = 2, block: int = 1024, # similar pictures that must show a point; pictures at once: bounds memory
 ) -> tuple[Tensor, Tensor]:           # (N, M, 2) px, NaN where still missing; (N, M) weights 0…1
     "Places completed from similar pictures, and how much each counts."
-    there, others = ~places.isnan().any(-1), places[similar]
-    shown = (~others.isnan().any(-1)).sum(1)
-    takes = ~there & (shown >= least)
-    share = shown / max(1, similar.shape[1])
+    parts = zip(places.split(block), similar.split(block))
+    filled, weights = zip(*[_borrowed(some, (places if among is None else among)[near], least) for some, near in parts])
+    return torch.cat(filled), torch.cat(weights)
+
+def _borrowed(places, others, least): # (B, M, 2), (B, k, M, 2)
+    there, shown = ~places.isnan().any(-1), (~others.isnan().any(-1)).sum(1)
+    takes, share = ~there & (shown >= least), shown / max(1, others.shape[1])
     return others.nanmedian(1).values.where(takes[..., None], places), torch.where(takes, share / 2, there.to(share.dtype))
 
 # %% ../../nbs/06_method/06_shape.ipynb #5c7d1e29
@@ -135,6 +140,9 @@ def typical_rotations(rotation: Tensor, count: int = 12, near: int = 5) -> Tenso
         chosen = torch.cat([chosen, usual[far.argmax()][None]])
     return chosen
 
+class TooFewPoints(ValueError):
+    "Not enough pictures, or points in them, to fit a shape to."
+
 def fit_shape(
     places: Tensor, similar: Tensor, size: int, # (N, M, 2) px, NaN where missing; (N, k) similar pictures; side, px
     fit: Fit = Fit(), seed: int = 0, count: int = 8, # count: hypotheses
@@ -143,7 +151,7 @@ def fit_shape(
     xy, weights = shares(*borrowed(places, similar), size)
     enough = weights.sum(1) >= 4
     if enough.sum() < 10:
-        raise ValueError(f"a shape needs 10 pictures with 4 points each, and {int(enough.sum())} of {len(places)} have them; "
+        raise TooFewPoints(f"a shape needs 10 pictures with 4 points each, and {int(enough.sum())} of {len(places)} have them; "
                          "use more pictures, or more points a picture")
     generator = torch.Generator().manual_seed(seed)
     many = weights.expand(count, *weights.shape)
@@ -163,9 +171,10 @@ def toward_viewer(xyz: Tensor, cameras: Cameras, weights: Tensor) -> tuple[Tenso
 def shape_of(xy, weights, xyz, cameras, fit, size, generator) -> Shape: # as for `foretold`
     "A fitted shape with what is known of it."
     rigid = foretold(xy, weights, xyz, cameras, fit, generator)
+    right = weights * (rigid >= .5) * (squared_residuals(xy, xyz, cameras) < fit.scale**2)
     spread = angles(cameras.rotation)[:, :2].std(0).max()
     return Shape(xyz, typical_rotations(cameras.rotation), rigid, float(spread),
-                 float((nearness(xyz, cameras, weights * (rigid >= .5)) < 0).double().mean()), fit, size)
+                 float((nearness(xyz, cameras, right) < 0).double().mean()), fit, size)
 
 def refitted(shape: Shape, xy: Tensor, weights: Tensor, seed: int = 0) -> Shape: # (N, K, 2) px, (N, K) of some hundred pictures
     "The shape adjusted to new places of its points."
@@ -175,23 +184,34 @@ def refitted(shape: Shape, xy: Tensor, weights: Tensor, seed: int = 0) -> Shape:
     return shape_of(places, weights, *toward_viewer(xyz, cameras, weights), shape.fit, shape.size, torch.Generator().manual_seed(seed))
 
 # %% ../../nbs/06_method/06_shape.ipynb #6ce77604
-def sight_of(xyz: Tensor, cameras: Cameras, seen: Tensor, steps: int = 20) -> Tensor: # (K, 3), N cameras, (N, K) 0…1 -> (K + 1,)
-    "Logistic regression of being seen on the depth in view: bias of each point, and the slope."
-    near, K = -in_view(xyz, cameras)[..., 2], len(xyz)
-    w, H = torch.zeros(K + 1).to(near), torch.zeros(K + 1, K + 1).to(near)
-    for _ in range(steps):            # Newton's method; a weak prior keeps the weights finite
-        p = (near * w[-1] + w[:-1]).sigmoid()
-        q, off = p * (1 - p), seen - p
-        H[:-1, :-1], H[-1, -1] = torch.diag(q.sum(0) + 1), (q * near * near).sum() + 1e-3
-        H[-1, :-1] = H[:-1, -1] = (q * near).sum(0)
-        w = w + torch.linalg.solve(H, torch.cat([off.sum(0) - w[:-1], ((off * near).sum() - 1e-3 * w[-1])[None]]))
-    return torch.cat([w[:-1], w[-1:].clamp_min(0)])
+def facing(xyz: Tensor, cameras: Cameras) -> Tensor: # (K, 3), N cameras -> (N, K) -1…1
+    "How much the surface at each point faces the viewer: the cosine of its normal, that of the sphere that fits the points best."
+    size, one = xyz.norm(dim=-1).square().mean().sqrt().clamp_min(1e-9), torch.ones(len(xyz), 1).to(xyz)
+    x = xyz / size
+    behind = torch.tensor([[0., 0, 1]]).to(x)                  # a weak prior on the middle, for flat shapes
+    A = torch.cat([torch.cat([2 * x, one], 1), .1 * len(x) ** .5 * torch.eye(4).to(x)[:3]])
+    b = torch.cat([x.square().sum(1), .1 * len(x) ** .5 * behind[0]])
+    middle = torch.linalg.lstsq(A, b[:, None]).solution[:3, 0]
+    normal = torch.nn.functional.normalize(x - middle, dim=-1)
+    return -(normal @ cameras.rotation[..., 2, :].mT).mT
 
-def in_sight(xyz: Tensor, cameras: Cameras, sight: Tensor) -> Tensor: # (K, 3), N cameras, (K + 1,) from `sight_of` -> (N, K) float32 0…1
-    "The probability that each point is in sight: as seen from here, over as seen from its best side."
-    bias, slope = sight[:-1], sight[-1]
-    best = (bias + slope * xyz.norm(dim=-1)).sigmoid()
-    return ((bias - slope * in_view(xyz, cameras)[..., 2]).sigmoid() / best).clamp(max=1).float()
+def sight_ends(facing: Tensor, seen: Tensor, least: float = .02) -> float: # (N, K) from `facing`; (N, K) bool; share of the variance
+    "The cosine below which points are hidden; -1 where none explains so much of who has a keypoint: then nothing is hidden."
+    (best, end), seen = (0., -1.), seen.to(facing)
+    for cut in torch.linspace(-.5, .95, 30).tolist():
+        near = (facing >= cut).to(facing)
+        there, away = near.mean(0), 1 - near.mean(0)
+        more = (near * seen).mean(0) / there.clamp_min(1e-9) - ((1 - near) * seen).mean(0) / away.clamp_min(1e-9)
+        best, end = max((best, end), (float((there * away * more.clamp_min(0) ** 2).sum()), cut))
+    return end if best > least * float(seen.var(0, correction=0).sum()) else -1.
+
+def in_sight(
+    xyz: Tensor, cameras: Cameras, seen: Tensor, # (K, 3), N cameras, (N, K) bool: a keypoint is there
+    width: float = .1,                # of the step from hidden to in sight, cosine
+) -> Tensor:                          # (N, K) float32 0…1
+    "The probability that each point is in sight, from the cameras, and from who has a keypoint."
+    cosine = facing(xyz, cameras)
+    return ((cosine - sight_ends(cosine, seen)) / width).sigmoid().float()
 
 # %% ../../nbs/06_method/06_shape.ipynb #0abf7c86
 def problems(shape: Shape) -> list[str]:

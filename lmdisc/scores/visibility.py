@@ -32,7 +32,12 @@ def visibility_auc(
     return np.array([roc_auc_score(y, s) if len(set(y)) == 2 else np.nan for y, s in zip(truth, np.transpose(score))])
 
 # %% ../../nbs/05_scores/04_visibility.ipynb #a1b39373
-def mean_auc(score: np.ndarray, found_train: np.ndarray, train: Crops, test: Crops) -> float: # (Nt, K); (N, K, 2)
-    "Mean `visibility_auc` over the landmarks that have one; NaN for pictures without visibility."
+def mean_auc(score: np.ndarray, found_train: np.ndarray, train: Crops, test: Crops, near: float = .1) -> float: # (Nt, K); (N, K, 2)
+    "Mean `visibility_auc` over landmarks within `near` (share of the side) of an annotated one; NaN for pictures without visibility."
     if test.visible is None: return float("nan")
-    return float(mean_seen(visibility_auc(score, found_train, train.landmarks, annotated(train), annotated(test))))
+    truth, seen = train.landmarks, annotated(train)
+    nearest = nearest_annotated(found_train, truth, seen)
+    away = mean_seen(np.linalg.norm(found_train - np.where(seen[..., None], truth, np.nan)[:, nearest], axis=-1), 0) / train.size
+    known = (nearest >= 0) & (away < near)
+    if not known.any(): return float("nan")
+    return float(mean_seen(visibility_auc(score[:, known], found_train[:, known], truth, seen, annotated(test))))

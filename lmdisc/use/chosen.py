@@ -21,11 +21,11 @@ from ..scores.errors import mean_seen, ridge
 from ..method.detector import LandmarkDetector
 
 # %% ../../nbs/10_use/01_chosen.ipynb #a43cc4e0
-def best_of_group(score: torch.Tensor, threshold: torch.Tensor, groups: list) -> torch.Tensor: # (B, K), (K,), J lists -> (B, J) int64
-    "The landmark of each group that is furthest above its threshold."
+def best_of_group(score: torch.Tensor, groups: list) -> torch.Tensor: # (B, K), J lists -> (B, J) int64
+    "The landmark of each group with the highest score."
     width = max(map(len, groups))
     members = torch.tensor([[*g, *g[:1] * (width - len(g))] for g in groups], device=score.device)   # padded with the first
-    best = (score - threshold)[:, members].argmax(-1, keepdim=True)
+    best = score[:, members].argmax(-1, keepdim=True)
     return members.expand(len(score), -1, -1).gather(-1, best)[..., 0]
 
 # %% ../../nbs/10_use/01_chosen.ipynb #aa67c0f8
@@ -84,25 +84,23 @@ class Chosen:
 
 # %% ../../nbs/10_use/01_chosen.ipynb #cfa92a2c
 class Head(torch.nn.Module):
-    "Chosen points from the likeliest position and score of each landmark."
-    def __init__(self, choice: Chosen, size: int, threshold: np.ndarray): # J points; px of the crops; (K,) score from which one is seen
+    "Chosen points from the places and scores of landmarks."
+    def __init__(self, choice: Chosen, size: int): # J points; px of the crops
         super().__init__()
         self.size, self.groups, (P, F, _) = size, [list(g) for g in choice.groups], choice.maps.shape
         maps = choice.maps.transpose(1, 0, 2).reshape(F, 2 * P)
-        for name, value in dict(threshold=threshold, maps=maps, shifts=choice.shifts).items():
+        for name, value in dict(maps=maps, shifts=choice.shifts).items():
             self.register_buffer(name, torch.as_tensor(value, dtype=torch.float32))
 
     def forward(self, placed: torch.Tensor, score: torch.Tensor) -> tuple: # (B, K, 2) crop px, (B, K)
-        "Points (B, J, 2) crop px, scores (B, J), and which are seen (B, J); learned points always are, with score 1."
-        xy, best, seen = placed[:, :0], score[:, :0], score[:, :0] > 0
+        "Points (B, J, 2) crop px and scores (B, J); those of learned points are 1."
+        xy, best = placed[:, :0], score[:, :0]
         if self.groups:
-            which = best_of_group(score, self.threshold, self.groups)
+            which = best_of_group(score, self.groups)
             xy, best = placed.gather(1, which[..., None].expand(-1, -1, 2)), score.gather(1, which)
-            seen = best >= self.threshold[which]
-        if not len(self.shifts): return xy, best, seen
+        if not len(self.shifts): return xy, best
         learned = ((placed.flatten(1) / self.size - .5) @ self.maps).unflatten(1, (-1, 2)) + self.shifts
-        ones = score.new_ones(learned.shape[:2])
-        return torch.cat([xy, (learned + .5) * self.size], 1), torch.cat([best, ones], 1), torch.cat([seen, ones > 0], 1)
+        return torch.cat([xy, (learned + .5) * self.size], 1), torch.cat([best, score.new_ones(learned.shape[:2])], 1)
 
 # %% ../../nbs/10_use/01_chosen.ipynb #db8553e0
 class ChosenLandmarks:
@@ -113,7 +111,7 @@ class ChosenLandmarks:
     ) -> None:
         if choice is None: choice = Chosen(tuple(detector.names), tuple((k,) for k in range(detector.K)))
         self.detector, self.choice, self.names, self.K = detector, choice, list(choice.names), len(choice)
-        self.size, self.margin, self.net = detector.size, detector.margin, detector.net
+        self.size, self.margin, self.net, self.threshold = detector.size, detector.margin, detector.net, detector.threshold
 
     def __repr__(self):
         some = ", ".join(self.names[:4]) + ", …" * (self.K > 4)
@@ -121,25 +119,24 @@ class ChosenLandmarks:
 
     def head(self) -> Head:
         "The module that turns landmarks into chosen points."
-        return Head(self.choice, self.size, self.detector.threshold)
-
-    def found(self, pictures: ImageSet | Crops, batch: int = 64) -> tuple:
-        "Points (N, J, 2) in pixels of `pictures`, scores (N, J) and which are seen (N, J)."
-        crops = crops_of(pictures, self.size, self.margin)
-        xy, score, seen = (v.numpy() for v in self.head()(*map(torch.as_tensor, self.detector.placed(crops, batch))))
-        return (xy if crops is pictures else crops.to_image(xy, np.arange(len(crops)))), score, seen
-
-    def placed(self, pictures: ImageSet | Crops, batch: int = 64) -> tuple[np.ndarray, np.ndarray]: # as `predict`
-        "Where each point is likeliest, seen or not, and scores; those of learned points are 1."
-        return self.found(pictures, batch)[:2]
+        return Head(self.choice, self.size)
 
     def predict(self,
         pictures: ImageSet | Crops,   # `ImageSet`, or `Crops` of this detector's size
         batch: int = 64,              # pictures at once
-    ) -> tuple[np.ndarray, np.ndarray]: # (N, J, 2) float32 image px (crop px for `Crops`), NaN where not seen; (N, J) float32 scores
-        "The chosen points of every picture."
-        xy, score, seen = self.found(pictures, batch)
-        return np.where(seen[..., None], xy, np.float32(np.nan)), score
+    ) -> tuple[np.ndarray, np.ndarray]: # (N, J, 2) float32 image px (crop px for `Crops`); (N, J) float32 scores
+        "A place for every chosen point in every picture, and how likely it is in sight; 1 for learned points."
+        crops = crops_of(pictures, self.size, self.margin)
+        xy, score = (v.numpy() for v in self.head()(*map(torch.as_tensor, self.detector.predict(crops, batch))))
+        return (xy if crops is pictures else crops.to_image(xy, np.arange(len(crops)))), score
+
+    def seen(self, xy: np.ndarray, score: np.ndarray) -> np.ndarray: # from `predict` -> (N, J, 2), NaN where hidden
+        "The points in sight."
+        return self.detector.seen(xy, score)
+
+    def pose(self, pictures: ImageSet | Crops, batch: int = 64) -> dict: # as `LandmarkDetector.pose`
+        "How the object is turned in every picture, from all landmarks of the detector."
+        return self.detector.pose(pictures, batch=batch)
 
     def save(self, folder: str | Path) -> None:
         "Write the choices into a folder; the detector too, if it is not there."
@@ -208,7 +205,7 @@ def learned_points(
                          "NaN where a point has no label")
     base, crops = chosen(detector).detector, crops_of(pictures, detector.size, detector.margin)
     if crops is not pictures: points = crops.to_crop(points, np.arange(len(crops)))
-    x, y = as_inputs(base.placed(crops)[0], base.size), points / base.size - .5
+    x, y = as_inputs(base.predict(crops)[0], base.size), points / base.size - .5
     known = ~np.isnan(y).any(-1)
     if bare := [n for n, k in zip(names, known.T) if not k.any()]:
         raise ValueError(f"{bare[0]!r} has no label in any picture; one picture is the least, five are better")

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['TOLERANCE', 'LOW', 'LEAST', 'MOST', 'FOLDS', 'RIDGE', 'share_within', 'held_out_predictions', 'prediction_errors',
-           'moved_and_found', 'repeatability', 'mirror_consistency', 'matched_and_back', 'cycle_consistency',
+           'seen_in', 'moved_and_found', 'repeatability', 'mirror_consistency', 'matched_and_back', 'cycle_consistency',
            'calibration', 'Reliability', 'alike', 'reliability', 'best_landmarks', 'best_run', 'picked_by_quality']
 
 # %% ../../nbs/10_use/02_reliability.ipynb #962864e6
@@ -51,17 +51,21 @@ def prediction_errors(xy: np.ndarray, seen: np.ndarray) -> np.ndarray: # (N, K, 
     return errors
 
 # %% ../../nbs/10_use/02_reliability.ipynb #e0ac08a3
+def seen_in(detector: LandmarkDetector | ChosenLandmarks, crops: Crops) -> np.ndarray: # (N, K, 2) crop px, NaN where hidden
+    "The landmarks in sight."
+    return detector.seen(*detector.predict(crops))
+
 def moved_and_found(detector: LandmarkDetector, crops: Crops, augment: Augment, generator: torch.Generator) -> tuple:
     "Landmarks (B, K, 2) moved as pictures are warped, those found in them, and (B, K) bool: moved out of the picture."
-    xy = torch.as_tensor(np.asarray(detector.predict(crops)[0], np.float32))
+    xy = torch.as_tensor(np.asarray(seen_in(detector, crops), np.float32))
     seen = ~xy.isnan().any(-1)
     pictures, moved, stays = augment(crops.raw(range(len(crops))), xy.nan_to_num(), seen, generator)
     warped = replace(crops, pixels=(255 * pictures).round().byte().numpy())
-    return moved.where(stays[..., None], torch.nan).numpy(), np.asarray(detector.predict(warped)[0]), (seen & ~stays).numpy()
+    return moved.where(stays[..., None], torch.nan).numpy(), np.asarray(seen_in(detector, warped)), (seen & ~stays).numpy()
 
 # %% ../../nbs/10_use/02_reliability.ipynb #ca762e3d
 def repeatability(
-    detector: LandmarkDetector,       # or another with `predict`
+    detector: LandmarkDetector,       # or another with `predict` and `seen`
     crops: Crops,                     # pictures; no annotation is used
     within: float = .03,              # of the crop's side: farther apart is not the same spot
     augment: Augment = Augment(),     # how the pictures are changed
@@ -78,8 +82,8 @@ def repeatability(
 # %% ../../nbs/10_use/02_reliability.ipynb #5f0e0954
 def mirror_consistency(detector: LandmarkDetector | ChosenLandmarks, crops: Crops) -> np.ndarray: # (K,) 0...1
     "How often each landmark's partner is found on the same spot of the mirrored picture."
-    xy, S = detector.predict(crops)[0], crops.size
-    back = detector.predict(replace(crops, pixels=np.ascontiguousarray(crops.pixels[..., ::-1])))[0] * [-1, 1] + [S - 1, 0]
+    xy, S = seen_in(detector, crops), crops.size
+    back = seen_in(detector, replace(crops, pixels=np.ascontiguousarray(crops.pixels[..., ::-1]))) * [-1, 1] + [S - 1, 0]
     apart = np.linalg.norm((xy / S)[:, :, None] - (back / S)[:, None], axis=-1)
     hits, asked = (apart <= TOLERANCE).sum(0), (~np.isnan(xy[..., 0])).sum(0)
     return (hits / asked[:, None].clip(1)).max(1, initial=0)
@@ -99,7 +103,7 @@ def matched_and_back(a: torch.Tensor, b: torch.Tensor, xy: torch.Tensor) -> torc
 def cycle_consistency(detector: LandmarkDetector | ChosenLandmarks, crops: Crops) -> np.ndarray: # (K,) 0...1; NaN: not seen
     "How often matching a landmark's features in another picture, and those back in the first, ends at the same spot: 128 pairs."
     net, (here, there) = detector.net, np.random.default_rng(0).integers(0, len(crops), (2, 128))
-    device, xy = next(net.parameters()).device, detector.predict(crops.take(here))[0] / crops.size
+    device, xy = next(net.parameters()).device, seen_in(detector, crops.take(here)) / crops.size
     start, back = torch.as_tensor(np.nan_to_num(xy), dtype=torch.float32, device=device), []
     for part in [slice(at, at + 16) for at in range(0, 128, 16)]:
         a, b = (F.normalize(net.backbone(crops.batch(rows[part], device)), dim=1).flatten(2) for rows in (here, there))
@@ -157,8 +161,8 @@ def reliability(
     "How good each landmark is, from pictures alone."
     rows = np.sort(np.random.default_rng(0).permutation(len(pictures))[:MOST])
     crops = crops_of(pictures.take(rows), detector.size, detector.margin)
-    (xy, scores), found = detector.placed(crops), detector.predict(crops)[0]
-    seen = ~np.isnan(found).any(-1)
+    xy, scores = detector.predict(crops)
+    seen = ~np.isnan(detector.seen(xy, scores)).any(-1)
     everywhere = prediction_errors(xy / crops.size, np.ones_like(seen))     # calibration includes pictures in which it is not seen
     quality = share_within(prediction_errors(xy / crops.size, seen))
     why = np.where(np.isnan(quality), f"seen in fewer than {LEAST} pictures", "does not move with the others")
