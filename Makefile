@@ -31,7 +31,7 @@ $(READY): pyproject.toml constraints.txt
 	@! $(VENV)/bin/pip check | grep -v -e '^scm-' -e '^No broken'
 	@touch $@
 
-reproduce: $(READY)  ## the main job: 20 minutes at most on 2 cores that do nothing else; PROFILE=cpu: everything; KEPT=DIR: with kept runs from elsewhere
+reproduce: $(READY)  ## the main job: 15 minutes at most on 2 cores that do nothing else; PROFILE=cpu: everything; KEPT=DIR: with kept runs from elsewhere
 	@mkdir -p runs/$(or $(PROFILE),cpu)/kept && touch runs/.started
 ifdef KEPT
 	@cp -Rn "$(KEPT)"/. runs/$(or $(PROFILE),cpu)/kept/ && echo "Runs from $(KEPT) are used where source, configuration and data are the same."
@@ -40,7 +40,7 @@ ifdef PROFILE
 	@echo "Everything at profile '$(PROFILE)': $(or $(TAKES_$(PROFILE)),days). Stopped on the way, the same command goes on."
 	$(RUN) $(SWEEP) all --config profile=$(PROFILE) seed=$(SEED)
 else
-	@echo "The main job, pictures to landmarks: 20 minutes at most on 2 cores that do nothing else. Stopped on the way, the same command goes on."
+	@echo "The main job, pictures to landmarks: 15 minutes at most on 2 cores that do nothing else. Stopped on the way, the same command goes on."
 	$(RUN) $(SWEEP) quick --config seed=$(SEED)
 endif
 	@echo "Done. The notebooks as they ran are in runs. The figures they wrote:"
@@ -52,7 +52,7 @@ endif
 figures: $(READY) ## every committed figure and table again, from the committed runs, without training: 2 minutes at most
 	@$(RUN) python -c "from lmdisc.lab.experiment import redraw; redraw()"
 
-heads: $(READY)  ## the detector that comes with the package, from the run of the main job: 20 minutes without it, else one
+heads: $(READY)  ## the detector that comes with the package, from the run of the main job: 15 minutes without it, else one
 	$(RUN) python -c "from lmdisc.lab.shipping import make_heads; make_heads('runs/cpu/kept')"
 
 # Experiments that ask for the same runs find them in LMDISC_RUNS, which begins empty: each is trained once.

@@ -66,7 +66,7 @@ def write_landmarks(path: str | Path, images, xy, score, names: list | None = No
     return Path(path)
 
 # %% ../nbs/14_cli.ipynb #20fd7ca9
-TIMES = {"smoke": "a minute at most", "cpu": "20 minutes at most on 2 cores", "gpu": "hours on a GPU", "paper": "days on a GPU"}
+TIMES = {"smoke": "a minute at most", "cpu": "15 minutes at most on 2 cores", "gpu": "hours on a GPU", "paper": "days on a GPU"}
 
 def run_discover(args: argparse.Namespace) -> None:
     "`lmdisc discover`."
@@ -203,7 +203,7 @@ def run_video(args: argparse.Namespace) -> None:
 
 # %% ../nbs/14_cli.ipynb #538bc572
 EXAMPLES = """examples:
-  lmdisc discover my/cats --out cats               landmarks of your own pictures, 20 minutes at most on 2 cores
+  lmdisc discover my/cats --out cats               landmarks of your own pictures, 15 minutes at most on 2 cores
   lmdisc discover heads --profile smoke --out try  a trial run in a minute, on rendered heads; finds nothing of worth
   lmdisc predict cats/detector new.jpg --out points.csv
   lmdisc predict --model heads face.jpg            with the detector of heads that comes with the package

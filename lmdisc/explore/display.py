@@ -4,15 +4,17 @@
 
 # %% auto #0
 __all__ = ['SIDE', 'SHOWN', 'NO_POINTS', 'FIGURE', 'thumbnail', 'sheet', 'html_of_pictures', 'html_of_keypoints',
-           'html_of_detector', 'held_out', 'html_of_discovery', 'as_html']
+           'html_of_detector', 'svg_in_space', 'held_out', 'html_of_discovery', 'as_html']
 
 # %% ../../nbs/11_explore/01_display.ipynb #9bb403e8
 from html import escape
-import numpy as np, pandas as pd
+import numpy as np, pandas as pd, torch
 from matplotlib.colors import to_hex
 from PIL import Image
 from ..data.images import ImageSet, Pictures
 from ..data.points import Keypoints, evenly
+from ..method.cameras import Cameras, in_view, rotation_of
+from ..method.shape import Shape
 from ..method.detector import LandmarkDetector
 from ..draw.saving import channels_last, data_uri, encoded
 from ..draw.pictures import landmark_colours, paint_discs
@@ -68,6 +70,16 @@ def html_of_detector(o: LandmarkDetector | ChosenLandmarks) -> str:
     squares = [f'<span style="color:{to_hex(colour)}">&#9632;</span>' for colour in landmark_colours(o.K)]
     table = pd.DataFrame(rows).map(lambda v: escape(str(v)))
     return table.assign(**{"": squares}).to_html(border=0, escape=False)
+
+# %% ../../nbs/11_explore/01_display.ipynb #105172e1
+def svg_in_space(shape: Shape, yaw: float, fills: list, names: list) -> str: # degrees; K colours "#rrggbb", K names
+    "The landmarks in space as a drawing, turned by a yaw; near ones are larger."
+    turn = torch.tensor([[0., -yaw, 0]]).double().deg2rad()
+    view = in_view(shape.xyz, Cameras(rotation_of(turn), torch.ones(1).double(), torch.zeros(1, 2).double()))[0]
+    dots = [f'<circle cx="{x:.3f}" cy="{y:.3f}" r="{.022 * (1 - z):.3f}" fill="{fills[k]}"><title>{escape(names[k])}</title></circle>'
+            for k, (x, y, z) in sorted(enumerate(view.tolist()), key=lambda one: -one[1][2])]    # the farthest first
+    return (f'<svg viewBox="-.5 -.5 1 1" role="img" aria-label="The landmarks in space, turned by {yaw} degrees">'
+            f'{"".join(dots)}</svg>')
 
 # %% ../../nbs/11_explore/01_display.ipynb #8fdfaee3
 def held_out(found) -> tuple:         # `Discovery` -> `Crops`, (N, K, 2) crop px, NaN where hidden

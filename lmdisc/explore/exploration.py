@@ -28,6 +28,7 @@ from ..config import Config, profile, restored
 from ..discovery import Discovery, discover, grouped, split_crops
 from ..use.chosen import ChosenLandmarks, chosen, load, learned_summary
 from ..use.reliability import LOW, reliability
+from .display import svg_in_space
 from .report import evenly_by_yaw
 from .decisions import Decisions, undecided
 
@@ -105,13 +106,22 @@ class Exploration(OneLine):
     folder: Path = None               # where decisions are saved
     past: list = field(default_factory=list) # earlier decisions
 
-    def __post_init__(self): self.placed, self.score = map(torch.as_tensor, self.now.points.detector.predict(self.crops))
+    def __post_init__(self):
+        found = self.now.points.detector.predict(self.crops)
+        self.placed, self.score = map(torch.as_tensor, found)
+        known = self.crops.fields.get("yaw")
+        self.yaw = known if self.shape is None else self.now.points.detector.pose(self.crops, found)["yaw"]
     def __len__(self): return len(self.looks)
     def summary(self):
         rounds = f", {len(self.rounds)} rounds" * bool(self.rounds)
         return f"{len(self)} pictures, {self.now.points.K} points{rounds}"
     @property
-    def yaw(self): return self.crops.fields.get("yaw")
+    def shape(self): return self.now.points.detector.shape
+
+    def in_space(self, yaw: float) -> str: # degrees -> SVG; empty without a shape
+        "The detector's landmarks in space, turned by a yaw, in the colours of their numbers."
+        if self.shape is None: return ""
+        return svg_in_space(self.shape, yaw, list(map(to_hex, landmark_colours(self.shape.K))), self.now.points.detector.names)
 
     def do(self, change, *how):
         "Decide something by a method of `Decisions`; what fails changes nothing."

@@ -68,6 +68,8 @@ class Controls(OneLine):
         self.yaw = slider([(f"{e.yaw[i]:.0f}° ({i + 1})", i) for i in by_yaw], "yaw")
         self.round = slider([(name, name) for name in [*e.rounds, "landmarks"]], "round")
         if self.round: self.round.value = "landmarks"
+        self.turn = w.IntSlider(0, -90, 90, 5, description="turn", layout=width(192), style={"description_width": "30px"}) if e.shape else None
+        self.space = w.HTML(layout=width(192))
         self.sort, self.other = dropdown("sort by", list(SORTS)), dropdown("same as")
         self.every, self.none = button("Show all", "Show every landmark", 94), button("Hide all", "Show no landmark", 94)
         self.low = button("Hide doubtful", "Hide landmarks of low quality")
@@ -93,6 +95,7 @@ class Controls(OneLine):
         parts = [heading("Landmarks"), self.sort, pair(self.every, self.none), self.low, pair(self.drop, self.undo), self.other,
                  self.same, heading("Correct"), self.correct, pair(self.right, self.forget), pair(self.name, self.add), self.refit,
                  heading("Keep in the folder"), self.folder, self.save]
+        if self.turn: parts += [heading("In space"), self.space, self.turn]
         return w.VBox(parts, layout=w.Layout(flex="0 0 200px", margin="0 0 0 4px"))
 
 # %% ../../nbs/11_explore/06_explorer.ipynb #5b5da41a
@@ -127,6 +130,7 @@ class Explorer(w.VBox):
         b.look, b.title, b.rows = e.looks[b.picture], e.titles[b.picture], e.table(c.sort.value)
         b.points = e.points(b.picture, b.hidden, c.correct.value) if at == "landmarks" else e.dots(b.picture, at)
         for one in filter(None, (c.picture, c.yaw)): one.value = b.picture
+        if c.turn: c.space.value = e.in_space(c.turn.value)
         others, before = tuple(n for n in e.now.names if n != b.selected), c.other.value
         if c.other.options != others: c.other.options = others
         if before in others: c.other.value = before
@@ -223,7 +227,7 @@ class Explorer(w.VBox):
             self.show()
         if c.round: c.round.observe(at_round, "value")
         c.correct.observe(at_correct, "value")
-        c.sort.observe(lambda _: self.show(), "value")
+        for one in filter(None, (c.sort, c.turn)): one.observe(lambda _: self.show(), "value")
         b.observe(lambda _: self.show(), ["selected", "hidden", "picture"])
         b.observe(lambda change: self.attempt(self.rename, change.new["name"], change.new["to"]), "renamed")
         b.observe(lambda change: self.attempt(self.move, *map(change.new.get, ("name", "x", "y"))), "moved")

@@ -11,7 +11,7 @@ __all__ = ['evenly_by_yaw', 'has_held_out', 'examples', 'turned_views', 'worst_f
 import io, shlex
 from dataclasses import asdict
 from pathlib import Path
-import jinja2, matplotlib.pyplot as plt, numpy as np, pandas as pd, torch
+import jinja2, matplotlib.pyplot as plt, numpy as np, pandas as pd
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from PIL import Image
@@ -23,11 +23,10 @@ from ..data.points import evenly
 from ..draw.saving import data_uri, encoded, png_bytes
 from ..draw.pictures import colours_around, ink_on, set_style
 from ..draw.curves import plot_merging, plot_rounds
-from ..method.cameras import Cameras, in_view, rotation_of
 from ..method.shape import Shape
 from ..discovery import Discovery
 from ..use.reliability import LOW, Reliability, alike, best_landmarks
-from .display import held_out
+from .display import held_out, svg_in_space
 
 # %% ../../nbs/11_explore/03_report.ipynb #96000008
 def evenly_by_yaw(pictures: Pictures, most: int) -> np.ndarray: # (at most `most`,) int64 rows
@@ -59,13 +58,11 @@ def examples(found: Discovery, images: ImageSet | None = None) -> tuple[Crops, n
     return crops, crops.to_crop(found.detector.seen(*found.detector.predict(images)), rows), names
 
 # %% ../../nbs/11_explore/03_report.ipynb #8153e2fb
-def turned_views(shape: Shape | None, yaws: range = range(-90, 91, 15)) -> list: # dicts; none without a shape
-    "The landmarks in space from one side to the other: yaw, and dots (x, y, radius, landmark) in shares of the side, the farthest first."
+def turned_views(shape: Shape | None, landmarks: list, yaws: range = range(-90, 91, 15)) -> list: # dicts: yaw, svg; none without a shape
+    "The landmarks in space from one side to the other."
     if shape is None: return []
-    turn = torch.tensor([[0., y, 0] for y in yaws]).double().deg2rad()
-    view = in_view(shape.xyz, Cameras(rotation_of(turn), torch.ones(len(turn)).double(), torch.zeros(len(turn), 2).double()))
-    def dots(one): return [(*one[k, :2].tolist(), .022 * (1 - one[k, 2].item()), int(k)) for k in one[:, 2].argsort(descending=True)]
-    return [dict(yaw=yaw, dots=dots(one)) for yaw, one in zip(yaws, view)]
+    fills, names = zip(*[(mark["fill"], mark["name"]) for mark in landmarks])
+    return [dict(yaw=yaw, svg=svg_in_space(shape, yaw, fills, names)) for yaw in yaws]
 
 def worst_fits(found: Discovery, images: ImageSet | None, n: int = 5, least: float = .03) -> list: # least: share of the side; dicts
     "The pictures whose landmarks lie farthest from where the shape puts them: name, misfit, and a JPEG of each."
@@ -218,7 +215,7 @@ def report(
     if len(table) != K: raise ValueError(f"the table has {len(table)} rows for {K} landmarks; give this detector's, in its order")
     about, pictures, pixels = picture_entries(found, quality.table, images, few)
     content = about | dict(
-        turned=turned_views(found.shape), worst=worst_fits(found, images), works=works(quality), quality=quality, low=LOW,
+        turned=turned_views(found.shape, about["landmarks"]), worst=worst_fits(found, images), works=works(quality), quality=quality, low=LOW,
         config=found.config, no_boxes=has_no_boxes(images), minutes=minutes,
         n=len(found.train), n_held_out=0 if found.test is None else len(found.test), curves=curves(found), scores=found.scores,
         unreadable=[why for _, why in unreadable], model=(Path(path).parent/"detector").as_posix(),

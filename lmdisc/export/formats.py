@@ -182,13 +182,14 @@ def sleap_videos(sleap: ModuleType, files: list, names: list, sizes: list) -> tu
 
 # %% ../../nbs/12_export/01_formats.ipynb #fb0e88da
 def sleap_frame(sleap: ModuleType, skeleton, video, frame: int, xy: np.ndarray, score: np.ndarray, labels: bool, threshold: float):
-    "A `LabeledFrame` with the landmarks of one picture, xy (K, 2) and score (K,); what is hidden has a place, and is not visible."
+    "A `LabeledFrame` with the landmarks of one picture, xy (K, 2) and score (K,); what is hidden has a place: with a low score, or, in labels, as not visible."
     known = ~np.isnan(xy[:, 0])
-    if labels: made = sleap.Instance.from_numpy(xy, skeleton)
+    if labels:
+        made = sleap.Instance.from_numpy(xy, skeleton)
+        made.points["visible"] = known & (score >= threshold)
     else:
         mean = float(score[known].mean()) if known.any() else 0.
         made = sleap.PredictedInstance.from_numpy(xy, skeleton, point_scores=np.where(known, score, 0), score=mean)
-    made.points["visible"] = known & (score >= threshold)
     return sleap.LabeledFrame(video=video, frame_idx=frame, instances=[made])
 
 # %% ../../nbs/12_export/01_formats.ipynb #c5f1089c

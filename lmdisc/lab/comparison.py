@@ -60,14 +60,13 @@ def detector_of(method, K, images, config, runs=None, lr=None, folder=None): # N
     return baselines.learn(method, train, config, K or 10, rate, folder and folder/"checkpoint.safetensors")
 
 # %% ../../nbs/13_lab/10_comparison.ipynb #601d485b
-def predicted(detector, crops):       # -> float32: (N, K, 2) crop px, NaN where not seen; (N, K); (N, K, 2)
-    "The landmarks a detector finds, how likely each is in sight, and those in sight."
-    xy, score = detector.predict(crops)
-    return [torch.from_numpy(np.asarray(v, np.float32)) for v in (xy, score, detector.seen(xy, score))]
+def predicted(detector, crops):       # -> float32: (N, K, 2) crop px, (N, K)
+    "The landmarks a detector finds, and how likely each is in sight."
+    return [torch.from_numpy(np.asarray(v, np.float32)) for v in detector.predict(crops)]
 
 # %% ../../nbs/13_lab/10_comparison.ipynb #010ba750
 def method_points(method, K, images, config, runs=None, lr=None, more={}): # see `detector_of`; {name: `Crops`} -> `Run`
-    'Predictions for "train", "test" and each of `more`, each also with "_seen", NaN where hidden; "test_score".'
+    'Predictions for "train", "test" and each of `more`; "test_score".'
     rate = lr or baselines.RATES.get(method)
     train, test = split_crops(images, config)
     of = ["lmdisc.discovery"] if method in DISCOVERIES else ["lmdisc.lab.baselines", f"lmdisc.lab.baselines.{method}"]
@@ -82,8 +81,7 @@ def method_points(method, K, images, config, runs=None, lr=None, more={}): # see
                 folder = Path(runs)/address(what, choices | {"more": {}}, data_of(images), of)
             detector = detector_of(method, K, images, config, runs, rate, folder)
             found = {name: predicted(detector, crops) for name, crops in (dict(train=train, test=test) | more).items()}
-            run.fill([], {name: xy for name, (xy, *_) in found.items()} | {"test_score": found["test"][1]}
-                         | {f"{name}_seen": seen for name, (*_, seen) in found.items()})
+            run.fill([], {name: xy for name, (xy, _) in found.items()} | {"test_score": found["test"][1]})
     return run
 
 # %% ../../nbs/13_lab/10_comparison.ipynb #bc6a0e41

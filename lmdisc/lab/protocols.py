@@ -40,8 +40,8 @@ def sweep_profile(
     detector: str = "",               # of the initial keypoints; empty: that of the profile
 ) -> Config:
     "The paper's two stages at the size of one run of a sweep, as a data set needs them."
-    changes = PAPERS_STAGES[name] | SWEEPS.get(name, {})
-    if dataset in LIMBS and profile(name).stage1.clusters == Config().stage1.clusters: changes["stage1.clusters"] = 250
+    changes = PAPERS_STAGES.get(name, {}) | SWEEPS.get(name, {})
+    if dataset in LIMBS and profile(name, changes).stage1.clusters == Config().stage1.clusters: changes["stage1.clusters"] = 250
     if dataset in WHOLE: changes["data.margin"] = 0.0
     if detector: changes["initial.detector"] = detector
     return profile(name, changes)

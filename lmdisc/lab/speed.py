@@ -72,7 +72,7 @@ def step_of(config: Config, stage: int, crops: Crops, labels: Labels) -> tuple: 
         loss = step_loss(config.stage1, crops, labels, identities(labels, "clusters"), config.augment, .5)
         return phi, loss, config.learning1, 2 * config.stage1.batch
     places = places_of(labels, n)
-    loss = landmark_loss(config.stage2, crops, places, config.augment, occluded=torch.zeros(places.shape[:2]))
+    loss = landmark_loss(config.stage2, crops, places, config.augment, hidden=torch.zeros(places.shape[:2]))
     return landmark_net(phi, n), loss, config.learning2, config.stage2.batch
 
 # %% ../../nbs/13_lab/18_speed.ipynb #18eb1364
@@ -139,13 +139,13 @@ def prediction_speed(
         path = export_onnx(Path(folder)/"detector.onnx", detector)
         plain, small = session_of(path), session_of(eight_bits(path, pictures[:few]))
     images = given(pictures)
-    xy = detector.placed(images)[0]
+    xy = detector.predict(images)[0]
     shrink = detector.size / np.array([max(p.shape[:2]) * (1 + 2 * detector.margin) for p in pictures])
     def row(how, work):
         moved = np.median(np.linalg.norm(work() - xy, axis=-1) * shrink[:, None])      # this first call is not timed
         return dict(how=how, images_per_s=len(pictures) / timeit(work, number=1), moved=float(moved))
     def one_at_a_time(session): return np.stack([session.run(None, fed(p))[0] for p in pictures])
-    return pd.DataFrame([row("torch, batches of 64", lambda: detector.placed(images)[0]),
+    return pd.DataFrame([row("torch, batches of 64", lambda: detector.predict(images)[0]),
                          row("onnxruntime, one at a time", lambda: one_at_a_time(plain)),
                          row("onnxruntime, 8 bits, one at a time", lambda: one_at_a_time(small))])
 
