@@ -15,6 +15,15 @@ BRIEF = {                             # a checkpoint after every step, and few o
     "save_every": 1, "stage1.warmup_steps": 4, "stage1.round_steps": 2, "stage1.rounds": 2,
     "stage2.steps": 8, "stage2.merge_from": 3, "stage2.merge_every": 2}
 
+def guided_heads(train, stage):
+    "What the shape of some annotated landmarks says of small heads."
+    from lmdisc.method.shape import fit_shape
+    from lmdisc.method.stage2 import guide
+    xy, seen = torch.from_numpy(train.landmarks)[:, ::6], torch.from_numpy(train.visible)[:, ::6]
+    places, yaw = xy.masked_fill(~seen[..., None], torch.nan), torch.as_tensor(train.fields["yaw"])
+    shape = fit_shape(places, (yaw[:, None] - yaw).abs().topk(5, largest=False).indices[:, 1:], train.size)
+    return guide(stage, shape, shape.pose(places, seen.double()), places)
+
 def outcome(found):
     "All that must come out the same: tensors and numbers of a discovery."
     tensors = {"centroids": found.correspondence.centroids, "landmarks": torch.from_numpy(found.found[1]), **found.detector.net.state_dict()}

@@ -12,11 +12,11 @@ WORK = """
 import sys
 sys.path.insert(0, sys.argv[1])
 import torch
-from conftest import BRIEF, outcome, small_config, small_heads
+from conftest import BRIEF, guided_heads, outcome, small_config, small_heads
 from lmdisc.data.points import places_of
 from lmdisc.method.stage1 import identities, next_labels, step_loss
 from lmdisc.discovery import discover, prepare
-from lmdisc.method.stage2 import landmark_loss
+from lmdisc.method.stage2 import landmark_loss, learn_landmarks
 from lmdisc.nets.networks import CorrespondenceNet, landmark_net
 from lmdisc.store.processes import on_main, state
 from lmdisc.nets.training import Trainer
@@ -41,12 +41,19 @@ def first_steps():
     places = places_of(start.labels, n)
     sure = torch.rand(places.shape[:2], generator=torch.Generator().manual_seed(0))
     losses = (step_loss(config.stage1, start.train, start.labels, identities(start.labels, "clusters"), config.augment, .5),
-              landmark_loss(config.stage2, start.train, places, config.augment, occluded=sure))
+              landmark_loss(config.stage2, start.train, places, config.augment, hidden=sure))
     labels, _ = next_labels(config.stage1, phi.eval(), start.train, start.labels)
     return {"harvest": places_of(labels, n)} | {f"{i}.{k}": g for i, (net, loss) in enumerate(zip((phi, psi), losses))
                                                 for k, g in gradients(net, loss).items()}
 
-tensors = first_steps() if "gradients" in sys.argv else {}
+def with_a_shape():
+    "Stage 2 on labels from a shape, fitted again on the way."
+    train = prepare(images, config, sys.argv[2]).train
+    torch.manual_seed(0)
+    psi, history, shape = learn_landmarks(train, guided_heads(train, config.stage2), CorrespondenceNet(config.net), config.stage2, config.learning2)
+    return {"shape.xyz": shape.xyz, "shape.K": torch.tensor([h["landmarks"] for h in history])}
+
+tensors = first_steps() | with_a_shape() if "gradients" in sys.argv else {}
 found = discover(images, config, sys.argv[2])
 more, record = outcome(found)
 labels = {f"labels.{r}": places_of(one, config.stage1.clusters) for r, one in enumerate(found.correspondence.rounds)}
@@ -87,6 +94,12 @@ def test_labels_of_one_network_are_the_same(alone_and_together):
     for name in ("labels.0", "harvest"):
         assert (~one[name].isnan()).any()
         torch.testing.assert_close(one[name], two[name], rtol=0, atol=1e-2, equal_nan=True, msg=name)
+
+def test_the_shape_is_the_same(alone_and_together):
+    "But for what a network of another order of sums finds, in shares of the side."
+    (one, _), (two, _) = alone_and_together
+    assert one["shape.K"].tolist() == two["shape.K"].tolist()
+    torch.testing.assert_close(one["shape.xyz"], two["shape.xyz"], rtol=0, atol=.01)
 
 def same_points(a, b, near=1.5):
     "Clusters (P,) and (P,) of the points that two sets of labels (N, M, 2) have in common."

@@ -139,7 +139,7 @@ def paint_discs(picture: Image.Image, xy: np.ndarray, colours: np.ndarray, radiu
     return picture
 
 # %% ../../nbs/07_draw/02_pictures.ipynb #a120db8f
-def draw_discs(ax, picture, xy, classes, colours, title=None, hidden=None, size=8): # as in `draw_points`; of digits, points
+def draw_discs(ax, picture, xy, classes, colours, title=None, hidden=None, size=6): # as in `draw_points`; of digits, points
     "One picture with its points as numbered discs on the axes `ax`, hidden ones as rings; numbers count from 1."
     draw_points(ax, picture, xy[:0], classes[:0], colours, title=title)
     for (x, y), k, ring in zip(xy, classes, np.zeros(len(xy), bool) if hidden is None else hidden):

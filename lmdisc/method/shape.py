@@ -195,23 +195,25 @@ def facing(xyz: Tensor, cameras: Cameras) -> Tensor: # (K, 3), N cameras -> (N, 
     normal = torch.nn.functional.normalize(x - middle, dim=-1)
     return -(normal @ cameras.rotation[..., 2, :].mT).mT
 
-def sight_ends(facing: Tensor, seen: Tensor, least: float = .02) -> float: # (N, K) from `facing`; (N, K) bool; share of the variance
-    "The cosine below which points are hidden; -1 where none explains so much of who has a keypoint: then nothing is hidden."
-    (best, end), seen = (0., -1.), seen.to(facing)
-    for cut in torch.linspace(-.5, .95, 30).tolist():
-        near = (facing >= cut).to(facing)
+def sight_ends(turned: Tensor, seen: Tensor, least: float = .02) -> float: # (N, K) 0 and less; (N, K) bool; share of the variance
+    "The value below which points are hidden; -3 where none explains so much of who has a keypoint: then nothing is hidden."
+    (best, end), seen = (0., -3.), seen.to(turned)
+    for cut in torch.linspace(-1.2, -.05, 24).tolist():
+        near = (turned >= cut).to(turned)
         there, away = near.mean(0), 1 - near.mean(0)
         more = (near * seen).mean(0) / there.clamp_min(1e-9) - ((1 - near) * seen).mean(0) / away.clamp_min(1e-9)
         best, end = max((best, end), (float((there * away * more.clamp_min(0) ** 2).sum()), cut))
-    return end if best > least * float(seen.var(0, correction=0).sum()) else -1.
+    return end if best > least * float(seen.var(0, correction=0).sum()) else -3.
 
 def in_sight(
     xyz: Tensor, cameras: Cameras, seen: Tensor, # (K, 3), N cameras, (N, K) bool: a keypoint is there
     width: float = .1,                # of the step from hidden to in sight, cosine
+    best: float = .95,                # quantile of the cosines of a point that counts as its best view
 ) -> Tensor:                          # (N, K) float32 0…1
     "The probability that each point is in sight, from the cameras, and from who has a keypoint."
     cosine = facing(xyz, cameras)
-    return ((cosine - sight_ends(cosine, seen)) / width).sigmoid().float()
+    turned = cosine - cosine.quantile(best, dim=0)
+    return ((turned - sight_ends(turned, seen)) / width).sigmoid().float()
 
 # %% ../../nbs/06_method/06_shape.ipynb #0abf7c86
 def problems(shape: Shape) -> list[str]:
@@ -219,6 +221,7 @@ def problems(shape: Shape) -> list[str]:
     found, rigid = [], int((shape.rigid >= .5).sum())
     if not moves_as_one(shape):
         found.append(f"only {rigid} of {shape.K} landmarks move as one object: hidden ones are not completed")
+    if rigid < 4: return found        # of so few points nothing else can be said
     if shape.yaw_spread < 5: found.append(f"all pictures are from one side (within {shape.yaw_spread:.0f}°): depth is not determined")
     if shape.far_side > .25:
         found.append(f"{shape.far_side:.0%} of the pictures show landmarks that lie on the far side: some may be mirrored")

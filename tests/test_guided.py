@@ -1,0 +1,61 @@
+"Stage 2 on labels from a shape: interrupted and resumed; what predict, pose and the table of poses give."
+from dataclasses import replace
+import numpy as np, pytest, torch
+from lmdisc.method import stage2
+from lmdisc.method.detector import LandmarkDetector
+from lmdisc.method.stage2 import learn_landmarks
+from lmdisc.nets.networks import CorrespondenceNet
+from lmdisc.use.chosen import drop
+from lmdisc.use.estimator import pose_rows
+from conftest import guided_heads, small_config
+
+@pytest.fixture(scope="module")
+def train(heads_set): return heads_set.split("train").crops(64, progress=False)
+
+def learned(train, checkpoint=None):
+    "A few steps, with the shape fitted again in between."
+    config = small_config()
+    stage = replace(config.stage2, steps=9, merge_from=3, merge_every=3)
+    torch.manual_seed(0)
+    guided = guided_heads(train, stage)
+    return learn_landmarks(train, guided, CorrespondenceNet(config.net), stage, config.learning2, checkpoint=checkpoint, every=1)
+
+@pytest.fixture(scope="module")
+def whole(train): return learned(train)
+
+@pytest.fixture(scope="module")
+def detector(whole): return LandmarkDetector(whole[0], 64, threshold=.5, shape=whole[2])
+
+@pytest.mark.parametrize("round", [1, 2])
+def test_stopped_between_rounds_it_goes_on_to_the_same_end(train, whole, round, tmp_path, monkeypatch):
+    rounds, real = [], stage2.detect
+    def stops(*given):
+        rounds.append(1)
+        if len(rounds) == round: raise KeyboardInterrupt
+        return real(*given)
+    monkeypatch.setattr(stage2, "detect", stops)
+    with pytest.raises(KeyboardInterrupt): learned(train, tmp_path/"checkpoint.safetensors")
+    monkeypatch.setattr(stage2, "detect", real)
+    psi, history, shape = learned(train, tmp_path/"checkpoint.safetensors")
+    assert history == whole[1] and torch.equal(shape.xyz, whole[2].xyz)
+    for name, value in psi.state_dict().items(): assert torch.equal(value, whole[0].state_dict()[name]), name
+
+def test_every_landmark_has_a_place_and_a_score(detector, train):
+    xy, score = detector.predict(train)
+    assert xy.shape == (24, detector.K, 2) and np.isfinite(xy).all() and ((score >= 0) & (score <= 1)).all()
+    np.testing.assert_array_equal(np.isnan(detector.seen(xy, score)).any(-1), score < detector.threshold)
+
+def test_the_pose_survives_saving_and_choosing(detector, train, tmp_path):
+    pose = detector.pose(train)
+    assert set(pose) == {"yaw", "pitch", "roll", "scale", "misfit"} and all(np.isfinite(v).all() and v.shape == (24,) for v in pose.values())
+    detector.save(tmp_path)
+    for other in (LandmarkDetector.load(tmp_path), drop(detector, [0])):
+        for name, value in other.pose(train).items(): np.testing.assert_allclose(value, pose[name], atol=1e-6)
+    for name, value in detector.pose(train, detector.predict(train)).items(): np.testing.assert_array_equal(value, pose[name])
+
+def test_poses_as_a_table(detector, heads_set):
+    table = pose_rows(detector, heads_set.take(range(5)))
+    assert list(table) == ["picture", "yaw", "pitch", "roll", "scale", "misfit"] and len(table) == 5
+
+def test_a_detector_without_a_shape_says_so(whole, train):
+    with pytest.raises(ValueError, match="no shape in space"): LandmarkDetector(whole[0], 64).pose(train)
