@@ -101,6 +101,7 @@ class LandmarkDetector:
             raise FileNotFoundError(f"{folder} holds no detector.json; name the folder a LandmarkDetector was saved to")
         try:
             r = json.loads(path.read_text())
+            if isinstance(r["threshold"], list): raise ValueError("it is of an earlier version, with a threshold for each landmark")
             net = LandmarkNet(r["K"], NetConfig(**r["net"]))
             shape = Shape.restored(r["shape"]) if "shape" in r else None
         except (ValueError, KeyError, TypeError) as e:
