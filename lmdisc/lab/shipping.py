@@ -25,6 +25,7 @@ def make_heads(
     config = main_profile("cpu")
     found = discover(all_pictures("heads", config), config, runs)
     quality = reliability(found.detector, found.train)
+    found.detector.save(folder)                            # over an earlier one
     drop(found.detector, quality.flagged).save(folder)
     for file in Path(folder).iterdir(): os.chmod(file, 0o644)
     print(f"{folder}: {quality.verdict}")
