@@ -159,9 +159,9 @@ def test_pycocotools_reads_and_scores(tmp_path):
     truth = coco.COCO(export_coco(tmp_path/"a b"/"ü.json", *given, progress=False))
     assert [p["file_name"] for p in truth.dataset["images"]] == images.names.tolist()
     for i, a in enumerate(truth.loadAnns(truth.getAnnIds())):
-        points, seen = np.reshape(a["keypoints"], (3, 3)), ~np.isnan(xy[i, :, 0])
+        points, known = np.reshape(a["keypoints"], (3, 3)), ~np.isnan(xy[i, :, 0])
         np.testing.assert_allclose(points[:, :2], np.nan_to_num(xy[i]), atol=1e-3)
-        assert points[:, 2].tolist() == (2 * seen).tolist() and a["num_keypoints"] == seen.sum()
+        assert points[:, 2].tolist() == (known * (1 + (score[i] >= .5))).tolist() and a["num_keypoints"] == known.sum()
         assert a["bbox"] == [0, 0, *images[i].shape[1::-1]] and a["area"] == images[i][..., 0].size
     results = truth.loadRes([{k: a[k] for k in ("image_id", "category_id", "keypoints", "score")} for a in truth.dataset["annotations"]])
     judge = COCOeval(truth, results, "keypoints")
@@ -186,7 +186,7 @@ def test_pandas_reads_a_project_as_deeplabcut_lays_it_out(tmp_path):
         table = table.reindex(names, axis=1, level=1)
         for i, name in enumerate(images.names):
             row = ("labeled-data", folder.name, name.replace("/", "_").replace(".jpg", ".png"))
-            np.testing.assert_allclose(table.loc[[row]].to_numpy().reshape(3, 2), xy[i], atol=1e-4)
+            np.testing.assert_allclose(table.loc[[row]].to_numpy().reshape(3, 2), np.where(score[i, :, None] >= .5, xy[i], np.nan), atol=1e-4)
             np.testing.assert_array_equal(read_picture(project.joinpath(*row)), images[i])
 
 
@@ -203,7 +203,8 @@ def test_sleap_io_reads_pictures_and_points(labels, tmp_path):
         i = rows.index(frame.video.source_video.filename[frame.frame_idx])
         point, = frame.instances
         assert isinstance(point, sleap.PredictedInstance) != labels
-        np.testing.assert_allclose(point.numpy(), xy[i], atol=1e-6)
+        np.testing.assert_allclose(point.points["xy"], xy[i], atol=1e-6)
+        if labels: np.testing.assert_array_equal(point.points["visible"], ~np.isnan(xy[i, :, 0]) & (score[i] >= .5))
         np.testing.assert_array_equal(frame.image, images[i])
         if not labels: np.testing.assert_allclose(point.points["score"], np.where(np.isnan(xy[i, :, 0]), 0, score[i]), atol=1e-6)
     assert [p.name for p in tmp_path.iterdir()] == [path.name]

@@ -68,7 +68,8 @@ class Controls(OneLine):
         self.yaw = slider([(f"{e.yaw[i]:.0f}° ({i + 1})", i) for i in by_yaw], "yaw")
         self.round = slider([(name, name) for name in [*e.rounds, "landmarks"]], "round")
         if self.round: self.round.value = "landmarks"
-        self.turn = w.IntSlider(0, -90, 90, 5, description="turn", layout=width(192), style={"description_width": "30px"}) if e.shape else None
+        look = dict(description="turn", layout=width(192), style={"description_width": "30px"})
+        self.turn = w.IntSlider(0, -90, 90, 5, **look) if e.shape else None
         self.space = w.HTML(layout=width(192))
         self.sort, self.other = dropdown("sort by", list(SORTS)), dropdown("same as")
         self.every, self.none = button("Show all", "Show every landmark", 94), button("Hide all", "Show no landmark", 94)

@@ -215,8 +215,8 @@ def report(
     if len(table) != K: raise ValueError(f"the table has {len(table)} rows for {K} landmarks; give this detector's, in its order")
     about, pictures, pixels = picture_entries(found, quality.table, images, few)
     content = about | dict(
-        turned=turned_views(found.shape, about["landmarks"]), worst=worst_fits(found, images), works=works(quality), quality=quality, low=LOW,
-        config=found.config, no_boxes=has_no_boxes(images), minutes=minutes,
+        turned=turned_views(found.shape, about["landmarks"]), worst=worst_fits(found, images), works=works(quality),
+        quality=quality, low=LOW, config=found.config, no_boxes=has_no_boxes(images), minutes=minutes,
         n=len(found.train), n_held_out=0 if found.test is None else len(found.test), curves=curves(found), scores=found.scores,
         unreadable=[why for _, why in unreadable], model=(Path(path).parent/"detector").as_posix(),
         source=pictures_of(command), command=command, record=run_record(found, images))

@@ -118,10 +118,14 @@ def file_names(names: list) -> list:
 
 # %% ../../nbs/12_export/01_formats.ipynb #3bdc7e41
 def dlc_table(folder: str, files: list, xy: np.ndarray, names: list, scorer: str) -> pd.DataFrame:
-    "Labels (N, K, 2) of N files in `labeled-data/folder` as DeepLabCut lays them out."
+    """Labels (N, K, 2) of N files in `labeled-data/folder` as DeepLabCut lays them out, pictures without any last.
+
+    A CSV file whose first row has no number is misread: pandas takes that row for names."""
     columns = pd.MultiIndex.from_product([[scorer], names, ["x", "y"]], names=["scorer", "bodyparts", "coords"])
     rows = pd.MultiIndex.from_tuples([("labeled-data", folder, f) for f in files])
-    return pd.DataFrame(xy.reshape(len(files), -1), columns=columns, index=rows).sort_index()
+    table = pd.DataFrame(xy.reshape(len(files), -1), columns=columns, index=rows).sort_index()
+    bare = table.isna().all(axis=1)
+    return pd.concat([table[~bare], table[bare]])
 
 # %% ../../nbs/12_export/01_formats.ipynb #68afecd0
 def dlc_config(project: Path, scorer: str, names: list, video: str, size: list) -> str:
@@ -182,7 +186,7 @@ def sleap_videos(sleap: ModuleType, files: list, names: list, sizes: list) -> tu
 
 # %% ../../nbs/12_export/01_formats.ipynb #fb0e88da
 def sleap_frame(sleap: ModuleType, skeleton, video, frame: int, xy: np.ndarray, score: np.ndarray, labels: bool, threshold: float):
-    "A `LabeledFrame` with the landmarks of one picture, xy (K, 2) and score (K,); what is hidden has a place: with a low score, or, in labels, as not visible."
+    "A `LabeledFrame` of xy (K, 2) and score (K,); what is hidden has a place: with a low score, or, in labels, as not visible."
     known = ~np.isnan(xy[:, 0])
     if labels:
         made = sleap.Instance.from_numpy(xy, skeleton)

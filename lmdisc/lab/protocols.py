@@ -100,8 +100,8 @@ def as_in_paper(*paths: str) -> dict: # of choices, or of whole parts, such as "
 def with_shape(config: Config) -> dict: # {path: value}
     "Changes to a sweep's run: a shape in place of the paper's two stages, from as many pictures drawn."
     batch = 4 * config.stage2.batch
-    steps = n_drawn(config) // batch
-    return {"stage1.clusters": 2 * config.stage1.clusters, "stage1.warmup_steps": 0, "stage1.rounds": 0, "stage2.shape": True,
+    steps, M = n_drawn(config) // batch, config.stage1.clusters
+    return {"stage1.clusters": 60 if M >= 30 else M, "stage1.warmup_steps": 0, "stage1.rounds": 0, "stage2.shape": True,
             "stage2.batch": batch, "stage2.steps": steps, "stage2.merge_from": steps // 3, "stage2.merge_every": -(-2 * steps // 9)}
 
 PAPER_FORM = as_in_paper("stage2.shape", "initial.outliers", "stage1.grouping", "stage1.loss", "stage1.contrast", "stage1.emphasis",
