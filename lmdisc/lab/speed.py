@@ -34,11 +34,10 @@ from ..scores.errors import score
 from ..method.detection import detect_keypoints, remove_outliers
 from ..method.clustering import cluster, label_keypoints
 from ..method.chains import cluster_linked
-from ..method.shape import fit_shape
 from ..method.stage1 import cluster_keypoints, descriptor_loss, detect_and_describe, draw_pairs, identities, step_loss
 from ..method.merging import overlaps
 from ..method.detector import LandmarkDetector, detect
-from ..method.stage2 import guide, landmark_loss
+from ..method.stage2 import landmark_loss
 from ..config import Config, change, profile
 from ..discovery import discover
 from ..datasets.given import given
@@ -183,8 +182,7 @@ class Watch:
 DISCOVERY_STEPS = {                   # function: step of a discovery
     cut_all: "cut crops", detect_keypoints: "detect generic keypoints", detect_and_describe: "detect and describe",
     cluster_keypoints: "cluster, at the start and in every round", cluster_linked: "link at most 4,000 pictures",
-    label_keypoints: "assign and filter", detect: "detect landmarks", overlaps: "merge", fit_shape: "fit the shape",
-    guide: "label from the shape", score: "evaluate"}
+    label_keypoints: "assign and filter", detect: "detect landmarks", overlaps: "merge", score: "evaluate"}
 
 # %% ../../nbs/13_lab/18_speed.ipynb #b067a658
 class SmallXFeat(XFeat):
@@ -197,7 +195,7 @@ def config_at(n: int, size: str = "cpu") -> Config: # pictures, profile; "smoke"
     same = {"data.size": 96, "data.margin": 0., "data.n_images": n, "initial.detector": "xfeat at 128 px",
             "learning1.precision": "fp32", "learning2.precision": "fp32"}
     few = {"save_every": 50, "stage1.clusters": 100, "stage1.warmup_steps": 100, "stage1.round_steps": 50, "stage1.rounds": 1,
-           "stage2.steps": 100, "stage2.merge_from": 50, "stage2.merge_every": 50, "stage2.min_share": .003}
+           "stage2.steps": 100, "stage2.merge_from": 50, "stage2.merge_every": 50, "stage2.min_share": .003, "stage2.shape": False}
     return change(profile(size), same | ({} if size == "smoke" else few))
 
 # %% ../../nbs/13_lab/18_speed.ipynb #16601662
