@@ -133,7 +133,7 @@ def curves(found: Discovery) -> list:
               if found.shape is None else
               f"Clusters of two kinds, {M} of each, became {left[-1]} landmarks: those that do not move with the rest are dropped, "
               "those at one place are merged.")
-    merging = figure_entry(plot_merging((0, *steps), (M, *left)), merged)
+    merging = figure_entry(plot_merging((0, *steps), (M if found.shape is None else 2 * M, *left)), merged)
     if not len(rounds): return [merging]
     rounds["loss"] = rounds.get("detector", 0.) + rounds.get("contrast", 0.)
     def change(column): return f"from {rounds[column].iloc[0]:.2f} to {rounds[column].iloc[-1]:.2f}"
