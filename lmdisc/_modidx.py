@@ -1550,6 +1550,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/lmdisc', 'doc_host': '', '
                                                                                'lmdisc/use/chosen.py'),
                                    'lmdisc.use.chosen.ChosenLandmarks.seen': ( '10_use/chosen.html#chosenlandmarks.seen',
                                                                                'lmdisc/use/chosen.py'),
+                                   'lmdisc.use.chosen.ChosenLandmarks.shape': ( '10_use/chosen.html#chosenlandmarks.shape',
+                                                                                'lmdisc/use/chosen.py'),
                                    'lmdisc.use.chosen.Head': ('10_use/chosen.html#head', 'lmdisc/use/chosen.py'),
                                    'lmdisc.use.chosen.Head.__init__': ('10_use/chosen.html#head.__init__', 'lmdisc/use/chosen.py'),
                                    'lmdisc.use.chosen.Head.forward': ('10_use/chosen.html#head.forward', 'lmdisc/use/chosen.py'),

@@ -173,6 +173,9 @@ def find_correspondence(images: ImageSet, config: Config, runs=None, start: Prep
 def clusters_in_space(start: Prepared, config: Config) -> Guide | None:
     "The shape of the initial clusters, of both kinds, and its labels; None, with a warning, where nothing moves as one."
     stage, points, size, seed = config.stage1, start.keypoints, start.train.size, config.seed
+    if config.net.maps != "where":
+        raise ValueError(f"a shape needs maps that know what is hidden, not {config.net.maps!r}: set net.maps to 'where', "
+                         "or stage2.shape to False")
     other = replace(stage, grouping={"chains": "kmeans", "kmeans": "chains"}[stage.grouping])
     kinds = start.labels, cluster_keypoints(points, other, size, seed, None, config.released)[0]
     own, some = torch.cat([places_of(labels, stage.clusters) for labels in kinds], 1), a_sample(len(start.train), seed)
@@ -202,7 +205,7 @@ def find_landmarks(images: ImageSet, config: Config, runs, start: Prepared, foun
             run.fill(merging, psi.state_dict())
     last, psi = run.rows[-1], LandmarkNet(run.rows[-1]["landmarks"], config.net)
     psi.load_state_dict(run.tensors)
-    shape = Shape.restored(last["shape"]) if last.get("shape") else None
+    shape = Shape.restored(last["shape"]) if last.get("shape") and psi.K >= 4 else None    # of fewer landmarks no pose can be told
     return LandmarkDetector(psi.to(Accelerator().device), config.data.size, config.data.margin, config.stage2.confident,
                             released=config.released, shape=shape), run.rows
 
@@ -240,7 +243,7 @@ class Discovery(OneLine):
 
     def summary(self) -> str:
         scored = "" if self.scores is None else f", forward error {self.scores.nme_forward:.1%}, backward {self.scores.nme_backward:.1%}"
-        return f"{self.detector.K} landmarks of {self.config.stage1.clusters} clusters in {len(self.train)} pictures{scored}"
+        return f"{self.detector.K} landmarks in {len(self.train)} pictures{scored}"
 
 # %% ../nbs/09_discovery.ipynb #7db65b03
 def discover(

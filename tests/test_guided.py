@@ -1,6 +1,7 @@
 "Stage 2 on labels from a shape: interrupted and resumed; what predict, pose and the table of poses give."
 from dataclasses import replace
 import numpy as np, pytest, torch
+from lmdisc.discovery import discover
 from lmdisc.method import stage2
 from lmdisc.method.detector import LandmarkDetector
 from lmdisc.method.stage2 import learn_landmarks
@@ -59,3 +60,20 @@ def test_poses_as_a_table(detector, heads_set):
 
 def test_a_detector_without_a_shape_says_so(whole, train):
     with pytest.raises(ValueError, match="no shape in space"): LandmarkDetector(whole[0], 64).pose(train)
+
+def test_landmarks_may_be_given_in_pixels_of_the_pictures(detector, heads_set, train):
+    some = heads_set.split("train")
+    for name, value in detector.pose(some, detector.predict(some)).items(): np.testing.assert_allclose(value, detector.pose(some)[name], atol=1e-3)
+    with pytest.raises(ValueError, match="landmarks of 3 pictures were given for 24"): detector.pose(train, [v[:3] for v in detector.predict(train)])
+
+def test_a_gap_leaves_the_misfit_of_a_picture_known(detector, train):
+    xy, score = detector.predict(train)
+    xy[0, 0] = np.nan
+    assert np.isfinite(detector.pose(train, (xy, score))["misfit"]).all()
+
+def test_one_picture_says_that_there_is_no_shape(heads_set):
+    with pytest.warns(UserWarning, match="a shape needs 10 pictures"): found = discover(heads_set.take([0]), small_config())
+    assert found.shape is None and found.found[0].shape == (1, found.detector.K, 2)
+
+def test_maps_that_do_not_know_what_is_hidden_are_refused(heads_set):
+    with pytest.raises(ValueError, match="not 'heat': set net.maps to 'where'"): discover(heads_set, small_config(**{"net.maps": "heat"}))

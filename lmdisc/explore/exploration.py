@@ -26,7 +26,7 @@ from ..draw.saving import encoded
 from ..draw.pictures import landmark_colours, points_by_picture
 from ..config import Config, profile, restored
 from ..discovery import Discovery, discover, grouped, split_crops
-from ..use.chosen import ChosenLandmarks, chosen, load, learned_summary
+from ..use.chosen import ChosenLandmarks, chosen, folder_of, load, learned_summary
 from ..use.reliability import LOW, reliability
 from .display import svg_in_space
 from .report import evenly_by_yaw
@@ -119,9 +119,12 @@ class Exploration(OneLine):
     def shape(self): return self.now.points.detector.shape
 
     def in_space(self, yaw: float) -> str: # degrees -> SVG; empty without a shape
-        "The detector's landmarks in space, turned by a yaw, in the colours of their numbers."
+        "The discovered landmarks that were kept, in space, turned by a yaw, in their colours; of several that are one, the first."
         if self.shape is None: return ""
-        return svg_in_space(self.shape, yaw, list(map(to_hex, landmark_colours(self.shape.K))), self.now.points.detector.names)
+        groups, colour = self.now.points.choice.groups, self.colours()
+        names = self.now.points.names[:len(groups)]
+        kept = torch.tensor([g[0] for g in groups], dtype=torch.long)
+        return svg_in_space(self.shape.only(kept), yaw, [colour[n] for n in names], names)
 
     def do(self, change, *how):
         "Decide something by a method of `Decisions`; what fails changes nothing."
@@ -304,7 +307,8 @@ def explored(
         return explored_parts(run.detector, run.train, named_rounds(run.correspondence.rounds), most)
     if isinstance(run, Discovery): run = run.detector
     if not isinstance(run, str | Path): return explored_parts(run, given(pictures, boxes), {}, most)
-    top, folder = Path(run), Path(run) if (Path(run)/"detector.json").exists() else Path(run)/"detector"
+    run = folder_of(run)
+    top, folder = run, Path(run) if (Path(run)/"detector.json").exists() else Path(run)/"detector"
     detector, images = load(folder), given(pictures, boxes) if pictures is not None else pictures_kept(top)
     rows, rounds = rounds_kept(top/"checkpoints", images, call_kept(top).get("seed"))
     return explored_parts(detector, images.take(rows), rounds, most, folder, top/"quality.csv")

@@ -60,7 +60,7 @@ def examples(found: Discovery, images: ImageSet | None = None) -> tuple[Crops, n
 # %% ../../nbs/11_explore/03_report.ipynb #8153e2fb
 def turned_views(shape: Shape | None, landmarks: list, yaws: range = range(-90, 91, 15)) -> list: # dicts: yaw, svg; none without a shape
     "The landmarks in space from one side to the other."
-    if shape is None: return []
+    if shape is None or not landmarks: return []
     fills, names = zip(*[(mark["fill"], mark["name"]) for mark in landmarks])
     return [dict(yaw=yaw, svg=svg_in_space(shape, yaw, fills, names)) for yaw in yaws]
 

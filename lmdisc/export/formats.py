@@ -46,6 +46,7 @@ def checked(
     if twice: raise ValueError(f"{len(twice)} names stand for more than one landmark, the first is {twice[0]!r}; rename all but one")
     odd = [n for n in names if not n.strip() or re.search(r"[\x00-\x1f]", n)]
     if odd: raise ValueError(f"{odd[0]!r} is no name for a landmark: it is empty or has control characters; rename it ({len(odd)} such)")
+    if not np.isfinite(score).all(): raise ValueError("score has values that are not finite; it says how likely a landmark is in sight")
     if np.isinf(xy).any(): raise ValueError("xy has infinite values; a landmark without a place is NaN")
     return np.where(np.isnan(xy).any(-1, keepdims=True), np.nan, xy), score, names
 

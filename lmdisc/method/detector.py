@@ -72,15 +72,20 @@ class LandmarkDetector:
 
     def pose(self,
         pictures: ImageSet | Crops,
-        found: tuple | None = None,   # what `predict` gave for these crops; None: predicted here
-        batch: int = 64,
+        found: tuple | None = None,   # what `predict` gave for these pictures; None: predicted here
+        batch: int = 64,              # pictures at once
     ) -> dict:                        # {name: (N,) float64}: yaw, pitch, roll, scale, misfit
         "How the object is turned from its mean view (degrees), its scale (1: mean), and how far landmarks lie off the shape (shares)."
         if self.shape is None:
-            raise ValueError("this detector knows no shape in space, so no pose; discover with stage2.shape=True")
-        xy, score = map(torch.as_tensor, found or self.predict(crops_of(pictures, self.size, self.margin), batch))
+            raise ValueError("this detector knows no shape in space, so no pose: either stage2.shape was False, or the pictures it learned "
+                             "from agreed on none, as a warning said")
+        crops = crops_of(pictures, self.size, self.margin)
+        xy, score = found or self.predict(crops, batch)
+        if len(xy) != len(crops): raise ValueError(f"landmarks of {len(xy)} pictures were given for {len(crops)}")
+        if found and crops is not pictures: xy = crops.to_crop(np.asarray(xy), np.arange(len(crops)))
+        xy, score = torch.as_tensor(xy), torch.as_tensor(score)
         cameras = self.shape.pose(xy, score)
-        off = (self.shape.place(cameras) - xy).norm(dim=-1).median(-1).values / self.size
+        off = (self.shape.place(cameras) - xy).norm(dim=-1).nanmedian(-1).values / self.size
         turned = dict(zip(("yaw", "pitch", "roll"), angles(cameras.rotation).T.numpy()))
         return turned | {"scale": cameras.scale.numpy(), "misfit": off.double().numpy()}
 

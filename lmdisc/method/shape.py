@@ -30,8 +30,10 @@ def borrowed(
     return torch.cat(filled), torch.cat(weights)
 
 def _borrowed(places, others, least): # (B, M, 2), (B, k, M, 2)
-    there, shown = ~places.isnan().any(-1), (~others.isnan().any(-1)).sum(1)
-    takes, share = ~there & (shown >= least), shown / max(1, others.shape[1])
+    there = ~places.isnan().any(-1)
+    if not others.shape[1]: return places, there.float()       # a single picture has no similar ones
+    shown = (~others.isnan().any(-1)).sum(1)
+    takes, share = ~there & (shown >= least), shown / others.shape[1]
     return others.nanmedian(1).values.where(takes[..., None], places), torch.where(takes, share / 2, there.to(share.dtype))
 
 # %% ../../nbs/06_method/06_shape.ipynb #5c7d1e29
@@ -127,7 +129,7 @@ class Shape(OneLine):
 def shares(xy: Tensor, weights: Tensor, size: int) -> tuple[Tensor, Tensor]: # (N, M, 2) px, NaN where missing; (N, M)
     "Places as shares of the side about its middle, and weights that are 0 where a place is missing."
     there = ~xy.isnan().any(-1)
-    return (xy.double() / size - .5).nan_to_num(), weights.double() * there
+    return (xy.double() / size - .5).nan_to_num(), weights.double().nan_to_num() * there
 
 # %% ../../nbs/06_method/06_shape.ipynb #7260aad3
 def typical_rotations(rotation: Tensor, count: int = 12, near: int = 5) -> Tensor: # (N, 3, 3) -> (G, 3, 3)

@@ -134,6 +134,9 @@ class ChosenLandmarks:
         "The points in sight."
         return self.detector.seen(xy, score)
 
+    @property
+    def shape(self) -> object: return self.detector.shape # of all landmarks of the detector; None: not known
+
     def pose(self, pictures: ImageSet | Crops, batch: int = 64) -> dict: # as `LandmarkDetector.pose`
         "How the object is turned in every picture, from all landmarks of the detector."
         return self.detector.pose(pictures, batch=batch)
