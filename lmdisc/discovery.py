@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['generic_keypoints', 'split_crops', 'Prepared', 'prepare', 'described', 'cluster_scores', 'correspondence_scores',
            'stage1_alone', 'Correspondence', 'grouped', 'untrained', 'find_correspondence', 'clusters_in_space',
-           'find_landmarks', 'initial_landmarks', 'Discovery', 'discover', 'scored']
+           'shape_targets', 'find_landmarks', 'initial_landmarks', 'Discovery', 'discover', 'scored']
 
 # %% ../nbs/09_discovery.ipynb #28eb05cb
 import warnings
@@ -186,8 +186,14 @@ def clusters_in_space(start: Prepared, config: Config) -> Guide | None:
     if not moves_as_one(shape): return None
     kept = (shape.rigid >= .35).nonzero()[:, 0]
     cameras, shape, own = shape.pose(*borrowed(own, similar, own[some])), shape.only(kept), own[:, kept]
-    first = one_place(config.stage2, guide(config.stage2, shape, cameras, own))
-    return first.only(first.alive.nonzero()[:, 0])
+    return guide(config.stage2, shape, cameras, own)
+
+def shape_targets(start: Prepared, config: Config) -> Guide | None:
+    "What Ψ learns first from the shape, landmarks at one place merged; None without a shape. The same in all processes."
+    guided = broadcast(lambda: clusters_in_space(start, config))
+    if guided is None: return None
+    merged = one_place(config.stage2, guided)
+    return merged.only(merged.alive.nonzero()[:, 0])
 
 def find_landmarks(images: ImageSet, config: Config, runs, start: Prepared, found: Correspondence) -> tuple:
     "Stage 2 (section 3.3), a detector for every cluster with merging, read if it was run before: detector and history."
@@ -197,7 +203,7 @@ def find_landmarks(images: ImageSet, config: Config, runs, start: Prepared, foun
             torch.manual_seed(config.seed)
             for _ in range(2): CorrespondenceNet(config.net)       # advances the random state as stage 1 would
             checkpoint = run.folder and run.folder/"checkpoint.safetensors"
-            guided = broadcast(lambda: clusters_in_space(start, config)) if config.stage2.shape else None
+            guided = shape_targets(start, config) if config.stage2.shape else None
             targets = guided or cluster_targets(found.rounds[-1], config.stage1.clusters, config.stage2)
             psi, merging, shape = learn_landmarks(start.train, targets, found.net, config.stage2, config.learning2, config.seed,
                                                   checkpoint, config.save_every, config.augment, config.released)

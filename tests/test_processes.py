@@ -15,6 +15,7 @@ import torch
 from conftest import BRIEF, guided_heads, outcome, small_config, small_heads
 from lmdisc.data.points import places_of
 from lmdisc.method.stage1 import identities, next_labels, step_loss
+from lmdisc import discovery
 from lmdisc.discovery import discover, prepare
 from lmdisc.method.stage2 import landmark_loss, learn_landmarks
 from lmdisc.nets.networks import CorrespondenceNet, landmark_net
@@ -47,15 +48,16 @@ def first_steps():
                                                 for k, g in gradients(net, loss).items()}
 
 def with_a_shape():
-    "Stage 2 on labels from a shape, fitted again on the way."
-    train = prepare(images, config, sys.argv[2]).train
+    "Stage 2 on labels from a shape that is given, merged, and fitted again on the way."
+    start = prepare(images, config, sys.argv[2])
+    discovery.clusters_in_space = lambda start, config: guided_heads(start.train, config.stage2)
     torch.manual_seed(0)
-    first = guided_heads(train, config.stage2)
-    psi, history, shape = learn_landmarks(train, first, CorrespondenceNet(config.net), config.stage2, config.learning2)
+    first = discovery.shape_targets(start, config)
+    psi, history, shape = learn_landmarks(start.train, first, CorrespondenceNet(config.net), config.stage2, config.learning2)
     return {"shape.first": first.shape.xyz, "shape.xyz": shape.xyz, "shape.K": torch.tensor([h["landmarks"] for h in history])}
 
-tensors = first_steps() | with_a_shape() if "gradients" in sys.argv else {}
 found = discover(images, config, sys.argv[2])
+tensors = first_steps() | with_a_shape() if "gradients" in sys.argv else {}
 more, record = outcome(found)
 labels = {f"labels.{r}": places_of(one, config.stage1.clusters) for r, one in enumerate(found.correspondence.rounds)}
 with on_main() as main:
