@@ -1191,6 +1191,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/lmdisc', 'doc_host': '', '
                                       'lmdisc.method.stage1.trusted': ('06_method/stage1.html#trusted', 'lmdisc/method/stage1.py')},
             'lmdisc.method.stage2': { 'lmdisc.method.stage2.Guide': ('06_method/stage2.html#guide', 'lmdisc/method/stage2.py'),
                                       'lmdisc.method.stage2.Guide.again': ('06_method/stage2.html#guide.again', 'lmdisc/method/stage2.py'),
+                                      'lmdisc.method.stage2.Guide.fitted': ( '06_method/stage2.html#guide.fitted',
+                                                                             'lmdisc/method/stage2.py'),
                                       'lmdisc.method.stage2.Guide.only': ('06_method/stage2.html#guide.only', 'lmdisc/method/stage2.py'),
                                       'lmdisc.method.stage2.Guide.restored': ( '06_method/stage2.html#guide.restored',
                                                                                'lmdisc/method/stage2.py'),

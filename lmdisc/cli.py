@@ -48,8 +48,9 @@ def landmarks_of_pictures(model: str | Path, images, find: bool = True) -> tuple
 def picture_of(found):                # `Discovery` -> Figure
     "Landmarks on held-out pictures, by yaw where it is known."
     from lmdisc.draw.pictures import plot_yaw_strip, set_style, show_points
+    from lmdisc.explore.display import held_out
     set_style()
-    crops, xy = (found.train, found.seen[0]) if found.test is None else (found.test, found.seen[1])
+    crops, xy = held_out(found)
     if "yaw" in crops.fields: return plot_yaw_strip(crops.pixels, xy, crops.fields["yaw"])
     return show_points(crops.pixels[:18], xy[:18])
 

@@ -65,9 +65,9 @@ def in_space(found):                  # `Discovery` -> dict
     "Share in sight; rigid landmarks; and the yaw of the cameras against the true one: rank correlation, median error after a linear fit."
     row = dict(in_sight=float((found.score[1] >= found.detector.threshold).mean()))
     if found.shape is None: return row | dict(rigid=0, yaw_rank=np.nan, yaw_error=np.nan)
-    row, truth = row | dict(rigid=int((found.shape.rigid >= .5).sum())), found.test.fields.get("yaw")
-    if truth is None: return row | dict(yaw_rank=np.nan, yaw_error=np.nan)
-    yaw = found.detector.pose(found.test, (found.found[1], found.score[1]))["yaw"]
+    row, yaws = row | dict(rigid=int((found.shape.rigid >= .5).sum())), yaws_of(found)
+    if not yaws: return row | dict(yaw_rank=np.nan, yaw_error=np.nan)
+    truth, yaw = (yaws[name].numpy() for name in ("yaw.true", "yaw.found"))
     slope, base = np.polyfit(yaw, truth, 1)
     return row | dict(yaw_rank=abs(float(spearmanr(yaw, truth)[0])), yaw_error=float(np.median(np.abs(slope * yaw + base - truth))))
 

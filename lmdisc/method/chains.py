@@ -42,17 +42,15 @@ def similar_pictures(
     block: int = 4096,                # pictures at once: bounds memory
 ) -> Tensor:                          # (N, k) int64 places in `among`, k at most S - 1; nearest first, never itself
     "The most similar pictures of each picture, by their bags of descriptors."
-    every = torch.arange(points.n_images)
-    among = every if among is None else among
-    searched = points[among.numpy()]
-    x, k = F.normalize(searched.descriptor.float(), dim=1), min(k, len(among) - 1)
+    every, searched = torch.arange(points.n_images), points if among is None else points[among.numpy()]
+    x, k = F.normalize(searched.descriptor.float(), dim=1), min(k, searched.n_images - 1)
     vocabulary = kmeans(x, min(words, len(x)), None, seed)
     vectors = picture_vectors(searched, vocabulary)
     index = faiss.IndexFlatIP(vectors.shape[1])
     index.add(vectors)
-    found = [index.search(picture_vectors(points[part.numpy()], vocabulary), k + 1)[1] for part in every.split(block)]
-    near = torch.from_numpy(np.concatenate(found))
-    other = among[near] != every[:, None]
+    asked = [vectors] if among is None else (picture_vectors(points[part.numpy()], vocabulary) for part in every.split(block))
+    near = torch.from_numpy(np.concatenate([index.search(some, k + 1)[1] for some in asked]))
+    other = (near if among is None else among[near]) != every[:, None]
     other[other.all(1), -1] = False
     return near[other].view(len(near), k)
 

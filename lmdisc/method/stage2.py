@@ -150,13 +150,17 @@ class Guide(Targets):
         "Some of the landmarks, in this order."
         return Guide(self.places[:, kept], self.hidden[:, kept], self.shape.only(kept), self.own[:, kept])
 
-    def again(self, stage: Stage2, found: Tensor, score: Tensor, time: int) -> "Guide": # (N, K, 2) px places of Ψ; (N, K); 0, 1, …
-        "The shape fitted to Ψ's places, and the labels that follow."
-        alive, weights = self.alive, score.masked_fill(~self.alive, 0)
+    def fitted(self, found: Tensor, weights: Tensor, time: int) -> Shape: # (N, K, 2) px places of Ψ; (N, K); 0, 1, …
+        "The shape fitted to Ψ's places."
         some = a_sample(len(found), time)
-        shape = broadcast(lambda: refitted(self.shape, found[some], weights[some], time))
+        return broadcast(lambda: refitted(self.shape, found[some], weights[some], time))
+
+    def again(self, stage: Stage2, found: Tensor, score: Tensor, time: int) -> "Guide": # as `fitted`
+        "The shape fitted to Ψ's places, and the labels that follow."
+        weights = score.masked_fill(~self.alive, 0)
+        shape = self.fitted(found, weights, time)
         new = guide(stage, shape, shape.pose(found, weights), self.own, found)
-        new = replace(new, places=new.places.where(alive[:, None], torch.nan))
+        new = replace(new, places=new.places.where(self.alive[:, None], torch.nan))
         return new if time else one_place(stage, new)
 
 def a_sample(n: int, seed: int, most: int = 600) -> Tensor: # of how many pictures; at most so many -> int64, ascending
@@ -214,4 +218,4 @@ def learn_landmarks(
     kept = targets.alive.nonzero()[:, 0]
     psi = keep_channels(trainer.model, kept)
     if targets.shape is None: return psi, history, None
-    return psi, history, targets.only(kept).again(stage, *detect(psi, crops, released), len(ends)).shape
+    return psi, history, targets.only(kept).fitted(*detect(psi, crops, released), len(ends))
