@@ -37,10 +37,22 @@ def test_the_menu_names_pages_that_are_there():
     assert not [uri for uri in menu if not place_of(uri).exists()]
     assert {p.name for p in IN_PAGES} <= set(menu)
 
+def headings(path):
+    "The headings of a page or a notebook, without their marks."
+    cells = json.loads(path.read_text())["cells"] if path.suffix == ".ipynb" else None
+    text = path.read_text() if cells is None else "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+    return re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", text, flags=re.S), re.M)
+
 def anchors(path):
     "What a link can point to in a page: its headings, as GitHub and the site name them."
-    text = re.sub(r"```.*?```", "", path.read_text(), flags=re.S)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in re.findall(r"^#+ (.+)$", text, re.M)}
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings(path)}
+
+@pytest.mark.parametrize("path", sorted((ROOT/"nbs").rglob("*.ipynb")), ids=lambda p: p.stem)
+def test_a_heading_stands_once_in_a_notebook(path):
+    "The site's menu would point to an anchor that is not there."
+    if ".ipynb_checkpoints" in path.parts: return
+    names = [heading.lower() for heading in headings(path)]
+    assert len(set(names)) == len(names)
 
 @pytest.mark.parametrize("page", [*IN_PAGES, ROOT/"README.md"], ids=lambda p: p.stem)
 def test_links_of_a_page_lead_somewhere(page):
