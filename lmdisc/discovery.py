@@ -182,8 +182,7 @@ def clusters_in_space(start: Prepared, config: Config) -> Guide | None:
     similar = similar_pictures(points, 20, seed=seed, among=some)
     try: shape = fit_shape(own[some], similar[some][:, :10], size, seed=seed)
     except TooFewPoints as e: return warnings.warn(f"{e}; hidden landmarks are not completed")
-    for problem in problems(shape): warnings.warn(problem)
-    if not moves_as_one(shape): return None
+    if not moves_as_one(shape): return warnings.warn(f"{problems(shape)[0]}; hidden landmarks are not completed")
     kept = (shape.rigid >= .35).nonzero()[:, 0]
     cameras, shape, own = shape.pose(*borrowed(own, similar, own[some])), shape.only(kept), own[:, kept]
     return guide(config.stage2, shape, cameras, own)
@@ -212,6 +211,7 @@ def find_landmarks(images: ImageSet, config: Config, runs, start: Prepared, foun
     last, psi = run.rows[-1], LandmarkNet(run.rows[-1]["landmarks"], config.net)
     psi.load_state_dict(run.tensors)
     shape = Shape.restored(last["shape"]) if last.get("shape") and psi.K >= 4 else None    # of fewer landmarks no pose can be told
+    for problem in problems(shape) if shape else []: warnings.warn(problem)
     return LandmarkDetector(psi.to(Accelerator().device), config.data.size, config.data.margin, config.stage2.confident,
                             released=config.released, shape=shape), run.rows
 

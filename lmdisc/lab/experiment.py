@@ -25,7 +25,7 @@ from ..draw.pictures import set_style
 from ..data.images import ImageSet
 from ..config import Config, change, restored
 from .baselines.common import n_drawn
-from .protocols import Arm, budget, caption, listed, of_set, pictures, sweep_profile
+from .protocols import Arm, all_pictures, budget, caption, listed, main_profile, of_set, pictures, sweep_profile
 from .gate import at_budget
 
 # %% ../../nbs/13_lab/14_experiment.ipynb #0504c265
@@ -67,13 +67,14 @@ class Experiment:
         name: str, scope: dict,       # of the notebook; its `globals()`: the parameters are the annotated names
         of: str = "",                 # the experiment whose runs it draws; empty: its own
         n_landmarks: int = 0,         # of the annotated landmarks so many, evenly chosen; 0: all
+        main: bool = False,           # pictures and configuration of the main job; False: of a run of a sweep
     ):
         asked = {n: scope[n] for n in scope["__annotations__"] if not n.startswith("_")}
         self.notebook, self.parameters = f"nbs/{name}.ipynb", {n: v for n, v in asked.items() if n not in SETTING}
         usual = dict(dataset="heads", root="", detector="", seeds=asked.get("seed", "0"), out_dir="", runs="", draw=False)
         self.p = SimpleNamespace(**(usual | asked))
         self.name, self.of = of_set(name, self.p.dataset), of_set(of or name, self.p.dataset)
-        self.n_landmarks, self.drawn = n_landmarks, []
+        self.n_landmarks, self.main, self.drawn = n_landmarks, main, []
         self.scratch = TemporaryDirectory()   # where nothing is kept, the arms of this call share their runs here
         self.out = output_folder(self.p.out_dir)
         self.runs = output_folder(self.p.runs or os.environ.get("LMDISC_RUNS") or self.scratch.name)
@@ -81,9 +82,13 @@ class Experiment:
         if self.p.draw: print("Drawn from committed runs; nothing is trained.")
 
     @cached_property
-    def images(self): return pictures(self.p.dataset, self.p.profile, self.p.root or None, n_landmarks=self.n_landmarks)
+    def images(self):
+        if self.main: return all_pictures(self.p.dataset, self.config, root=self.p.root or None)
+        return pictures(self.p.dataset, self.p.profile, self.p.root or None, n_landmarks=self.n_landmarks)
     @cached_property
-    def config(self): return sweep_profile(self.p.profile, self.p.dataset, self.p.detector)
+    def config(self):
+        if self.main: return main_profile(self.p.profile, self.p.detector, dataset=self.p.dataset)
+        return sweep_profile(self.p.profile, self.p.dataset, self.p.detector)
     @property
     def seeds(self): return listed(self.p.seeds)
     @property

