@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['METHODS', 'DISCOVERIES', 'FIXED_K', 'PROTOCOLS', 'FIVE_68', 'FIVE_HERE', 'contestants', 'own_config', 'called',
            'side_by_side', 'detector_of', 'predicted', 'method_points', 'direct_error', 'compared', 'mean_shape',
-           'true_landmarks', 'taught', 'turning_heads', 'on_turning_heads', 'the_turning_heads', 'at_yaws', 'on_yaws',
-           'the_yaws', 'validation', 'five_points', 'by_labels']
+           'true_landmarks', 'taught', 'called_hidden', 'turning_heads', 'on_turning_heads', 'the_turning_heads',
+           'at_yaws', 'on_yaws', 'the_yaws', 'validation', 'five_points', 'by_labels']
 
 # %% ../../nbs/13_lab/10_comparison.ipynb #66463e3e
 from dataclasses import asdict, replace
@@ -71,7 +71,7 @@ def predicted(detector, crops):       # -> float32: (N, K, 2) crop px, (N, K)
 
 # %% ../../nbs/13_lab/10_comparison.ipynb #010ba750
 def method_points(method, K, images, config, runs=None, lr=None, more={}): # see `detector_of`; {name: `Crops`} -> `Run`
-    'Predictions for "train", "test" and each of `more`; "test_score".'
+    'Predictions for "train", "test" and each of `more`; "test_score", and that of each of `more`.'
     rate = lr or baselines.RATES.get(method)
     train, test = split_crops(images, config)
     of = ["lmdisc.discovery"] if method in DISCOVERIES else ["lmdisc.lab.baselines", f"lmdisc.lab.baselines.{method}"]
@@ -86,7 +86,8 @@ def method_points(method, K, images, config, runs=None, lr=None, more={}): # see
                 folder = Path(runs)/address(what, choices | {"more": {}}, data_of(images), of)
             detector = detector_of(method, K, images, config, runs, rate, folder)
             found = {name: predicted(detector, crops) for name, crops in (dict(train=train, test=test) | more).items()}
-            run.fill([], {name: xy for name, (xy, _) in found.items()} | {"test_score": found["test"][1]})
+            scores = {f"{name}_score": score for name, (_, score) in found.items() if name != "train"}
+            run.fill([], {name: xy for name, (xy, _) in found.items()} | scores)
     return run
 
 # %% ../../nbs/13_lab/10_comparison.ipynb #bc6a0e41
@@ -134,6 +135,10 @@ def taught(images, config, runs=None, drawn=10_000): # drawn: training pictures,
     return [dict(direct=direct, mean_shape=mean_shape(images, alone)[0]["forward"])]
 
 # %% ../../nbs/13_lab/10_comparison.ipynb #ad70d619
+def called_hidden(method, config, score): # (N, K) -> (N, K) bool
+    "Which points a method calls hidden: a discovery those below its threshold, the others none."
+    return score < (own_config(method, config).stage2.confident if method in DISCOVERIES else -torch.inf)
+
 def turning_heads(config, people):    # -> `Crops`
     "People of no training set, each from one profile to the other."
     from lmdisc.datasets.rendered.heads import turning
@@ -141,8 +146,8 @@ def turning_heads(config, people):    # -> `Crops`
 
 def on_turning_heads(images, config, runs=None, method="ours", K=None, people=2): # see `method_points` -> rows, tensors
     "Points of a method while a head turns (Fig. 1)."
-    run = method_points(method, K, images, config, runs, more={"turning": turning_heads(config, people)})
-    return [{}], {"xy": run.tensors["turning"]}
+    found = method_points(method, K, images, config, runs, more={"turning": turning_heads(config, people)}).tensors
+    return [{}], {"xy": found["turning"], "hidden": called_hidden(method, config, found["turning_score"])}
 
 def the_turning_heads(images, config, runs=None, people=2): # -> rows, tensors
     "The pictures of these heads, with yaw and identity."
@@ -161,7 +166,8 @@ def at_yaws(images, config, columns, dataset): # -> held-out `Crops`, (columns,)
 def on_yaws(images, config, runs=None, method="ours", K=None, columns=9, dataset="heads"): # -> rows, tensors
     "Points of a method in held-out pictures, from one profile to the other (Fig. 3)."
     chosen = at_yaws(images, config, columns, dataset)[1]
-    return [{}], {"xy": method_points(method, K, images, config, runs).tensors["test"][chosen]}
+    found = method_points(method, K, images, config, runs).tensors
+    return [{}], {"xy": found["test"][chosen], "hidden": called_hidden(method, config, found["test_score"][chosen])}
 
 def the_yaws(images, config, runs=None, columns=9, dataset="heads"): # -> rows, tensors
     "The pictures at these yaws."

@@ -36,6 +36,7 @@ def plot_methods(
     pictures: list,                   # C pictures, channels first or last
     points: dict,                     # {name: (C, K, 2) px, NaN where not seen}: a row each
     titles: list | None = None, note: str = "", # C strings; small print
+    hidden: dict = {},                # {name: (C, K) bool}: points drawn as rings
 ) -> Figure:
     "The same pictures in every row, each with the points of one method (figures 1 and 3 of the paper)."
     width, C = 8.2, len(pictures)     # inches
@@ -45,7 +46,8 @@ def plot_methods(
     for row, (name, xy) in zip(axes, points.items()):
         colours = colours_around(xy)
         for i, (ax, (p, c)) in enumerate(zip(row, points_by_picture(xy))):
-            draw_points(ax, pictures[i], p, c, colours, (5 * side)**2, titles[i] if titles and ax in axes[0] else None)
+            rings = hidden[name][i][c] if name in hidden else None
+            draw_points(ax, pictures[i], p, c, colours, (5 * side)**2, titles[i] if titles and ax in axes[0] else None, rings)
         row[0].set_ylabel(fill(name, 16), fontsize=6.5)
     note_below(fig, note)
     return fig
