@@ -30,10 +30,11 @@ def pictures_at(where: list, boxes: str | None = None) -> tuple: # `ImageSet`, [
 # %% ../nbs/14_cli.ipynb #a8f9c042
 def with_found_boxes(images, model: Path): # `ImageSet`, folder of a detector -> `ImageSet`
     "The pictures with boxes from the detector's finder, if it has one."
+    from lmdisc.use.chosen import chosen, load
     from lmdisc.use.finding import Finder
     from lmdisc.data.images import boxed
     if not (model/"finder"/"finder.json").exists(): return images
-    return boxed(images, Finder.load(model/"finder").boxes(images, progress=len(images) > 20))
+    return boxed(images, Finder.load(model/"finder").boxes(images, len(images) > 20, chosen(load(model)).detector))
 
 # %% ../nbs/14_cli.ipynb #09467dbb
 def landmarks_of_pictures(model: str | Path, images, find: bool = True) -> tuple: # detector, `ImageSet`, (N, K, 2) image px, (N, K)
@@ -86,8 +87,9 @@ def run_discover(args: argparse.Namespace) -> None:
     runs = max(1, len(args.seeds)) * max(1, len(args.clusters))
     print(f"{len(images)} pictures, profile {args.profile}, seed {args.seed}, generic keypoints from {config.initial.detector}; "
           f"{f'{runs} runs of ' * (runs > 1)}{TIMES[args.profile]}")
-    images, finder = found_boxes(images, out/"checkpoints") if args.find else (images, None)
+    whole, (images, finder) = images, found_boxes(images, out/"checkpoints") if args.find else (images, None)
     found, quality, tried = best_run(images, config, out/"checkpoints", args.seeds, args.clusters)
+    if finder: images = finder.aim(images, found.detector).moved(images, whole, found.detector)
     if runs > 1: print(tried.round(2).to_string(index=False))
     with on_main() as main:
         if main: write_discovery(args, started, found, quality, images, unreadable, finder)

@@ -5,10 +5,11 @@ import numpy as np, pytest, torch
 from lmdisc.nets.detectors import at_hand
 from lmdisc.use.finding import Finder, found_boxes
 from lmdisc.use.windows import Finding, overlap
-from lmdisc.data.images import in_picture
+from lmdisc.data.images import boxed, in_picture
 from lmdisc.datasets.rendered.scenes import scenes
 from lmdisc.data.images import ImageSet
 from lmdisc.method.detection import detect_keypoints
+from lmdisc.method.shape import Shape
 
 needs_xfeat = pytest.mark.skipif(not at_hand("xfeat"), reason="the weights of XFeat are not at hand")
 FEW = Finding(shares=(0.3, 0.45, 0.65), pictures=30, tried=60, aligned=3, contrasted=2)
@@ -81,6 +82,34 @@ def test_where_nothing_is_found_a_warning_says_so_and_the_picture_is_taken_whole
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         finder.boxes(found[0].take([best]))
+
+class Knowing:
+    "A detector that knows a shape, and where it is in each of some pictures; it sees in pictures what lies in their crops."
+    size, margin = 64, .15
+    def __init__(self, points): # (N, K, 2) image px
+        self.points, g = points, torch.Generator().manual_seed(0)
+        xyz = .2 * (2 * torch.rand(8, 3, generator=g).double() - 1)
+        self.shape = Shape(xyz - xyz.mean(0), torch.eye(3).double()[None], torch.ones(8).double(), size=64)
+    def predict(self, crops):
+        xy = crops.to_crop(self.points, np.arange(len(crops)))
+        return xy, np.ones(xy.shape[:2], np.float32)
+
+def test_a_box_is_moved_to_where_the_shape_lies():
+    rng, n = np.random.default_rng(0), 12
+    knowing = Knowing(None)
+    middle, large = rng.uniform(120, 180, (n, 2)), rng.uniform(60, 100, n)
+    knowing.points = middle[:, None] + 2.6 * large[:, None, None] * knowing.shape.xyz[:, :2].numpy()
+    def at(middle, half): return np.c_[middle - half[:, None], middle + half[:, None]].astype(np.float32)
+    whole = ImageSet(lambda i: np.zeros((300, 300, 3), np.uint8), at(np.full((n, 2), 149.5), np.full(n, 150.)))
+    right = boxed(whole, at(middle, large))
+    wrong = boxed(whole, at(middle + rng.normal(0, 8, (n, 2)), large * rng.uniform(.7, 1.4, n)))
+    wrong.boxes[0] = whole.boxes[0]                            # in this one nothing was found
+    finder = Finder({}).aim(right, knowing)
+    moved = finder.moved(wrong, whole, knowing)
+    assert (np.abs(moved.boxes - right.boxes).max(1) / large)[1:].max() < .04 and np.array_equal(moved.boxes[0], whole.boxes[0])
+    assert Finder({}).moved(wrong, whole, knowing) is wrong    # never aimed
+    knowing.shape = None
+    assert finder.moved(wrong, whole, knowing) is wrong and "usual" not in Finder({}).aim(right, knowing).tensors
 
 def test_a_wrong_folder_is_named(tmp_path):
     (tmp_path/"finder.json").write_text("{}")

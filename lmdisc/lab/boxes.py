@@ -7,10 +7,10 @@ __all__ = ['corners', 'boxes_row', 'by_boxes']
 
 # %% ../../nbs/13_lab/16_boxes.ipynb #moved051
 import numpy as np
-from ..data.images import ImageSet, boxed, squares
-from ..scores.errors import nme
+from ..data.images import ImageSet, annotated, boxed, squares
+from ..scores.errors import mean_shape_errors, nme, score
 from ..config import Config
-from ..discovery import discover
+from ..discovery import discover, split_crops
 from ..use.windows import overlap
 from ..use.finding import found_boxes
 
@@ -33,13 +33,16 @@ def by_boxes(
     images: ImageSet,                 # from `scenes`
     config: Config,
     runs: str | None = None,          # folder of kept runs
-    boxes: str = "found",             # "true", "whole" (pictures) or "found"
+    boxes: str = "found",             # "true", "whole" (pictures), "windows", or "found": windows, moved to where the shape lies
 ) -> list:                            # one row, a dict; all numbers but K are of the held-out pictures
     "Scores of a discovery in scenes, by the kind of boxes."
-    if boxes == "true": cut = boxed(images, images.fields["true_box"])
-    else: cut = images if boxes == "whole" else found_boxes(images, runs, progress=False)[0]
-    result, test = discover(cut, config, runs), cut.split("test")
-    whole = (test.boxes == images.split("test").boxes).all(1).mean()
-    more = dict(half_below=float(np.nanmedian(result.scores.image_forward)), mean_shape=nme(result.mean_shape), whole=float(whole))
-    row = dict(K=result.scores.n_landmarks, forward_placed=result.scores.nme_forward) | result.scores.row()
-    return [row | more | boxes_row(test, config.data.margin)]
+    cut, finder = boxed(images, images.fields["true_box"]) if boxes == "true" else images, None
+    if boxes in ("windows", "found"): cut, finder = found_boxes(images, runs, progress=False)
+    detector = discover(cut, config, runs).detector
+    if boxes == "found": cut = finder.aim(cut.split("train"), detector).moved(cut, images, detector)
+    (train, test), own = split_crops(cut, config), images.split("test").boxes
+    s = score(detector.predict(train)[0], detector.predict(test)[0], train, test)
+    mean = nme(mean_shape_errors(train.landmarks, test.landmarks, test.normaliser, annotated(test)))
+    whole = float((cut.split("test").boxes == own).all(1).mean())
+    more = dict(half_below=float(np.nanmedian(s.image_forward)), mean_shape=mean, whole=whole)
+    return [dict(K=s.n_landmarks, forward_placed=s.nme_forward) | s.row() | more | boxes_row(cut.split("test"), config.data.margin)]

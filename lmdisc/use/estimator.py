@@ -97,6 +97,7 @@ class LandmarkDiscovery(TransformerMixin, BaseEstimator):
             if self.find: images, self.finder_ = found_boxes(images, self.runs)
             self.discovery_ = discover(images, self.config, self.runs)
             self.detector_ = self.discovery_.detector
+            if self.find: self.finder_.aim(images, self.detector_)
             self.quality_ = reliability(self.detector_, self.discovery_.train).table
         self.n_landmarks_ = self.detector_.K
         return self
@@ -105,7 +106,7 @@ class LandmarkDiscovery(TransformerMixin, BaseEstimator):
         "Pictures with the boxes given, or with found ones where `fit` looked for the object."
         check_is_fitted(self)
         images = given(pictures, boxes)
-        return images if self.finder_ is None or boxes is not None else boxed(images, self.finder_.boxes(images))
+        return images if self.finder_ is None or boxes is not None else boxed(images, self.finder_.boxes(images, detector=self.detector_))
 
     def predict(self, pictures: object, boxes: object = None) -> np.ndarray: # (N, K, 2) float32 image px, also of hidden ones
         "A place for every landmark in every picture; arguments as in `fit`."
