@@ -108,3 +108,9 @@ def test_typical_rotations_leave_out_the_odd_one():
     odd = rotation_of(torch.tensor([[math.pi, 0, 0]]).double())
     typical = typical_rotations(torch.cat([cameras.rotation, odd]))
     assert (angles(typical)[:, 0].abs() < 80).all() and len(typical) == 12
+
+@pytest.mark.parametrize("seed", range(3))
+def test_where_all_points_are_seen_none_is_said_to_lie_on_the_far_side(seed):
+    xyz, cameras, g = scene(seed)
+    places = spoiled(projected(xyz, cameras), g, 0, 0) + .002 * torch.randn(120, 20, 2, generator=g).double()
+    assert fit_shape(places, similar_of(cameras), 1, seed=seed).far_side < .05

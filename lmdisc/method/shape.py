@@ -94,7 +94,7 @@ class Shape(OneLine):
     starts: Tensor                    # (G, 3, 3) float64: rotations that `pose` starts from
     rigid: Tensor                     # (K,) 0…1: share of each point's places that the other points foretell; NaN: it has none
     yaw_spread: float = 0.            # degrees: standard deviation of the direction of view
-    far_side: float = 0.              # share of the pictures whose seen points lie on the far side
+    far_side: float = 0.              # share of the pictures whose seen points clearly lie on the far side
     fit: Fit = field(default_factory=Fit)
     size: int = 1                     # px: side of the pictures that places are given in
 
@@ -176,7 +176,7 @@ def shape_of(xy, weights, xyz, cameras, fit, size, generator) -> Shape: # as for
     right = weights * (rigid >= .5) * (squared_residuals(xy, xyz, cameras) < fit.scale**2)
     spread = angles(cameras.rotation)[:, :2].std(0).max()
     return Shape(xyz, typical_rotations(cameras.rotation), rigid, float(spread),
-                 float((nearness(xyz, cameras, right) < 0).double().mean()), fit, size)
+                 float((nearness(xyz, cameras, right) < -.05).double().mean()), fit, size)  # about 0 where all points are seen
 
 def refitted(shape: Shape, xy: Tensor, weights: Tensor, seed: int = 0) -> Shape: # (N, K, 2) px, (N, K) of some hundred pictures
     "The shape adjusted to new places of its points."
