@@ -202,7 +202,8 @@ def five_points(crops, names=()):     # with 5, the 68 iBUG points, or `heads` -
 def by_labels(images, config, runs=None, method="ours", K=None, dataset="heads", profile="smoke", root=None,
               most=20_000, counts=(1, 5, 10, 100, 1000), draws=10): # most: labelled pictures; draws of a count -> rows
     "Forward error by the number of labelled pictures, those of `counts` and all, under each of `PROTOCOLS`."
-    labelled, test = split_crops(pictures(dataset, profile, root, most), change(config, {"data.n_images": 0}))
+    labelled = split_crops(pictures(dataset, profile, root, most), change(config, {"data.n_images": 0}))[0]
+    test = split_crops(images, config)[1]
     found = method_points(method, K, images, config, runs, more={"labelled": labelled}).tensors
     X, X_test, rows, n = found["labelled"].numpy(), found["test"].numpy(), [], len(labelled)
     for protocol, (five, lam) in PROTOCOLS.items():
