@@ -28,13 +28,13 @@ def pictures_at(where: list, boxes: str | None = None) -> tuple: # `ImageSet`, [
     return images, [file for warning in left_out for file in warning.pictures]
 
 # %% ../nbs/14_cli.ipynb #a8f9c042
-def with_found_boxes(images, model: Path): # `ImageSet`, folder of a detector -> `ImageSet`
+def with_found_boxes(images, model: Path, detector): # `ImageSet`, folder of a detector, the detector -> `ImageSet`
     "The pictures with boxes from the detector's finder, if it has one."
-    from lmdisc.use.chosen import chosen, load
+    from lmdisc.use.chosen import chosen
     from lmdisc.use.finding import Finder
     from lmdisc.data.images import boxed
     if not (model/"finder"/"finder.json").exists(): return images
-    return boxed(images, Finder.load(model/"finder").boxes(images, len(images) > 20, chosen(load(model)).detector))
+    return boxed(images, Finder.load(model/"finder").boxes(images, len(images) > 20, chosen(detector).detector))
 
 # %% ../nbs/14_cli.ipynb #09467dbb
 def landmarks_of_pictures(model: str | Path, images, find: bool = True) -> tuple: # detector, `ImageSet`, (N, K, 2) image px, (N, K)
@@ -42,7 +42,7 @@ def landmarks_of_pictures(model: str | Path, images, find: bool = True) -> tuple
     from lmdisc.use.chosen import folder_of, load
     from lmdisc.use.estimator import places_and_scores
     detector = load(model)
-    if find: images = with_found_boxes(images, folder_of(model))
+    if find: images = with_found_boxes(images, folder_of(model), detector)
     return detector, images, *places_and_scores(detector, images)
 
 # %% ../nbs/14_cli.ipynb #466cdfd9
@@ -180,7 +180,7 @@ def run_name(args: argparse.Namespace) -> None:
     if args.labels:
         pictures, names, points = labels_at(args.labels)
         images, _ = pictures_at([str(Path(args.pictures or Path(args.labels).parent)/p) for p in pictures])
-        detector = learned_points(detector, with_found_boxes(images, model), points, names)
+        detector = learned_points(detector, with_found_boxes(images, model, detector), points, names)
         print(learned_summary(detector))
     if pairs or args.same or args.drop or args.labels: detector.save(model)
     for i, name in enumerate(detector.names): print(f"{i:3d}  {name}")
