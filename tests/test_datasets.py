@@ -205,7 +205,7 @@ def test_points_on_one_spot_warn(tmp_path):
     write_cats(tmp_path)
     file = next(tmp_path.rglob("*.cat"))
     file.write_text("9 " + "20 20 " * 2 + " ".join(map(str, range(14))))
-    with pytest.warns(UserWarning, match="1 pictures have no length above 0 px to divide errors by"): opened("cats", tmp_path)
+    with pytest.warns(UserWarning, match="1 picture without a length above 0 px to divide errors by"): opened("cats", tmp_path)
 
 
 # broken files

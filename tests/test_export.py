@@ -92,7 +92,7 @@ def test_the_file_says_what_it_is_and_what_it_takes(exported, chosen):
 
 
 def odd_pictures(folder):
-    "A picture that lies on its side and says so, a grey one, a transparent one, one of 16 bits; with spaces and other letters."
+    "A picture that lies on its side and says so, a grey one, a transparent one, of 16 and of 12 bits; with spaces and other letters."
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(photograph(60, 90)).save(folder/"on its side.jpg", exif=exif)
@@ -101,6 +101,7 @@ def odd_pictures(folder):
     clear.putalpha(Image.fromarray(photograph(64, 64, 1)[..., 0]))
     clear.save(folder/"Kätzchen 猫.png")
     Image.fromarray(photograph(50, 70)[..., 0].astype(np.uint16) * 257).save(folder/"16.png")
+    Image.fromarray(photograph(50, 60)[..., 0].astype(np.uint16) * 16).save(folder/"12 bits.png")
     return sorted(p for p in folder.iterdir() if p.suffix in (".jpg", ".png"))
 
 
@@ -115,7 +116,7 @@ def test_the_example_runs_without_lmdisc(exported, chosen, tmp_path):
     done = subprocess.run([sys.executable, "-c", code, *map(str, paths)], cwd=exported, capture_output=True, text=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr
     tables = done.stdout.split("name,x,y,score,seen\n")[1:]
-    assert len(tables) == len(paths) == 4
+    assert len(tables) == len(paths) == 5
     for path, table in zip(paths, tables):
         rows = list(csv.reader(io.StringIO(table)))
         picture = read_picture(path)

@@ -13,8 +13,11 @@ def read_picture(path):
     "Any picture, upright, as uint8 (H, W, 3); white under what is transparent."
     with Image.open(path) as opened: picture = ImageOps.exif_transpose(opened)
     if picture.mode == "F": sys.exit(f"{path}: its pixels are floats of unknown range; save it with 8 or 16 bits")
-    if picture.mode.startswith("I"):                                # 16 bits
-        picture = Image.fromarray((np.asarray(picture).clip(0, 65535) / 257).round().astype(np.uint8))
+    if picture.mode.startswith("I"):                                # 8, 10, 12 or 16 bits, or from the lowest to the highest
+        values = np.asarray(picture)
+        low, high = min(int(values.min()), 0), int(values.max())
+        if low == 0 and high < 2**16: high = next(2**bits - 1 for bits in (8, 10, 12, 16) if high < 2**bits)
+        picture = Image.fromarray((255 * ((values.astype(np.float32) - low) / max(high - low, 1))).round().astype(np.uint8))
     if picture.has_transparency_data:
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture.convert("RGBA"))
     return np.asarray(picture.convert("RGB"))

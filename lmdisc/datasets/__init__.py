@@ -20,11 +20,20 @@ def available() -> list[str]:
     return sorted(MODULES)
 
 # %% ../../nbs/04_datasets/18_open.ipynb #9914f9f5
+def _not_there(name):
+    "What is wrong with a name that is no data set, if it looks like something else."
+    path = Path(name)
+    if "://" in name: return "addresses are not opened; download the pictures, and name their folder"
+    if set("*?[") & set(name): return "patterns are not opened; name a folder, or let the shell replace it: leave out the quotes"
+    if path.is_file(): return "is one file; name its folder, or an .npz file"
+    if len(path.parts) > 1 or path.suffix: return "no such file or folder"
+
 def _packed_file(name, root):
     "The packed set `name` in the folder `root`, or in `data_root()`."
     from lmdisc.datasets.packed import data_root
     packs = Path(root or data_root())
     if (packs/f"{name}.npz").is_file(): return packs/f"{name}.npz"
+    if why := _not_there(str(name)): raise FileNotFoundError(f"{name}: {why}")
     there = ", ".join(sorted(p.stem for p in packs.glob("*.npz"))) or "none there"
     raise ValueError(f"no data set {str(name)!r}: choose one of {', '.join(available())}, a folder, an .npz file, "
                      f"or a packed set in {packs} ({there})")

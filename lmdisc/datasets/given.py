@@ -6,19 +6,19 @@
 __all__ = ['given']
 
 # %% ../../nbs/04_datasets/19_given.ipynb #3caff07a
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-import numpy as np, torch
+import numpy as np, pandas as pd, torch
 from PIL import Image, ImageOps
 from .. import datasets
 from ..store.files import sha256
-from ..data.images import ImageSet, read_picture, to_rgb
-from .folder import files, read_boxes, full_boxes, clip_boxes
+from ..data.images import ImageSet, in_eight_bits, read_picture, to_rgb
+from .folder import BITS, files, read_boxes, full_boxes, clip_boxes, tell
 
 # %% ../../nbs/04_datasets/19_given.ipynb #21ca7042
-def _array_pixels(a, name):
-    "An array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of bool, uint8, uint16 or floats as RGB, uint8 (H, W, 3)."
+def _from_array(a, name):
+    "An array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of bool, integers or floats as a PIL picture."
     if a.ndim == 3 and a.shape[-1] == 1: a = a[..., 0]
     if a.ndim not in (2, 3) or a.ndim == 3 and a.shape[-1] not in (3, 4) or not a.size:
         raise ValueError(f"{name}: an array of shape {a.shape} is no picture; (H, W), (H, W, 3) or (H, W, 4) is")
@@ -27,31 +27,53 @@ def _array_pixels(a, name):
             raise ValueError(f"{name}: floats from {a.min():.3g} to {a.max():.3g}; "
                              "0 to 1 is needed, or uint8 from 0 to 255")
         a = (255 * a).round().astype(np.uint8)
-    elif a.dtype == np.uint16: a = (a / 257).round().astype(np.uint8)
-    elif a.dtype == bool: a = a.astype(np.uint8) * 255
-    elif a.dtype != np.uint8:
-        raise ValueError(f"{name}: pixels are {a.dtype}; uint8, uint16 or floats from 0 to 1 are needed")
-    return np.asarray(to_rgb(Image.fromarray(a)))
+    if a.dtype == bool: a = a.astype(np.uint8) * 255
+    if a.dtype.kind not in "iu": raise ValueError(f"{name}: pixels are {a.dtype}; integers or floats from 0 to 1 are needed")
+    a, stretched = in_eight_bits(a) if a.dtype.kind in "iu" and a.dtype != np.uint8 else (a, "")
+    picture = Image.fromarray(a)
+    picture.info["stretched"] = stretched
+    return picture
 
 # %% ../../nbs/04_datasets/19_given.ipynb #ba92f0e8
-def _pixels(one, name="picture"):
-    "A path, PIL picture, array or tensor as RGB, uint8 (H, W, 3), turned upright; `name` is for errors."
-    if isinstance(one, (tuple, list)) and len(one): return _pixels(one[0], name) # (picture, label), as data sets give
-    if _is_path(one): return read_picture(one)
-    if isinstance(one, Image.Image): return np.asarray(to_rgb(ImageOps.exif_transpose(one)))
-    if isinstance(one, torch.Tensor): one = (one.movedim(0, -1) if one.ndim == 3 else one).numpy(force=True)
-    if isinstance(one, np.ndarray): return _array_pixels(one, name)
-    raise ValueError(f"{name}: {type(one).__name__} is no picture; a path, a PIL picture, an array or a tensor is")
-
 def _is_path(one): return isinstance(one, (str, Path))
 
+def _pixels(one, name="picture"):
+    "A path, PIL picture, array or tensor as RGB, uint8 (H, W, 3), turned upright, and what was stretched; `name` is for errors."
+    if isinstance(one, (tuple, list)) and len(one): return _pixels(one[0], name) # (picture, label), as data sets give
+    if _is_path(one): return read_picture(one), ""
+    if isinstance(one, torch.Tensor): one = (one.movedim(0, -1) if one.ndim == 3 else one).numpy(force=True)
+    if isinstance(one, np.ndarray): one = _from_array(one, name)
+    if not isinstance(one, Image.Image):
+        raise ValueError(f"{name}: {type(one).__name__} is no picture; a path, a PIL picture, an array or a tensor is")
+    picture = to_rgb(ImageOps.exif_transpose(one))
+    return np.asarray(picture), picture.info.get("stretched", "")
+
 # %% ../../nbs/04_datasets/19_given.ipynb #6a588549
+def _as_items(pictures):
+    "One picture as a list of one; a column of a table by place, not by label. What is neither is returned as it is."
+    if isinstance(pictures, pd.Series): return list(pictures)
+    if isinstance(pictures, (pd.DataFrame, Mapping)):
+        raise ValueError(f"a {type(pictures).__name__} has its pictures by name; give a list of them, or one column")
+    if isinstance(pictures, Image.Image): return [pictures]
+    shape, last = tuple(getattr(pictures, "shape", ())), isinstance(pictures, np.ndarray)
+    if len(shape) == 2 or len(shape) == 3 and shape[-1 if last else 0] in (1, 3, 4): return [pictures]
+    if len(shape) == 3 and shape[0] == 3:
+        raise ValueError(f"an array of shape {shape} may be one picture or three grey ones: give a.transpose(1, 2, 0), or list(a)")
+    return pictures
+
 def _from_items(pictures):
     "`ImageSet` of whole pictures in memory or behind a torch data set; each is read once for its size and its hash."
     names = [f"picture {i}" for i in range(len(pictures))]
-    def load(i): return _pixels(pictures[i], names[i])
-    sizes, hashes = zip(*((p.shape[1::-1], sha256(p)) for p in map(load, range(len(names)))))
-    return ImageSet(load, full_boxes(sizes), names=np.array(names), data_hash=sha256(list(hashes)))
+    read = (_pixels(pictures[i], name) for i, name in enumerate(names))
+    sizes, hashes, said = zip(*((p.shape[1::-1], sha256(p), {BITS: values} if values else {}) for p, values in read))
+    tell(said, names)
+    return ImageSet(lambda i: _pixels(pictures[i], names[i])[0], full_boxes(sizes), names=np.array(names), data_hash=sha256(list(hashes)))
+
+def _from_paths(paths):
+    "`ImageSet` of picture files."
+    if folders := [p for p in paths if Path(p).is_dir()]:
+        raise ValueError(f"{folders[0]} is a folder; give one folder alone, with all pictures in it, or picture files")
+    return files(paths)
 
 # %% ../../nbs/04_datasets/19_given.ipynb #393da3c3
 def _with_boxes(images, boxes):
@@ -64,19 +86,20 @@ def _with_boxes(images, boxes):
 
 # %% ../../nbs/04_datasets/19_given.ipynb #ff2d627d
 def given(
-    pictures: ImageSet | str | Path | Sequence | np.ndarray | torch.Tensor | torch.utils.data.Dataset, # or a name
+    pictures: ImageSet | str | Path | Sequence | np.ndarray | torch.Tensor | torch.utils.data.Dataset, # or a name; or one picture
     boxes: str | Path | np.ndarray | None = None, # CSV file, or (N, 4) image px; None: those it has, or whole pictures
     **kwargs,                         # for the data set, such as pattern=
 ) -> ImageSet:
     "Pictures in whatever form they are given; a string may also name a data set."
     if _is_path(pictures) and Path(pictures).is_dir(): return datasets.open(str(pictures), boxes=boxes, **kwargs)
-    if _is_path(pictures) and Path(pictures).is_file() and Path(pictures).suffix != ".npz": images = files([pictures])
-    elif _is_path(pictures): images = datasets.open(str(pictures), **kwargs)
+    if _is_path(pictures) and Path(pictures).is_file() and Path(pictures).suffix != ".npz": pictures = [pictures]
+    pictures = _as_items(pictures)
+    if _is_path(pictures): images = datasets.open(str(pictures), **kwargs)
     elif isinstance(pictures, ImageSet): images = pictures
     elif not hasattr(pictures, "__len__") or not hasattr(pictures, "__getitem__"):
         raise ValueError(f"{type(pictures).__name__} cannot be asked for its length and its items; "
                          "give a folder, a list or an array")
     elif not len(pictures): raise ValueError("there are no pictures; give one at least")
-    elif all(map(_is_path, pictures)): images = files(list(pictures))
+    elif all(map(_is_path, pictures)): images = _from_paths(list(pictures))
     else: images = _from_items(pictures)
     return images if boxes is None else _with_boxes(images, boxes)

@@ -9,7 +9,7 @@ __all__ = ['HIDDEN', 'Decisions', 'undecided']
 import math
 from dataclasses import dataclass, field, replace
 import numpy as np
-from ..store.files import OneLine
+from ..store.files import OneLine, counted
 from ..data.images import Crops
 from ..use.chosen import ChosenLandmarks, drop, learned_points, rename, same
 
@@ -26,7 +26,7 @@ class Decisions(OneLine):
     def names(self) -> list: return [*self.points.names, *(n for n in self.numbers if n not in self.points.names)]
     @property
     def pictures(self) -> list: return sorted({i for places in self.labels.values() for i in places})
-    def summary(self): return f"{len(self.names)} points, labels in {len(self.pictures)} pictures"
+    def summary(self): return f"{counted(len(self.names), 'point')}, labels in {counted(len(self.pictures), 'picture')}"
 
     def known(self, name: str) -> str:
         "The same name, or an error where no point has it."

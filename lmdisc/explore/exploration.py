@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np, pandas as pd, torch
 from matplotlib.colors import to_hex
 from PIL import Image
-from ..store.files import OneLine, cache_dir, load_state
+from ..store.files import OneLine, cache_dir, counted, load_state
 from ..store.runs import data_of
 from ..data.images import Crops, ImageSet, crops_of, cut, squares
 from ..data.points import evenly, Labels
@@ -114,7 +114,7 @@ class Exploration(OneLine):
     def __len__(self): return len(self.looks)
     def summary(self):
         rounds = f", {len(self.rounds)} rounds" * bool(self.rounds)
-        return f"{len(self)} pictures, {self.now.points.K} points{rounds}"
+        return f"{counted(len(self), 'picture')}, {self.now.points.K} points{rounds}"
     @property
     def shape(self): return self.now.points.detector.shape
 
@@ -244,7 +244,7 @@ class Exploration(OneLine):
         "How many labels there are."
         n, pictures = (len(part) for part in self.now.label_array()[:2])
         if not n: return "No labels yet."
-        return f"{n} point{'s' * (n != 1)} with labels, in {pictures} picture{'s' * (pictures != 1)}."
+        return f"{counted(n, 'point')} with labels, in {counted(pictures, 'picture')}."
 
     def save(self, folder: str | Path | None = None) -> Path:
         "Write names and choices into the folder of the detector, where `lmdisc predict` finds them."

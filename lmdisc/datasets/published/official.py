@@ -10,7 +10,7 @@ import warnings
 from pathlib import Path
 import numpy as np
 from scipy.io import loadmat
-from ...store.files import sha256
+from ...store.files import counted, sha256
 from ...data.images import ImageSet, read_picture
 from ..packed import data_root
 
@@ -91,7 +91,7 @@ def image_set(root: str | Path, names: np.ndarray, boxes: np.ndarray, landmarks:
     boxes, landmarks, normaliser = (np.asarray(a, np.float32) for a in (boxes, landmarks, normaliser))
     seen = np.isfinite(landmarks).all(-1)
     if bad := int((~(normaliser > 0) & seen.any(1)).sum()):
-        warnings.warn(f"{bad:,} pictures have no length above 0 px to divide errors by; "
+        warnings.warn(f"{counted(bad, 'picture')} without a length above 0 px to divide errors by; "
                       "before an evaluation: images.take(images.normaliser > 0)", stacklevel=3)
     facts = (part for k, v in sorted(fields.items()) for part in (k, v))
     return ImageSet(lambda i: read_picture(root/names[i]), boxes, landmarks, seen, normaliser, names, landmark_names,
