@@ -14,18 +14,19 @@ import lmdisc
 
 # %% ../nbs/14_cli.ipynb #d125de61
 def pictures_at(where: list, boxes: str | None = None) -> tuple: # `ImageSet`, [(file, why), ...]
-    "One data set, folder or .npz file, or picture files; and those of the folder that cannot be read, which are printed."
-    from lmdisc.datasets.folder import LeftOut
+    "One data set, folder or .npz file, or picture files, and those that cannot be read; what is to be said of them is printed."
+    from lmdisc.datasets.folder import LeftOut, Notice
     from lmdisc.datasets.given import given
     places = [w for w in where if not os.path.isfile(w) or Path(w).suffix == ".npz"]
     if places and len(where) > 1:
-        raise FileNotFoundError(f"{places[0]}: no such file; name picture files, or one folder alone")
+        what = "is a folder" if os.path.isdir(places[0]) else "no such file"
+        raise FileNotFoundError(f"{places[0]}: {what}; name picture files, or one folder alone")
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", LeftOut)
+        warnings.simplefilter("always", Notice)
         images = given(where[0] if places else list(where), boxes)
-    left_out = [w.message for w in caught if issubclass(w.category, LeftOut)]
-    for warning in left_out: print(warning)
-    return images, [file for warning in left_out for file in warning.pictures]
+    told = [w.message for w in caught if issubclass(w.category, Notice)]
+    for warning in told: print(warning)
+    return images, [file for warning in told if isinstance(warning, LeftOut) for file in warning.pictures]
 
 # %% ../nbs/14_cli.ipynb #a8f9c042
 def with_found_boxes(images, model: Path, detector): # `ImageSet`, folder of a detector, the detector -> `ImageSet`
@@ -77,15 +78,19 @@ TIMES = {"smoke": "a minute at most", "cpu": "15 minutes at most on 2 cores", "g
 def run_discover(args: argparse.Namespace) -> None:
     "`lmdisc discover`."
     from lmdisc.config import profile
+    from lmdisc.discovery import check_choices
     from lmdisc.use.finding import found_boxes
+    from lmdisc.store.files import counted
     from lmdisc.store.processes import on_main
     from lmdisc.use.reliability import best_run
     started, out = time.time(), Path(args.out)
     asked = {"initial.detector": args.detector, "data.n_images": args.n_images}
     config = profile(args.profile, {k: v for k, v in asked.items() if v is not None}, args.seed)
+    check_choices(config)                                  # before the pictures, which may take minutes
+    out.mkdir(parents=True, exist_ok=True)
     images, unreadable = pictures_at([args.pictures], args.boxes)
     runs = max(1, len(args.seeds)) * max(1, len(args.clusters))
-    print(f"{len(images)} pictures, profile {args.profile}, seed {args.seed}, generic keypoints from {config.initial.detector}; "
+    print(f"{counted(len(images), 'picture')}, profile {args.profile}, seed {args.seed}, generic keypoints from {config.initial.detector}; "
           f"{f'{runs} runs of ' * (runs > 1)}{TIMES[args.profile]}")
     whole, (images, finder) = images, found_boxes(images, out/"checkpoints") if args.find else (images, None)
     found, quality, tried = best_run(images, config, out/"checkpoints", args.seeds, args.clusters)
@@ -129,7 +134,7 @@ def command_of(args: argparse.Namespace) -> str:
 # %% ../nbs/14_cli.ipynb #4a9696cb
 def run_predict(args: argparse.Namespace) -> None:
     "`lmdisc predict`."
-    from lmdisc.store.files import whole_file
+    from lmdisc.store.files import counted, whole_file
     from lmdisc.use.estimator import landmark_rows, pose_rows
     model, pictures = (args.model, args.pictures) if args.model else (args.pictures[0], args.pictures[1:])
     if not pictures: args.parser.error("name a detector and at least one picture; or --model heads and pictures")
@@ -139,7 +144,8 @@ def run_predict(args: argparse.Namespace) -> None:
         with whole_file(args.poses) as part: pose_rows(detector, images).to_csv(part, index=False)
     if args.out:
         write_landmarks(args.out, images, xy, score, names)
-        print(f"{detector.K} landmarks in {len(images)} pictures, {(score >= detector.threshold).mean():.0%} of them in sight: {args.out}")
+        in_sight = (score >= detector.threshold).mean()
+        print(f"{detector.K} landmarks in {counted(len(images), 'picture')}, {in_sight:.0%} of them in sight: {args.out}")
     else: print(landmark_rows([images.name(i) for i in range(len(images))], xy, score, names).to_csv(index=False), end="")
 
 # %% ../nbs/14_cli.ipynb #3b91fb3f

@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['generic_keypoints', 'split_crops', 'Prepared', 'prepare', 'described', 'cluster_scores', 'correspondence_scores',
-           'stage1_alone', 'Correspondence', 'grouped', 'untrained', 'find_correspondence', 'clusters_in_space',
-           'shape_targets', 'find_landmarks', 'initial_landmarks', 'Discovery', 'discover', 'scored']
+           'stage1_alone', 'Correspondence', 'grouped', 'untrained', 'find_correspondence', 'check_choices',
+           'clusters_in_space', 'shape_targets', 'find_landmarks', 'initial_landmarks', 'Discovery', 'discover',
+           'scored']
 
 # %% ../nbs/09_discovery.ipynb #28eb05cb
 import warnings
@@ -14,10 +15,11 @@ from pathlib import Path
 import numpy as np, torch
 from accelerate import Accelerator
 from .store.processes import broadcast
-from .store.files import OneLine
+from .store.files import OneLine, counted
 from .store.runs import run_of
 from .data.images import Crops, ImageSet, annotated
 from .data.points import Keypoints, Labels, places_of, offsets_of
+from .nets.detectors import DETECTORS
 from .nets.networks import CorrespondenceNet, LandmarkNet, NetConfig
 from .nets.training import Learning, precision_of
 from .scores.errors import Scores, mean_shape_errors, score
@@ -55,6 +57,7 @@ def split_crops(images: ImageSet, config: Config) -> list: # train, and test or 
     if names is not None: train, test = images.split("train"), images.split("test") if "test" in names else None
     if data.n_images and len(train) > data.n_images:
         train = train.take(np.sort(np.random.default_rng(config.seed).permutation(len(train))[:data.n_images]))
+    if len(train) < 2: raise ValueError(f"{counted(len(train), 'picture')} to learn from; 2 are needed, hundreds are better")
     return [s and s.crops(data.size, data.margin) for s in (train, test)]
 
 # %% ../nbs/09_discovery.ipynb #ea88f4c7
@@ -68,7 +71,7 @@ class Prepared(OneLine):
     centroids: torch.Tensor           # (M, d) of these clusters
 
     def summary(self) -> str:
-        return f"{len(self.train)} pictures, {len(self.keypoints)} keypoints, {len(self.centroids)} clusters"
+        return f"{counted(len(self.train), 'picture')}, {len(self.keypoints)} keypoints, {len(self.centroids)} clusters"
 
 def prepare(images: ImageSet, config: Config, runs: str | Path | None = None) -> Prepared: # runs: folder of kept runs
     "Crops, initial keypoints and their clusters (section 4); the equivariance arm has no distance filter."
@@ -170,12 +173,18 @@ def find_correspondence(images: ImageSet, config: Config, runs=None, start: Prep
     return Correspondence(net.to(Accelerator().device), rounds, parts["centroids"]["all"], run.rows)
 
 # %% ../nbs/09_discovery.ipynb #66aadb53
+def check_choices(config: Config) -> None:
+    "An error where there is no such detector, or a shape is asked for that the network's maps cannot learn from."
+    if config.initial.detector not in DETECTORS:
+        raise ValueError(f"there is no detector {config.initial.detector!r}; choose one of {', '.join(DETECTORS)}")
+    if config.stage2.shape and config.net.maps != "where":
+        raise ValueError(f"a shape needs maps that know what is hidden, not {config.net.maps!r}: set net.maps to 'where', "
+                         "or stage2.shape to False")
+
 def clusters_in_space(start: Prepared, config: Config) -> Guide | None:
     "The shape of the initial clusters, of both kinds, and its labels; None, with a warning, where nothing moves as one."
     stage, points, size, seed = config.stage1, start.keypoints, start.train.size, config.seed
-    if config.net.maps != "where":
-        raise ValueError(f"a shape needs maps that know what is hidden, not {config.net.maps!r}: set net.maps to 'where', "
-                         "or stage2.shape to False")
+    check_choices(config)
     other = replace(stage, grouping={"chains": "kmeans", "kmeans": "chains"}[stage.grouping])
     kinds = start.labels, cluster_keypoints(points, other, size, seed, None, config.released)[0]
     own, some = torch.cat([places_of(labels, stage.clusters) for labels in kinds], 1), a_sample(len(start.train), seed)
@@ -249,7 +258,7 @@ class Discovery(OneLine):
 
     def summary(self) -> str:
         scored = "" if self.scores is None else f", forward error {self.scores.nme_forward:.1%}, backward {self.scores.nme_backward:.1%}"
-        return f"{self.detector.K} landmarks in {len(self.train)} pictures{scored}"
+        return f"{self.detector.K} landmarks in {counted(len(self.train), 'picture')}{scored}"
 
 # %% ../nbs/09_discovery.ipynb #7db65b03
 def discover(
@@ -258,6 +267,7 @@ def discover(
     runs: str | Path | None = None,   # folder of kept runs: the same call resumes where it stopped; None: nothing is kept
 ) -> Discovery:
     "Discover landmarks of an object category without annotations."
+    check_choices(config)
     start = prepare(images, config, runs)
     correspondence = find_correspondence(images, config, runs, start)
     detector, merging = find_landmarks(images, config, runs, start, correspondence)

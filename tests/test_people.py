@@ -52,6 +52,27 @@ def test_a_run_that_can_say_nothing_says_so(pictures, said, tmp_path, capsys):
     assert "did not work" in page and said in page
     assert {"quality.csv", "landmarks.csv", "report.html"} <= {p.name for p in (tmp_path/"out").iterdir()}
 
+def test_one_picture_alone_is_refused_before_anything_takes_time(tmp_path, capsys):
+    (tmp_path/"in").mkdir()
+    picture(0).save(tmp_path/"in"/"a.png")
+    for more in ([], ["--find"]):
+        assert main(["discover", str(tmp_path/"in"), "--profile", "smoke", "--out", str(tmp_path/"out"), *more]) == 1
+        said = capsys.readouterr()
+        assert "1 picture, profile smoke" in said.out and said.err.splitlines()[-1] == "lmdisc: 1 picture to learn from; 2 are needed, hundreds are better"
+    assert not list(tmp_path.glob("out/**/*.safetensors"))
+
+@pytest.mark.parametrize("choices, said", [({"net.maps": "heat"}, "set net.maps to 'where', or stage2.shape to False"),
+                                           ({"initial.detector": "orb"}, "no detector 'orb'; choose one of aliked")], ids=["maps", "detector"])
+def test_choices_that_cannot_work_are_refused_at_once(choices, said):
+    from lmdisc import discover, profile
+    with pytest.raises(ValueError, match=said): discover(None, profile("smoke", choices))
+
+@pytest.mark.parametrize("out", ["file", "file/new"])
+def test_a_folder_that_cannot_be_written_is_told_before_pictures_are_read(tmp_path, out, capsys):
+    (tmp_path/"file").touch()
+    assert main(["discover", "no/such/pictures", "--profile", "smoke", "--out", str(tmp_path/out)]) == 1
+    assert str(tmp_path/"file") in capsys.readouterr().err
+
 def test_five_labels_and_what_becomes_of_them(odd, tmp_path, capsys):
     "A detector of one's own: names, points from labels, and both in what is exported."
     from lmdisc.use.chosen import load

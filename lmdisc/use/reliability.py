@@ -11,6 +11,7 @@ __all__ = ['TOLERANCE', 'LOW', 'LEAST', 'MOST', 'FOLDS', 'RIDGE', 'share_within'
 from dataclasses import dataclass, replace
 import numpy as np, pandas as pd, torch, torch.nn.functional as F
 from scipy.stats import rankdata
+from ..store.files import counted
 from ..data.images import Crops, ImageSet, crops_of
 from ..data.augment import Augment
 from ..scores.errors import mean_seen, ridge
@@ -140,7 +141,8 @@ class Reliability:
     def verdict(self) -> str:
         "What the numbers mean, in a sentence or two."
         n, K = self.pictures, len(self.table)
-        if n < LEAST: return f"{n} pictures are too few to say how good the landmarks are; {LEAST} is the least, hundreds are better."
+        few = f"{counted(n, 'picture')} {'is' if n == 1 else 'are'} too few to say how good the landmarks are"
+        if n < LEAST: return f"{few}; {LEAST} is the least, hundreds are better."
         if self.alike: return ("The pictures are all but identical: landmarks cannot be told from spots, whatever the numbers say. "
                                "Give pictures that differ.")
         if not K: return "No landmark was found. Give more pictures, pictures of one kind of object, or boxes around it."
