@@ -28,13 +28,13 @@ def pictures_at(where: list, boxes: str | None = None) -> tuple: # `ImageSet`, [
     return images, [file for warning in left_out for file in warning.pictures]
 
 # %% ../nbs/14_cli.ipynb #a8f9c042
-def with_found_boxes(images, model: Path, detector): # `ImageSet`, folder of a detector, the detector -> `ImageSet`
+def with_found_boxes(images, model: Path, detector, progress=True): # `ImageSet`, folder of a detector, the detector -> `ImageSet`
     "The pictures with boxes from the detector's finder, if it has one."
     from lmdisc.use.chosen import chosen
     from lmdisc.use.finding import Finder
     from lmdisc.data.images import boxed
     if not (model/"finder"/"finder.json").exists(): return images
-    return boxed(images, Finder.load(model/"finder").boxes(images, len(images) > 20, chosen(detector).detector))
+    return boxed(images, Finder.load(model/"finder").boxes(images, progress and len(images) > 20, chosen(detector).detector))
 
 # %% ../nbs/14_cli.ipynb #09467dbb
 def landmarks_of_pictures(model: str | Path, images, find: bool = True) -> tuple: # detector, `ImageSet`, (N, K, 2) image px, (N, K)
@@ -202,10 +202,12 @@ def run_export(args: argparse.Namespace) -> None:
 # %% ../nbs/14_cli.ipynb #2cd40ab1
 def run_video(args: argparse.Namespace) -> None:
     "`lmdisc video`."
-    from lmdisc.use.chosen import load
+    from lmdisc.use.chosen import folder_of, load
     from lmdisc.export.video import track_video
     if not args.out and not args.table: args.parser.error("name --out, a video to write, or --table, a CSV file; or both")
-    track_video(args.film, load(args.model), args.out, args.table, args.box and tuple(args.box), args.smooth)
+    model, detector = folder_of(args.model), load(args.model)
+    def find(images): return with_found_boxes(images, model, detector, progress=False)
+    track_video(args.film, detector, args.out, args.table, args.box and tuple(args.box), args.smooth, find=find)
     print("Written:", *filter(None, [args.out, args.table]))
 
 # %% ../nbs/14_cli.ipynb #538bc572
@@ -290,7 +292,7 @@ def parser() -> argparse.ArgumentParser:
     add("--out", metavar="VIDEO", help="the same video with numbered points: .mp4, .mov or .mkv")
     add("--table", metavar="CSV", help="the tracks: frame,time,landmark,name,x,y,score")
     add("--smooth", type=float, default=0., metavar="FRAMES", help="width of a Gaussian over time; 0: none (default)")
-    add("--box", type=float, nargs=4, metavar=("X0", "Y0", "X1", "Y1"), help="where the object is in all frames")
+    add("--box", type=float, nargs=4, metavar=("X0", "Y0", "X1", "Y1"), help="where the object is in all frames (default: as predict does)")
     return top
 
 # %% ../nbs/14_cli.ipynb #af8d8ace
