@@ -196,7 +196,7 @@ def run_export(args: argparse.Namespace) -> None:
     from lmdisc.export import formats
     if not args.pictures: args.parser.error(f"--format {args.format} needs pictures; only onnx does without")
     detector, images, xy, score = landmarks_of_pictures(args.model, pictures_at(args.pictures, args.boxes)[0], not args.boxes)
-    how = {} if args.format == "csv" else {"threshold": detector.threshold}
+    how = {"threshold": detector.threshold} if args.format in ("coco", "dlc", "sleap", "yolo") else {}
     print(getattr(formats, f"export_{args.format}")(args.out, images, xy, score, detector.names, **how))
 
 # %% ../nbs/14_cli.ipynb #2cd40ab1
@@ -207,7 +207,7 @@ def run_video(args: argparse.Namespace) -> None:
     if not args.out and not args.table: args.parser.error("name --out, a video to write, or --table, a CSV file; or both")
     model, detector = folder_of(args.model), load(args.model)
     def find(images): return with_found_boxes(images, model, detector, progress=False)
-    track_video(args.film, detector, args.out, args.table, args.box and tuple(args.box), args.smooth, find=find)
+    track_video(args.film, detector, args.out, args.table, args.box and tuple(args.box), args.smooth, find=find, form=args.format)
     print("Written:", *filter(None, [args.out, args.table]))
 
 # %% ../nbs/14_cli.ipynb #538bc572
@@ -279,18 +279,20 @@ def parser() -> argparse.ArgumentParser:
     add("--labels", metavar="CSV", help="points of your own, learned from a few pictures: columns picture,name,x,y")
     add("--pictures", metavar="DIR", help="where the pictures of --labels lie (default: beside the CSV file)")
 
-    add = command("export", run_export, "landmarks as COCO, DeepLabCut, SLEAP or CSV; the detector as ONNX")
+    add = command("export", run_export, "landmarks in the formats of other tools; the detector as ONNX")
     add("model", **MODEL)
     add("pictures", metavar="PICTURES", nargs="*", help="picture files, or one folder; not for onnx")
-    add("--format", required=True, choices=("coco", "dlc", "sleap", "csv", "onnx"))
-    add("--out", metavar="PATH", required=True, help="file to write; for dlc a folder")
+    add("--format", required=True, choices=("coco", "dlc", "dlc_predictions", "sleap", "movement", "nwb", "labelstudio", "yolo", "fiftyone",
+                                            "csv", "onnx"))
+    add("--out", metavar="PATH", required=True, help="file to write; for dlc and yolo a folder")
     add("--boxes", **BOXES)
 
     add = command("video", run_video, "follow landmarks through a video")
     add("model", **MODEL)
     add("film", metavar="VIDEO", help="a video file")
     add("--out", metavar="VIDEO", help="the same video with numbered points: .mp4, .mov or .mkv")
-    add("--table", metavar="CSV", help="the tracks: frame,time,landmark,name,x,y,score")
+    add("--table", metavar="FILE", help="the tracks: frame,time,landmark,name,x,y,score; or see --format")
+    add("--format", default="csv", choices=("csv", "dlc_predictions", "movement", "nwb"), help="of --table, as of export (default: csv)")
     add("--smooth", type=float, default=0., metavar="FRAMES", help="width of a Gaussian over time; 0: none (default)")
     add("--box", type=float, nargs=4, metavar=("X0", "Y0", "X1", "Y1"), help="where the object is in all frames (default: as predict does)")
     return top
