@@ -191,7 +191,7 @@ def run_export(args: argparse.Namespace) -> None:
     if args.format == "onnx":
         from lmdisc.export.onnx import export_onnx
         from lmdisc.use.chosen import load
-        print(export_onnx(args.out, load(args.model), example=True))
+        print(export_onnx(args.out, load(args.model), example=not args.crops, crops=args.crops))
         return
     from lmdisc.export import formats
     if not args.pictures: args.parser.error(f"--format {args.format} needs pictures; only onnx does without")
@@ -285,6 +285,7 @@ def parser() -> argparse.ArgumentParser:
     add("--format", required=True, choices=("coco", "dlc", "dlc_predictions", "sleap", "movement", "nwb", "labelstudio", "yolo", "fiftyone",
                                             "csv", "onnx"))
     add("--out", metavar="PATH", required=True, help="file to write; for dlc and yolo a folder")
+    add("--crops", action="store_true", help="of onnx: it takes crops, any number at once, in place of a picture and a box")
     add("--boxes", **BOXES)
 
     add = command("video", run_video, "follow landmarks through a video")

@@ -82,6 +82,18 @@ def test_the_network_of_the_cpu_profile_and_the_released_decoder(tmp_path):
     assert_answers_agree(export_onnx(tmp_path/"d.onnx", detector), detector)
 
 
+def test_crops_are_taken_in_any_number(chosen, tmp_path):
+    onnxruntime, _ = pytest.importorskip("onnxruntime"), pytest.importorskip("onnxscript")
+    session = onnxruntime.InferenceSession(export_onnx(tmp_path/"d.onnx", chosen, crops=True), providers=["CPUExecutionProvider"])
+    for n in (1, 2, 7):
+        pictures = ImageSet(lambda i: photograph(80, 90, i), np.tile(np.float32([5, 5, 70, 75]), (n, 1)))
+        crops = pictures.crops(chosen.size, chosen.margin, progress=False)
+        xy, score, seen = session.run(None, {"crops": crops.pixels})
+        want, height = chosen.predict(crops)
+        np.testing.assert_allclose(xy, want, rtol=0, atol=1e-2), np.testing.assert_allclose(score, height, rtol=0, atol=1e-3)
+        np.testing.assert_array_equal(seen, height >= chosen.threshold)
+
+
 def test_the_file_says_what_it_is_and_what_it_takes(exported, chosen):
     import onnxruntime
     session = onnxruntime.InferenceSession(exported/"detector.onnx", providers=["CPUExecutionProvider"])
