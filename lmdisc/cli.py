@@ -29,13 +29,13 @@ def pictures_at(where: list, boxes: str | None = None) -> tuple: # `ImageSet`, [
     return images, [file for warning in told if isinstance(warning, LeftOut) for file in warning.pictures]
 
 # %% ../nbs/14_cli.ipynb #a8f9c042
-def with_found_boxes(images, model: Path, detector): # `ImageSet`, folder of a detector, the detector -> `ImageSet`
+def with_found_boxes(images, model: Path, detector, progress=True): # `ImageSet`, folder of a detector, the detector -> `ImageSet`
     "The pictures with boxes from the detector's finder, if it has one."
     from lmdisc.use.chosen import chosen
     from lmdisc.use.finding import Finder
     from lmdisc.data.images import boxed
     if not (model/"finder"/"finder.json").exists(): return images
-    return boxed(images, Finder.load(model/"finder").boxes(images, len(images) > 20, chosen(detector).detector))
+    return boxed(images, Finder.load(model/"finder").boxes(images, progress and len(images) > 20, chosen(detector).detector))
 
 # %% ../nbs/14_cli.ipynb #09467dbb
 def landmarks_of_pictures(model: str | Path, images, find: bool = True) -> tuple: # detector, `ImageSet`, (N, K, 2) image px, (N, K)
@@ -197,21 +197,23 @@ def run_export(args: argparse.Namespace) -> None:
     if args.format == "onnx":
         from lmdisc.export.onnx import export_onnx
         from lmdisc.use.chosen import load
-        print(export_onnx(args.out, load(args.model), example=True))
+        print(export_onnx(args.out, load(args.model), example=not args.crops, crops=args.crops))
         return
     from lmdisc.export import formats
     if not args.pictures: args.parser.error(f"--format {args.format} needs pictures; only onnx does without")
     detector, images, xy, score = landmarks_of_pictures(args.model, pictures_at(args.pictures, args.boxes)[0], not args.boxes)
-    how = {} if args.format == "csv" else {"threshold": detector.threshold}
+    how = {"threshold": detector.threshold} if args.format in ("coco", "dlc", "sleap", "yolo") else {}
     print(getattr(formats, f"export_{args.format}")(args.out, images, xy, score, detector.names, **how))
 
 # %% ../nbs/14_cli.ipynb #2cd40ab1
 def run_video(args: argparse.Namespace) -> None:
     "`lmdisc video`."
-    from lmdisc.use.chosen import load
+    from lmdisc.use.chosen import folder_of, load
     from lmdisc.export.video import track_video
     if not args.out and not args.table: args.parser.error("name --out, a video to write, or --table, a CSV file; or both")
-    track_video(args.film, load(args.model), args.out, args.table, args.box and tuple(args.box), args.smooth)
+    model, detector = folder_of(args.model), load(args.model)
+    def find(images): return with_found_boxes(images, model, detector, progress=False)
+    track_video(args.film, detector, args.out, args.table, args.box and tuple(args.box), args.smooth, find=find, form=args.format)
     print("Written:", *filter(None, [args.out, args.table]))
 
 # %% ../nbs/14_cli.ipynb #538bc572
@@ -283,20 +285,23 @@ def parser() -> argparse.ArgumentParser:
     add("--labels", metavar="CSV", help="points of your own, learned from a few pictures: columns picture,name,x,y")
     add("--pictures", metavar="DIR", help="where the pictures of --labels lie (default: beside the CSV file)")
 
-    add = command("export", run_export, "landmarks as COCO, DeepLabCut, SLEAP or CSV; the detector as ONNX")
+    add = command("export", run_export, "landmarks in the formats of other tools; the detector as ONNX")
     add("model", **MODEL)
     add("pictures", metavar="PICTURES", nargs="*", help="picture files, or one folder; not for onnx")
-    add("--format", required=True, choices=("coco", "dlc", "sleap", "csv", "onnx"))
-    add("--out", metavar="PATH", required=True, help="file to write; for dlc a folder")
+    add("--format", required=True, choices=("coco", "dlc", "dlc_predictions", "sleap", "movement", "nwb", "labelstudio", "yolo", "fiftyone",
+                                            "csv", "onnx"))
+    add("--out", metavar="PATH", required=True, help="file to write; for dlc and yolo a folder")
+    add("--crops", action="store_true", help="of onnx: it takes crops, any number at once, in place of a picture and a box")
     add("--boxes", **BOXES)
 
     add = command("video", run_video, "follow landmarks through a video")
     add("model", **MODEL)
     add("film", metavar="VIDEO", help="a video file")
     add("--out", metavar="VIDEO", help="the same video with numbered points: .mp4, .mov or .mkv")
-    add("--table", metavar="CSV", help="the tracks: frame,time,landmark,name,x,y,score")
+    add("--table", metavar="FILE", help="the tracks: frame,time,landmark,name,x,y,score; or see --format")
+    add("--format", default="csv", choices=("csv", "dlc_predictions", "movement", "nwb"), help="of --table, as of export (default: csv)")
     add("--smooth", type=float, default=0., metavar="FRAMES", help="width of a Gaussian over time; 0: none (default)")
-    add("--box", type=float, nargs=4, metavar=("X0", "Y0", "X1", "Y1"), help="where the object is in all frames")
+    add("--box", type=float, nargs=4, metavar=("X0", "Y0", "X1", "Y1"), help="where the object is in all frames (default: as predict does)")
     return top
 
 # %% ../nbs/14_cli.ipynb #af8d8ace

@@ -4,7 +4,8 @@ import numpy as np, pandas as pd, pytest, torch
 from PIL import Image
 from lmdisc.use.chosen import drop, learned_points, rename, same
 from lmdisc.config import profile
-from lmdisc.export.formats import export_coco, export_csv, export_dlc, export_sleap
+from lmdisc.export.formats import (export_coco, export_csv, export_dlc, export_dlc_predictions, export_fiftyone, export_labelstudio, export_movement,
+                                   export_nwb, export_sleap, export_yolo)
 from lmdisc.data.images import ImageSet, read_picture
 from lmdisc.method.detector import LandmarkDetector
 from lmdisc.nets.networks import LandmarkNet, NetConfig
@@ -79,6 +80,18 @@ def test_the_network_of_the_cpu_profile_and_the_released_decoder(tmp_path):
     detector = detector_of(NetConfig(32, 3, norm="batch", maps="heat"), 96)
     detector.released = type(detector.released)(whole_cells=True, wrap=True)
     assert_answers_agree(export_onnx(tmp_path/"d.onnx", detector), detector)
+
+
+def test_crops_are_taken_in_any_number(chosen, tmp_path):
+    onnxruntime, _ = pytest.importorskip("onnxruntime"), pytest.importorskip("onnxscript")
+    session = onnxruntime.InferenceSession(export_onnx(tmp_path/"d.onnx", chosen, crops=True), providers=["CPUExecutionProvider"])
+    for n in (1, 2, 7):
+        pictures = ImageSet(lambda i: photograph(80, 90, i), np.tile(np.float32([5, 5, 70, 75]), (n, 1)))
+        crops = pictures.crops(chosen.size, chosen.margin, progress=False)
+        xy, score, seen = session.run(None, {"crops": crops.pixels})
+        want, height = chosen.predict(crops)
+        np.testing.assert_allclose(xy, want, rtol=0, atol=1e-2), np.testing.assert_allclose(score, height, rtol=0, atol=1e-3)
+        np.testing.assert_array_equal(seen, height >= chosen.threshold)
 
 
 def test_the_file_says_what_it_is_and_what_it_takes(exported, chosen):
@@ -211,13 +224,124 @@ def test_sleap_io_reads_pictures_and_points(labels, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
 
+def test_deeplabcut_labels_without_any_landmark_are_an_error_and_no_lost_picture(tmp_path):
+    images, xy, score, names = found()
+    with pytest.raises(ValueError, match="no landmark is in sight in any of 6 pictures .*lower the threshold"):
+        export_dlc(tmp_path/"p", images, xy, 0 * score, names, progress=False)
+    assert not (tmp_path/"p").exists()
+    seen = 0 * score
+    seen[3, 0], xy[3, 0] = 1, 7                                       # one landmark in one picture is enough
+    project = export_dlc(tmp_path/"p", images, xy, seen, names, progress=False)
+    assert len(pd.read_csv(next(project.rglob("*.csv")), header=[0, 1, 2], index_col=[0, 1, 2])) == 6
+
+
+# predictions
+
+@pytest.fixture(params=["pictures", "film"])
+def predicted(request):
+    "Landmarks of six pictures, or of a video of six frames whose rate varies."
+    images, xy, score, names = found()
+    if request.param == "film": images = ImageSet(None, images.boxes, names=np.arange(6), fields={"time": np.array([0, .1, .2, .25, .4, 1.2])})
+    return images, xy, score, names
+
+
+def near(a, b): np.testing.assert_allclose(np.asarray(a, float), b, rtol=0, atol=.01)    # px; NaN where NaN
+
+
+@pytest.mark.parametrize("suffix", ["csv", "h5"])
+def test_pandas_reads_predictions_as_deeplabcut_lays_them_out(suffix, predicted, tmp_path):
+    pytest.importorskip("tables")
+    images, xy, score, names = predicted
+    path = export_dlc_predictions(tmp_path/f"ü.{suffix}", *predicted)
+    table = pd.read_hdf(path) if suffix == "h5" else pd.read_csv(path, header=[0, 1, 2], index_col=0)
+    assert list(table.columns.names) == ["scorer", "bodyparts", "coords"] and table.columns.levels[0].tolist() == ["lmdisc"]
+    assert table.index.tolist() == (list(range(6)) if "time" in images.fields else images.names.tolist())
+    for k, name in enumerate(names):
+        near(table["lmdisc"][name][["x", "y"]], xy[:, k]), near(table["lmdisc"][name]["likelihood"], score[:, k])
+
+
+def test_xarray_reads_what_movement_asks_for(predicted, tmp_path):
+    "As `ValidPosesInputs.validate` of movement 0.15 does: these variables with these dimensions."
+    images, xy, score, names = predicted
+    path = export_movement(tmp_path/"ü.nc", *predicted, category="Mäuse")
+    read = pytest.importorskip("xarray").open_dataset(path)
+    assert read.ds_type == "poses" and read.keypoints.values.tolist() == names and read.individuals.values.tolist() == ["Mäuse"]
+    near(read.position.sel(individuals="Mäuse").transpose("time", "keypoints", "space").sel(space=["x", "y"]), xy)
+    near(read.confidence.sel(individuals="Mäuse").transpose("time", "keypoints"), score)
+    if "time" in images.fields: near(read.time, images.fields["time"])
+    else: assert read.picture.values.tolist() == images.names.tolist()
+
+
+def test_a_movement_file_without_xarray(predicted, tmp_path):
+    from scipy.io import netcdf_file
+    images, xy, score, names = predicted
+    with netcdf_file(export_movement(tmp_path/"ü.nc", *predicted), mmap=False) as file:
+        assert file.variables["position"].dimensions == ("time", "space", "keypoints", "individuals") and file.ds_type == b"poses"
+        near(file.variables["position"].data[..., 0].transpose(0, 2, 1), xy), near(file.variables["confidence"].data[..., 0], score)
+        assert [b"".join(letters).decode() for letters in file.variables["keypoints"].data] == names
+
+
+def test_pynwb_reads_poses_and_times(predicted, tmp_path):
+    pynwb, _ = pytest.importorskip("pynwb"), pytest.importorskip("ndx_pose")
+    images, xy, score, names = predicted
+    with pynwb.NWBHDF5IO(export_nwb(tmp_path/"ü.nwb", *predicted), "r", load_namespaces=True) as io:
+        poses = io.read().processing["behavior"]["PoseEstimation"]
+        assert poses.skeleton.nodes[:].tolist() == names
+        assert "time" in images.fields or poses.original_videos[:].tolist() == images.names.tolist()
+        for k, name in enumerate(names):
+            near(poses[name].data[:], xy[:, k]), near(poses[name].confidence[:], score[:, k])
+            near(poses[name].timestamps[:], images.fields.get("time", np.arange(6)))
+
+
+def test_sleap_io_reads_label_studio_and_yolo(tmp_path):
+    sleap = pytest.importorskip("sleap_io")
+    images, xy, score, names = given = found()
+    path = export_labelstudio(tmp_path/"ü.json", *given, progress=False)
+    assert [task["data"]["image"] for task in json.loads(path.read_text())] == images.names.tolist()
+    near([frame.instances[0].numpy() for frame in sleap.load_labelstudio(str(path), skeleton=list(names))], xy)
+    folder = export_yolo(tmp_path/"yolo ü", *given, progress=False)
+    read = sleap.load_ultralytics(str(folder), split="train")
+    assert [node.name for node in read.skeleton.nodes] == names and len(read) == 6
+    rows = {name.replace("/", "_").replace(".jpg", ".png"): i for i, name in enumerate(images.names)}
+    for frame in read:
+        file = frame.video.filename if isinstance(frame.video.filename, str) else frame.video.filename[frame.frame_idx]
+        i = rows[os.path.basename(file)]
+        near(frame.instances[0].numpy(), xy[i])
+        np.testing.assert_array_equal(read_picture(file), images[i])
+
+
+def test_fiftyone_s_dictionary(tmp_path):
+    "As `fiftyone.Sample.from_dict` 1.22 reads it: shares of the picture, and a confidence a point."
+    images, xy, score, names = given = found()
+    read = json.loads(export_fiftyone(tmp_path/"ü.json", *given, progress=False).read_text(encoding="utf-8"))
+    assert read["default_skeleton"] == {"labels": names, "edges": []} and [s["filepath"] for s in read["samples"]] == images.names.tolist()
+    for i, sample in enumerate(read["samples"]):
+        point, = sample["landmarks"]["keypoints"]
+        assert (sample["landmarks"]["_cls"], point["_cls"], len(point["confidence"])) == ("Keypoints", "Keypoint", 3)
+        near(np.array(point["points"]) * [sample["metadata"]["width"], sample["metadata"]["height"]] - .5, xy[i]), near(point["confidence"], score[i])
+
+
+FORMATS = dict(coco="a.json", dlc="a", dlc_predictions="a.h5", sleap="a.slp", movement="a.nc", nwb="a.nwb", labelstudio="a.json", yolo="a", fiftyone="a.json", csv="a.csv")
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_the_command_writes_every_format(form, tmp_path):
+    from lmdisc.cli import main
+    pytest.importorskip("sleap_io")
+    for i in range(2): Image.fromarray(photograph(80, 70, i)).save(tmp_path/f"{i}.png")
+    boxes = tmp_path/"boxes.csv"
+    boxes.write_text("name,x0,y0,x1,y1\n0.png,5,5,60,70\n1.png,5,5,60,70")
+    given = ["export", "heads", str(tmp_path), "--boxes", str(boxes), "--format", form, "--out", str(tmp_path/FORMATS[form])]
+    if form == "dlc": assert main(given) in (0, 1)                   # blotches: it may see nothing
+    else: assert main(given) == 0 and (tmp_path/FORMATS[form]).exists()
+
+
 def test_pictures_without_names_and_a_single_landmark(tmp_path):
     images, xy, score, names = found(2)
     images.names = None
     given = images, xy[:, :1], score[:, :1], names[:1]
     table = pd.read_csv(export_csv(tmp_path/"t.csv", *given))
     assert table.picture.tolist() == ["picture 0", "picture 1"]
-    assert sorted(p.name for p in export_dlc(tmp_path/"p", *given, progress=False).rglob("*.png")) == ["picture 0.png", "picture 1.png"]
+    assert sorted(p.name for p in export_dlc(tmp_path/"p", *given, threshold=0, progress=False).rglob("*.png")) == ["picture 0.png", "picture 1.png"]
 
 
 def test_each_picture_is_read_once_and_few_are_held(tmp_path):

@@ -83,7 +83,8 @@ SURFACE = {                           # what users call, by module
     "explore.report": "report",
     "explore.exploration": "explored_parts explored",
     "explore.explorer": "Controls Explorer",
-    "export.formats": "optional_package export_csv export_coco export_dlc export_sleap",
+    "export.formats": "optional_package export_csv export_coco export_dlc export_dlc_predictions export_sleap export_movement export_nwb "
+                      "export_labelstudio export_yolo export_fiftyone",
     "export.onnx": "export_onnx",
     "export.video": "frames write_video smoothed track_video",
     "lab.baselines": "learn",

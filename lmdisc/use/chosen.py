@@ -27,7 +27,7 @@ def best_of_group(score: torch.Tensor, groups: list) -> torch.Tensor: # (B, K), 
     width = max(map(len, groups))
     members = torch.tensor([[*g, *g[:1] * (width - len(g))] for g in groups], device=score.device)   # padded with the first
     best = score[:, members].argmax(-1, keepdim=True)
-    return members.expand(len(score), -1, -1).gather(-1, best)[..., 0]
+    return members.expand(score.shape[0], -1, -1).gather(-1, best)[..., 0]
 
 # %% ../../nbs/10_use/01_chosen.ipynb #aa67c0f8
 STRENGTHS = 10. ** np.arange(-4, 2)   # of the ridge; coordinates are shares of the side
