@@ -16,7 +16,7 @@ from collections.abc import Callable
 import numpy as np, torch
 from PIL import Image, ImageOps
 from torch import Tensor
-from tqdm import tqdm
+from ..store.progress import tqdm
 from .. import __version__
 from ..store.processes import is_main
 from ..store.files import OneLine, sha256, cache_dir, make_room, on_disk

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
+from ..store.progress import tqdm
 from ..store.files import sha256
 from ..data.images import ImageSet, opened, read_picture, to_rgb
 

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from types import ModuleType
 import numpy as np, pandas as pd
 from PIL import Image
-from tqdm import tqdm
+from ..store.progress import tqdm
 import lmdisc
 from ..store.files import whole_file, whole_folder
 from ..data.images import ImageSet, in_picture

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np, pandas as pd
 from PIL import Image
 from scipy.ndimage import gaussian_filter1d
-from tqdm import tqdm
+from ..store.progress import tqdm
 from ..store.files import whole_file
 from ..data.images import ImageSet, in_picture
 from ..datasets.folder import full_boxes, clip_boxes
