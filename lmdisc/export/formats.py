@@ -66,9 +66,10 @@ def in_turn(images: ImageSet, work: Callable, progress: bool = True) -> Iterator
 def export_csv(
     path: str | Path,                 # file to write
     images: ImageSet, xy: np.ndarray, score: np.ndarray, names: list, # as in `checked`
+    numbers: list | None = None,      # K numbers of the landmarks; None: from 0
 ) -> Path:                            # of the file
     "One row for each picture and landmark: picture,landmark,name,x,y,score."
-    rows = landmark_rows([images.name(i) for i in range(len(images))], *checked(images, xy, score, names))
+    rows = landmark_rows([images.name(i) for i in range(len(images))], *checked(images, xy, score, names), numbers)
     with whole_file(path) as part: rows.to_csv(part, index=False)
     return Path(path)
 
