@@ -3,6 +3,7 @@
 d = { 'settings': {'branch': 'main', 'doc_baseurl': '/lmdisc', 'doc_host': '', 'git_url': '', 'lib_path': 'lmdisc'},
   'syms': { 'lmdisc.assets.run_onnx': {},
             'lmdisc.cli': { 'lmdisc.cli.command_of': ('cli.html#command_of', 'lmdisc/cli.py'),
+                            'lmdisc.cli.directory': ('cli.html#directory', 'lmdisc/cli.py'),
                             'lmdisc.cli.is_utf8': ('cli.html#is_utf8', 'lmdisc/cli.py'),
                             'lmdisc.cli.labels_at': ('cli.html#labels_at', 'lmdisc/cli.py'),
                             'lmdisc.cli.landmark_table': ('cli.html#landmark_table', 'lmdisc/cli.py'),

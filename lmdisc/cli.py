@@ -6,7 +6,7 @@
 __all__ = ['TIMES', 'EXAMPLES', 'MODEL', 'BOXES', 'notice', 'is_utf8', 'pictures_at', 'with_found_boxes', 'landmarks_of_pictures',
            'picture_of', 'outside', 'overwritten', 'landmark_table', 'write_landmarks', 'run_discover',
            'write_discovery', 'command_of', 'run_predict', 'run_quality', 'labels_at', 'one_meaning', 'run_name',
-           'run_export', 'run_video', 'table', 'numbers', 'parser', 'one_line', 'main']
+           'run_export', 'run_video', 'directory', 'table', 'numbers', 'parser', 'one_line', 'main']
 
 # %% ../nbs/14_cli.ipynb #46188858
 import argparse, os, sys, time, warnings
@@ -82,8 +82,9 @@ def overwritten(args: argparse.Namespace):
     for name in "pictures model film boxes labels out table poses".split():
         for value in [given.get(name)] if isinstance(given.get(name), str) else given.get(name) or ():
             path = Path(value).resolve()
-            if name in ("out", "table", "poses") and path in taken and not path.is_dir():
-                args.parser.error(f"--{name} {value} would overwrite a file of the same command; name another")
+            ours = path.name in ("detector.json", "chosen.json") and path.exists()
+            if name in ("out", "table", "poses") and (ours or path in taken and not path.is_dir()):
+                args.parser.error(f"--{name} {value} would overwrite a file that is needed; name another")
             if not is_utf8(value): args.parser.error(f"{value!a}: this name is not UTF-8; rename it")
             taken.add(path)
 
@@ -194,7 +195,8 @@ def run_quality(args: argparse.Namespace) -> None:
 def labels_at(path: str) -> tuple:    # n picture names, P point names, (n, P, 2) image px, NaN where there is no label
     "Labels of points in a few pictures, from a CSV file with the columns picture, name, x, y."
     import numpy as np, pandas as pd
-    table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")     # a point may be called 7 or NA
+    try: table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")     # a point may be called 7 or NA
+    except UnicodeDecodeError: raise ValueError(f"{path}: this table is not UTF-8; save it as CSV in UTF-8") from None
     if missing := {"picture", "name", "x", "y"} - set(table):
         raise ValueError(f"{path}: columns picture,name,x,y are needed; {sorted(missing)} not found")
     hidden = table[["x", "y"]].isin(["", "nan", "NaN", "NA"]).all(axis=1)
@@ -284,10 +286,18 @@ EXAMPLES = """examples:
 MODEL = dict(metavar="MODEL", help="the folder named detector that discover wrote, or heads")
 BOXES = dict(metavar="CSV", help="boxes of the object, columns name,x0,y0,x1,y1")
 
+def directory(text: str) -> str:      # the same
+    "A folder to write into, which is there or can be made."
+    there = next(p for p in (Path(text).absolute(), *Path(text).absolute().parents) if p.exists())
+    if there.is_dir() and os.access(there, os.W_OK): return text
+    raise argparse.ArgumentTypeError(f"{text!r}: {there.name} is {'not to be written into' if there.is_dir() else 'a file'}; name a folder")
+
+# %% ../nbs/14_cli.ipynb #53064289
 def table(text: str) -> str:          # the name of a file -> the same
     "A table to write: a picture or a video cannot be overwritten by mistake."
     if Path(text).suffix.lower() != ".csv" or Path(text).is_dir():
         raise argparse.ArgumentTypeError(f"{text!r} is no name for a table; name a file that ends in .csv")
+    directory(Path(text).parent)
     return text
 
 # %% ../nbs/14_cli.ipynb #0beaa73a
@@ -310,7 +320,7 @@ def parser() -> argparse.ArgumentParser:
     add = command("discover", run_discover, "pictures in, a landmark detector out",
                   "Discover landmarks. A run that is stopped goes on when the same command is given again.")
     add("pictures", metavar="PICTURES", help="a folder, a packed .npz file, or the name of a data set such as heads")
-    add("--out", metavar="DIR", required=True, help="folder for the detector, tables, report.html and checkpoints")
+    add("--out", type=directory, metavar="DIR", required=True, help="folder for the detector, tables, report.html and checkpoints")
     add("--profile", default="cpu", help="smoke, cpu, gpu or paper (default: cpu)")
     add("--seed", type=int, default=0, help="same seed, same landmarks (default: 0)")
     add("--seeds", type=numbers, default=(), metavar="0,1,2", help="try several, keep the run of the best quality")
@@ -343,7 +353,7 @@ def parser() -> argparse.ArgumentParser:
     add("--same", action="append", default=[], metavar="A,B", help="these are one; the first stands for all")
     add("--labels", metavar="CSV", help="points of your own, learned from a few pictures: columns picture,name,x,y")
     add("--pictures", metavar="DIR", help="where the pictures of --labels lie (default: beside the CSV file)")
-    add("--out", metavar="DIR", help="save the detector with its names there (default: where it lies)")
+    add("--out", type=directory, metavar="DIR", help="save the detector with its names there (default: where it lies)")
 
     add = command("export", run_export, "landmarks as COCO, DeepLabCut, SLEAP or CSV; the detector as ONNX")
     add("model", **MODEL)

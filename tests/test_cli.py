@@ -107,7 +107,7 @@ def test_errors_are_one_line(run, faces, tmp_path, capsys):
     failed(here("discover", faces, "--profile", "smoke", "--detector", "eyes", "--out", tmp_path/"o"), 1, "eyes")
     failed(here("predict", tmp_path, faces/"00.png", "--out", tmp_path/"p.csv"), 1, "detector.json")
     failed(here("predict", out/"detector", tmp_path/"bad.png", "--out", tmp_path/"p.csv"), 1, "bad.png")
-    failed(lmdisc("predict", out/"detector", faces/"00.png", "--out", faces/"00.png"/"p.csv"), 1, "00.png")
+    failed(lmdisc("predict", out/"detector", faces/"00.png", "--out", faces/"00.png"/"p.csv"), 2, "00.png")
     assert not (tmp_path/"p.csv").exists()
 
 def test_a_folder_that_is_there_wins_over_a_published_set(run, faces, tmp_path, monkeypatch, capsys):
@@ -231,7 +231,9 @@ def test_standard_output_is_for_data(faces, detector, tmp_path, here):
     ["predict", "detector", "face.png", "--out", "p.csv", "--poses", "./p.csv"], ["predict", "detector", "face.png", "--boxes", "b.csv", "--out", "b.csv"],
     ["quality", "detector", "face.png", "--out", "face.png"], ["video", "detector", "film.mp4", "--table", "film.mp4"],
     ["video", "detector", "film.mp4", "--out", "film.mp4"], ["export", "detector", "face.png", "--format", "coco", "--out", "other.jpg"],
-    ["export", "detector", "face.png", "--format", "csv", "--out", "face.png"], ["predict", "detector", "face.png", "--out", "folder.csv"]])
+    ["export", "detector", "face.png", "--format", "csv", "--out", "face.png"], ["predict", "detector", "face.png", "--out", "folder.csv"],
+    ["discover", "faces", "--out", "face.png"], ["discover", "faces", "--out", "face.png/deeper"], ["predict", "detector", "x", "--out", "face.png/p.csv"],
+    ["export", "detector", "face.png", "--format", "coco", "--out", "detector/detector.json"]], ids=" ".join)
 def test_no_file_of_the_user_is_overwritten(detector, tmp_path, monkeypatch, here, args):
     monkeypatch.chdir(tmp_path)
     for name in ("face.png", "other.jpg", "film.mp4", "b.csv"): Path(name).write_text("mine")
