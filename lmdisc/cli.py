@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['TIMES', 'EXAMPLES', 'MODEL', 'BOXES', 'notice', 'is_utf8', 'pictures_at', 'with_found_boxes', 'landmarks_of_pictures',
            'picture_of', 'outside', 'overwritten', 'landmark_table', 'write_landmarks', 'run_discover',
-           'write_discovery', 'command_of', 'run_predict', 'run_quality', 'labels_at', 'one_meaning', 'run_name',
-           'run_export', 'run_video', 'directory', 'table', 'numbers', 'parser', 'one_line', 'main']
+           'write_discovery', 'plan_of', 'ready', 'run_doctor', 'command_of', 'run_predict', 'run_quality', 'labels_at',
+           'one_meaning', 'run_name', 'run_export', 'run_video', 'directory', 'table', 'numbers', 'parser', 'one_line',
+           'main']
 
 # %% ../nbs/14_cli.ipynb #46188858
 import argparse, os, sys, time, warnings
@@ -123,6 +124,7 @@ def run_discover(args: argparse.Namespace) -> None:
     runs = max(1, len(args.seeds)) * max(1, len(args.clusters))
     notice(f"{len(images)} pictures, profile {args.profile}, seed {args.seed}, generic keypoints from {config.initial.detector}; "
            f"{f'{runs} runs of ' * (runs > 1)}{TIMES[args.profile]}")
+    if args.dry_run: return print(plan_of(args, images, unreadable, config))
     whole, (images, finder) = images, found_boxes(images, out/"checkpoints") if args.find else (images, None)
     found, quality, tried = best_run(images, config, out/"checkpoints", args.seeds, args.clusters)
     if finder: images = finder.aim(images, found.detector).moved(images, whole, found.detector)
@@ -155,6 +157,47 @@ def write_discovery(args, started, found, quality, images, unreadable, finder): 
     page = report(out/"report.html", found, quality.table, images, command_of(args), (time.time() - started) / 60, unreadable)
     note = f" {len(quality.flagged)} of them {what}: {', '.join(map(str, quality.flagged))}." if quality.flagged else ""
     print(f"{found.detector.K} landmarks found. {quality.verdict}{note} Written:", *wrote, f"{page}: look at this first", sep="\n  ")
+
+# %% ../nbs/14_cli.ipynb #36773d6c
+def plan_of(args: argparse.Namespace, images, unreadable: list, config) -> str: # as in `run_discover`
+    "What a discovery would do."
+    held = list(images.fields.get("split", ())).count("test")
+    learned = min(len(images) - held, config.data.n_images or len(images))
+    there = (Path(args.out)/"detector"/"detector.json").exists()
+    where = f"{args.out}, over the detector that is there; names and choices are kept" if there else args.out
+    runs, points = max(1, len(args.seeds)) * max(1, len(args.clusters)), config.initial.detector
+    return (f"{len(images)} pictures can be read, {len(unreadable)} cannot. It would learn from {learned} and hold {held} out, "
+            f"{f'{runs} times ' * (runs > 1)}{TIMES[args.profile]}, and write into {where}. Weights of {points}: {ready(points)}. "
+            "Nothing was written.")
+
+# %% ../nbs/14_cli.ipynb #cb9bff34
+def ready(name: str) -> str:
+    "Can this detector of generic keypoints be opened? Its weights are downloaded if they are missing."
+    from lmdisc.nets.detectors import open_detector
+    try: return "ready" * bool(open_detector(name))
+    except (OSError, ImportError, ValueError, AttributeError) as e: return f"MISSING: {one_line(e)}"
+
+# %% ../nbs/14_cli.ipynb #eb20ad3d
+def run_doctor(args: argparse.Namespace) -> None:
+    "`lmdisc doctor`."
+    import torch
+    from shutil import disk_usage
+    from lmdisc.store.files import cache_dir
+    from lmdisc.store.provenance import machine, version_of, versions_here
+    here, cache = machine(), cache_dir().absolute()
+    disk = next(p for p in (cache, *cache.parents) if p.exists())
+    mps = " and mps" * torch.backends.mps.is_available()
+    extras = dict(notebooks="anywidget", export="sleap-io", video="av")
+    rows = {"versions": ", ".join(f"{k} {v}" for k, v in versions_here().items()),
+            "extras": ", ".join(f"{k}{'' if version_of(v) else ' (not installed)'}" for k, v in extras.items()),
+            "device": f"{here.get('gpu', 'no CUDA device')}{mps}; {here['cpu']}, {here['cores']} cores",
+            "weights": ", ".join(f"{name} {ready(name)}" for name in ("aliked", "xfeat")),
+            "free disk": f"{disk_usage(disk).free / 2**30:.0f} GiB in {cache}, {disk_usage('.').free / 2**30:.0f} GiB here"}
+    if args.pictures:
+        images, unreadable = pictures_at([args.pictures])
+        rows["pictures"] = f"{len(images)} can be read, {len(unreadable)} cannot"
+    rows["time"] = "; ".join(f"{name}: {time}" for name, time in TIMES.items())
+    for title, said in rows.items(): print(f"{title:10} {said}")
 
 # %% ../nbs/14_cli.ipynb #44f8cbd5
 def command_of(args: argparse.Namespace) -> str:
@@ -272,6 +315,7 @@ def run_video(args: argparse.Namespace) -> None:
 
 # %% ../nbs/14_cli.ipynb #538bc572
 EXAMPLES = """examples:
+  lmdisc doctor my/cats                            is everything here, and how long will it take?
   lmdisc discover my/cats --out cats               landmarks of your own pictures, 15 minutes at most on 2 cores
   lmdisc discover heads --profile smoke --out try  a trial run in a minute, on rendered heads; finds nothing of worth
   lmdisc predict cats/detector new.jpg --out points.csv
@@ -330,6 +374,11 @@ def parser() -> argparse.ArgumentParser:
     add("--boxes", **BOXES)
     add("--find", action="store_true", help="find the object first, where it fills a small part of its pictures")
     add("--drop", action="store_true", help="leave out landmarks that are flagged")
+    add("--dry-run", action="store_true", help="check everything, say what would be done, and do nothing")
+
+    add = command("doctor", run_doctor, "is everything here that a discovery needs?",
+                  "Versions, devices, weights (those that are missing are downloaded), free disk, and how long a discovery takes.")
+    add("pictures", metavar="PICTURES", nargs="?", help="a folder of pictures, to check and count them")
 
     add = command("predict", run_predict, "a detector and pictures in, landmarks out",
                   "Find landmarks in pictures. The table has a row for each picture and landmark; a hidden one has a low score.",

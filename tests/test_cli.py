@@ -262,3 +262,21 @@ def test_a_name_that_no_table_can_hold(faces, detector, tmp_path, here):
 def test_impossible_numbers_are_said_first(faces, tmp_path, here, args, said):
     failed(here("discover", faces, "--profile", "smoke", "--out", tmp_path/"out", *args), 1, said, "is needed")
     assert not (tmp_path/"out").exists()
+
+# before the first run
+
+def test_a_dry_run_writes_nothing(faces, tmp_path, here):
+    pictures = tmp_path/"faces"
+    shutil.copytree(faces, pictures)
+    (pictures/"bad.png").write_bytes(b"no picture")
+    done = here("discover", pictures, "--profile", "smoke", "--n-images", "20", "--out", tmp_path/"out", "--dry-run")
+    assert done.stdout.startswith("24 pictures can be read, 1 cannot. It would learn from 20 and hold 2 out, a minute at most")
+    assert "Weights of xfeat: ready" in done.stdout and not (tmp_path/"out").exists()
+
+def test_the_doctor_says_what_is_here_and_what_is_missing(faces, here, monkeypatch):
+    import torch
+    done = here("doctor", faces)
+    assert done.returncode == 0 and f"torch {torch.__version__}" in done.stdout and "24 can be read, 0 cannot" in done.stdout
+    def closed(name): raise OSError(f"could not get {name}; download it yourself")
+    monkeypatch.setattr("lmdisc.nets.detectors.open_detector", closed)
+    assert "aliked MISSING: could not get aliked; download it yourself" in here("doctor").stdout
