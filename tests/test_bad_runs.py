@@ -3,6 +3,7 @@ import json
 from dataclasses import replace
 import numpy as np, pytest, torch
 from safetensors import SafetensorError
+from sklearn.exceptions import NotFittedError
 from safetensors.torch import save_file
 from lmdisc.store import files
 from lmdisc.method.clustering import kmeans, label_keypoints
@@ -17,6 +18,7 @@ from lmdisc.method.detector import LandmarkDetector
 from lmdisc.method.stage2 import cluster_targets, learn_landmarks
 from lmdisc.nets.networks import CorrespondenceNet, keep_channels, landmark_net
 from lmdisc.store.files import load_state, save_state
+from lmdisc.use.estimator import LandmarkDiscovery
 from conftest import small_config
 
 GREY = np.full((64, 64, 3), 128, np.uint8)
@@ -171,3 +173,36 @@ def test_crops_and_pictures_agree(found, heads_set):
     in_image, _ = found.detector.predict(few)
     in_crop, _ = found.detector.predict(few.crops(64, progress=False))
     np.testing.assert_allclose(in_image, few.crops(64, progress=False).to_image(in_crop, np.arange(6)), atol=1e-2)
+
+# choices
+
+@pytest.mark.parametrize("path, value", [("seed", -1), ("seed", 2**32), ("data.n_images", -5), ("data.n_images", "20"), ("data.size", 0), ("data.size", 10**6),
+                                         ("stage1.clusters", 0), ("stage1.clusters", 2.5), ("stage2.steps", -1), ("stage2.batch", 0), ("learning2.lr", float("nan"))])
+def test_numbers_that_no_run_can_use(path, value):
+    with pytest.raises(ValueError, match=f"{path} is .*number of at least .* is needed"): change(small_config(), {path: value})
+
+@pytest.mark.parametrize("ask", ["predict", "predict_frame", "pose_frame", "transform", "score"])
+def test_an_estimator_that_is_not_fitted_says_so(heads_set, ask):
+    with pytest.raises(NotFittedError): getattr(LandmarkDiscovery("smoke"), ask)(heads_set)
+    with pytest.raises(NotFittedError): LandmarkDiscovery("smoke").get_feature_names_out()
+
+def test_unknown_parameters_change_nothing():
+    one = LandmarkDiscovery("smoke")
+    with pytest.raises(ValueError, match="no choice 'clusterz'"): one.set_params(seed=3, stage1__clusterz=3)
+    assert one.get_params() == LandmarkDiscovery("smoke").get_params()
+
+# files
+
+@pytest.mark.parametrize("write", ["file", "folder"])
+def test_messages_name_the_file_that_was_wanted(tmp_path, write):
+    "The name fits, the longer one beside it does not."
+    wanted = tmp_path/("x" * 250)
+    with pytest.raises(OSError) as e:
+        with getattr(files, f"whole_{write}")(wanted) as part: part.write_text("")
+    assert e.value.filename == str(wanted)
+
+def test_a_folder_in_the_way_is_named(tmp_path):
+    (tmp_path/"points.csv").mkdir()
+    with pytest.raises(IsADirectoryError) as e:
+        with files.whole_file(tmp_path/"points.csv") as part: part.write_text("")
+    assert e.value.filename == str(tmp_path/"points.csv") and not list(tmp_path.glob("*.tmp"))

@@ -1,5 +1,5 @@
 "The `lmdisc` command in its own process, on picture files."
-import csv, json, re, shutil, subprocess, sys
+import csv, io, json, os, re, shutil, subprocess, sys
 from pathlib import Path
 from types import SimpleNamespace
 import numpy as np, pytest
@@ -107,7 +107,7 @@ def test_errors_are_one_line(run, faces, tmp_path, capsys):
     failed(here("discover", faces, "--profile", "smoke", "--detector", "eyes", "--out", tmp_path/"o"), 1, "eyes")
     failed(here("predict", tmp_path, faces/"00.png", "--out", tmp_path/"p.csv"), 1, "detector.json")
     failed(here("predict", out/"detector", tmp_path/"bad.png", "--out", tmp_path/"p.csv"), 1, "bad.png")
-    failed(lmdisc("predict", out/"detector", faces/"00.png", "--out", faces/"00.png"/"p.csv"), 1, "00.png")
+    failed(lmdisc("predict", out/"detector", faces/"00.png", "--out", faces/"00.png"/"p.csv"), 2, "00.png")
     assert not (tmp_path/"p.csv").exists()
 
 def test_a_folder_that_is_there_wins_over_a_published_set(run, faces, tmp_path, monkeypatch, capsys):
@@ -115,5 +115,168 @@ def test_a_folder_that_is_there_wins_over_a_published_set(run, faces, tmp_path, 
     monkeypatch.chdir(tmp_path)
     Path("cats").symlink_to(faces); Path("found").symlink_to(run[1])
     assert main(["discover", "cats", "--profile", "smoke", "--out", "found"]) == 0
-    assert "cats: the pictures in this folder, not the data set of that name" in capsys.readouterr().out
+    assert "cats: the pictures in this folder, not the data set of that name" in capsys.readouterr().err
     assert len({row["picture"] for row in csv.DictReader(open(tmp_path/"found"/"landmarks.csv"))}) == 24
+
+@pytest.fixture
+def detector(run, tmp_path):
+    "A copy of the detector of `run`, and its number of landmarks."
+    shutil.copytree(run[1]/"detector", tmp_path/"detector")
+    return tmp_path/"detector", json.loads((tmp_path/"detector"/"detector.json").read_text())["K"]
+
+@pytest.fixture
+def here(capsys):
+    "Calls in this process: code, standard output and standard error."
+    def call(*args):
+        try: code = main([*map(str, args)])
+        except SystemExit as stopped: code = stopped.code
+        out, err = capsys.readouterr()
+        return SimpleNamespace(returncode=code, stdout=out, stderr=err)
+    return call
+
+def points_of(text):
+    "(number, name) of the first picture in a table of landmarks."
+    rows = list(csv.DictReader(io.StringIO(text)))
+    return [(int(r["landmark"]), r["name"]) for r in rows if r["picture"] == rows[0]["picture"]]
+
+# numbers and names
+
+def test_numbers_and_names_are_for_life(run, faces, detector, tmp_path, here):
+    folder, K = detector
+    done = here("name", folder, "5=left eye", "--drop", "1", "3", "--same", "2,6")
+    want = [(k, "left eye" if k == 5 else f"landmark {k}") for k in range(K) if k not in (1, 3, 6)]
+    assert [(int(n), name.strip()) for n, name in (line.split(maxsplit=1) for line in done.stdout.splitlines())] == want
+    assert here("name", folder, "7=nose", "left eye=5th", "4=landmark 4").returncode == 0
+    want = [(k, {5: "5th", 7: "nose"}.get(k, name)) for k, name in want]
+    assert points_of(here("predict", folder, faces/"00.png").stdout) == want
+    assert here("quality", folder, faces, "--out", tmp_path/"q.csv").returncode == 0
+    assert [(int(r["landmark"]), r["name"]) for r in csv.DictReader(open(tmp_path/"q.csv"))] == want
+    assert here("export", folder, faces/"00.png", "--format", "csv", "--out", tmp_path/"e.csv").returncode == 0
+    assert points_of((tmp_path/"e.csv").read_text()) == want
+
+def test_a_discovery_that_drops_gives_the_numbers_of_predict(run, faces, tmp_path, here):
+    out = tmp_path/"run"
+    shutil.copytree(run[1], out)
+    done = here("discover", faces, "--profile", "smoke", "--out", out, "--drop")
+    flagged = [int(r["landmark"]) for r in csv.DictReader(open(out/"quality.csv")) if r["flagged"]]
+    assert flagged and f"left out (--drop): {', '.join(map(str, flagged))}." in done.stdout
+    points = points_of(here("predict", out/"detector", faces/"00.png").stdout)
+    assert points == points_of((out/"landmarks.csv").read_text()) and not {number for number, _ in points} & set(flagged)
+
+def test_one_point_stays_at_least(run, faces, detector, tmp_path, here, monkeypatch):
+    folder, K = detector
+    failed(here("name", folder, "--drop", *range(K)), 1, "keep one")
+    assert len(points_of(here("predict", run[1]/"detector", faces/"00.png").stdout.replace("landmark,", "landmark,name,", 1))) == K
+    monkeypatch.setattr("lmdisc.use.reliability.LEAST", 10**6)
+    out = tmp_path/"run"
+    shutil.copytree(run[1], out)
+    assert "no landmark would remain" in here("discover", faces, "--profile", "smoke", "--out", out, "--drop").stdout
+    assert len({r["landmark"] for r in csv.DictReader(open(out/"landmarks.csv"))}) == K
+
+def test_what_is_a_name_and_a_number_of_two_points_is_asked_back(detector, here):
+    folder, _ = detector
+    assert here("name", folder, "3=5").returncode == 0
+    failed(here("name", folder, "5=left eye"), 1, "'5' is the name of point 3 and the number of 'landmark 5'; write 3, or 'landmark 5'")
+    assert "  5  left eye" in here("name", folder, "landmark 5=left eye", "3=nose").stdout
+
+def test_what_comes_with_the_package_stays(tmp_path, here):
+    from lmdisc.use.chosen import digest
+    before = digest("heads")
+    failed(here("name", "heads", "3=left eye"), 1, "heads comes with the package", "--out")
+    assert here("name", "heads", "3=left eye", "--out", tmp_path/"my").returncode == 0 and digest("heads") == before
+    assert "  3  left eye" in here("name", tmp_path/"my").stdout
+
+# labels
+
+def labels(folder, *rows):
+    (folder/"labels.csv").write_text("\n".join(["picture,name,x,y", *rows]))
+    return "--labels", folder/"labels.csv", "--pictures"
+
+@pytest.mark.parametrize("rows, said", [
+    (["00.png,nose,40,50", "01.png,nose,41,50", "00.png,nose,70,50"], "line 4: 00.png,nose,70,50: another label"),
+    (["00.png,nose,5000,50"], "00.png: the label of 'nose', [5000.0, 50.0], lies far outside the 96 × 96 picture"),
+    (["00.png,nose,inf,50"], "lies far outside"), (["00.png,nose,left,50"], "line 2: 00.png,nose,left,50: two numbers"),
+    (["00.png,nose,40,"], "two numbers"), (["00.png,,40,50"], "a name is missing")], ids="twice far infinite text half nameless".split())
+def test_odd_labels_are_refused(faces, detector, tmp_path, here, rows, said):
+    failed(here("name", detector[0], *labels(tmp_path, *rows), faces), 1, said)
+    assert not (detector[0]/"chosen.json").exists()
+
+def test_labels_may_be_called_anything(faces, detector, tmp_path, here):
+    folder, K = detector
+    rows = [f"{i:02d}.png,{name},{40 + 5 * n},50" for i in range(3) for n, name in enumerate(("NA", "7", "None"))]
+    done = here("name", folder, *labels(tmp_path, *rows, "03.png,NA,,"), faces)
+    assert done.returncode == 0 and "give these 3 named points" in done.stderr
+    assert points_of(here("predict", folder, faces/"00.png").stdout)[K:] == [(K, "NA"), (K + 1, "7"), (K + 2, "None")]
+
+# what is read and what is written
+
+@pytest.mark.parametrize("out", ["faces/found", "faces", "faces/../faces/deep/er"])
+def test_nothing_is_learned_from_our_own_figures(faces, detector, tmp_path, here, out):
+    pictures = tmp_path/"faces"
+    shutil.copytree(faces, pictures)
+    failed(here("discover", pictures, "--profile", "smoke", "--out", tmp_path/out), 1, "--out", "lies in", "name a folder beside it")
+    failed(here("export", detector[0], pictures, "--format", "dlc", "--out", tmp_path/out), 1, "lies in")
+    assert len(list(pictures.rglob("*"))) == 24
+
+def test_standard_output_is_for_data(faces, detector, tmp_path, here):
+    pictures = tmp_path/"faces"
+    shutil.copytree(faces, pictures)
+    (pictures/"bad.png").write_bytes(b"no picture")
+    done = here("predict", detector[0], pictures)
+    assert len(list(csv.DictReader(io.StringIO(done.stdout)))) == 24 * detector[1]
+    assert done.stdout.startswith("picture,landmark,x,y,score\n") and "bad.png" in done.stderr
+
+@pytest.mark.parametrize("args", [
+    ["predict", "detector", "face.png", "--out", "face.png"], ["predict", "detector", "face.png", "--out", "other.jpg"],
+    ["predict", "detector", "face.png", "--out", "p.csv", "--poses", "./p.csv"], ["predict", "detector", "face.png", "--boxes", "b.csv", "--out", "b.csv"],
+    ["quality", "detector", "face.png", "--out", "face.png"], ["video", "detector", "film.mp4", "--table", "film.mp4"],
+    ["video", "detector", "film.mp4", "--out", "film.mp4"], ["export", "detector", "face.png", "--format", "coco", "--out", "other.jpg"],
+    ["export", "detector", "face.png", "--format", "csv", "--out", "face.png"], ["predict", "detector", "face.png", "--out", "folder.csv"],
+    ["discover", "faces", "--out", "face.png"], ["discover", "faces", "--out", "face.png/deeper"], ["predict", "detector", "x", "--out", "face.png/p.csv"],
+    ["export", "detector", "face.png", "--format", "coco", "--out", "detector/detector.json"]], ids=" ".join)
+def test_no_file_of_the_user_is_overwritten(detector, tmp_path, monkeypatch, here, args):
+    monkeypatch.chdir(tmp_path)
+    for name in ("face.png", "other.jpg", "film.mp4", "b.csv"): Path(name).write_text("mine")
+    Path("folder.csv").mkdir()
+    failed(here(*args), 2, "--")
+    assert {p.read_text() for p in tmp_path.iterdir() if p.is_file()} == {"mine"}
+
+@pytest.mark.parametrize("args", [["predict", "face.png", "heads"], ["quality", "my", "heads"], ["export", "my", "heads", "--format", "csv", "--out", "o.csv"],
+                                  ["video", "film.mp4", "heads", "--table", "t.csv"], ["name", "3=left eye", "heads"]], ids=lambda a: a[0])
+def test_swapped_arguments_open_no_pictures(tmp_path, monkeypatch, here, args):
+    def opened(*args, **how): raise AssertionError("pictures were opened")
+    monkeypatch.setattr("lmdisc.datasets.open", opened)
+    failed(here(*args), 1, f"{args[1]} holds no detector.json", "first, then pictures")
+
+def test_a_name_that_no_table_can_hold(faces, detector, tmp_path, here):
+    pictures = tmp_path/"faces"
+    shutil.copytree(faces, pictures)
+    try: shutil.copy(faces/"00.png", pictures/os.fsdecode(b"caf\xe9.png"))
+    except OSError: pytest.skip("this file system takes UTF-8 alone")
+    failed(here("discover", pictures, "--profile", "smoke", "--out", tmp_path/"out"), 1, "caf\\udce9.png", "UTF-8")
+    assert not (tmp_path/"out").exists()
+    failed(here("predict", detector[0], pictures/os.fsdecode(b"caf\xe9.png")), 2, "caf\\udce9.png", "UTF-8")
+
+@pytest.mark.parametrize("args, said", [(("--n-images", "-5"), "data.n_images is -5"), (("--seed", "-1"), "seed is -1"), (("--seed", str(10**30)), "seed is 1"),
+                                        (("--clusters", "0"), "stage1.clusters is 0"), (("--seeds", "0,-2"), "seed is -2")])
+def test_impossible_numbers_are_said_first(faces, tmp_path, here, args, said):
+    failed(here("discover", faces, "--profile", "smoke", "--out", tmp_path/"out", *args), 1, said, "is needed")
+    assert not (tmp_path/"out").exists()
+
+# before the first run
+
+def test_a_dry_run_writes_nothing(faces, tmp_path, here):
+    pictures = tmp_path/"faces"
+    shutil.copytree(faces, pictures)
+    (pictures/"bad.png").write_bytes(b"no picture")
+    done = here("discover", pictures, "--profile", "smoke", "--n-images", "20", "--out", tmp_path/"out", "--dry-run")
+    assert done.stdout.startswith("24 pictures can be read, 1 cannot. It would learn from 20 and hold 2 out, a minute at most")
+    assert "Weights of xfeat: ready" in done.stdout and not (tmp_path/"out").exists()
+
+def test_the_doctor_says_what_is_here_and_what_is_missing(faces, here, monkeypatch):
+    import torch
+    done = here("doctor", faces)
+    assert done.returncode == 0 and f"torch {torch.__version__}" in done.stdout and "24 can be read, 0 cannot" in done.stdout
+    def closed(name): raise OSError(f"could not get {name}; download it yourself")
+    monkeypatch.setattr("lmdisc.nets.detectors.open_detector", closed)
+    assert "aliked MISSING: could not get aliked; download it yourself" in here("doctor").stdout

@@ -51,6 +51,10 @@ def test_a_notebook_lies_in_the_folder_of_its_wing():
 def test_a_room_imports_only_from_smaller_numbers(module):
     assert not [other for other in imported(module) if other != module and NUMBERS[other] >= NUMBERS[module]]
 
+def test_every_bar_obeys_the_environment():
+    assert [module for module in ROOMS if re.search(r"^(import|from) (.*\b)?tqdm", tree_of(module)[0].read_text(), re.M)
+            and "store.progress import" not in tree_of(module)[0].read_text()] == ["lmdisc.store.progress"]
+
 def test_nobody_imports_the_lab():
     assert not [module for module in ROOMS if ".lab" not in module for other in imported(module) if other.startswith("lmdisc.lab")]
 

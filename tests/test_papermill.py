@@ -2,7 +2,7 @@
 import json, subprocess, sys
 from pathlib import Path
 import pytest
-from lmdisc.lab.experiment import perform
+from lmdisc.lab.experiment import Experiment, perform
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOK = "nbs/discover.ipynb"
@@ -36,3 +36,11 @@ def test_discover_runs_from_nbs_and_with_nothing_seen(tmp_path, monkeypatch):
     told = json.loads((tmp_path/"discover.json").read_text())
     assert told["in_sight"] == 0 and told["coverage"] == 1 and told["nme_backward"] > 0 and told["nme_forward"] > 0
     assert told["parameters"]["changes"] == {"stage2.confident": 9.0}
+
+@pytest.mark.parametrize("given, draw", [("false", False), ("False", False), (0, False), ("true", True), (True, True), ("maybe", None)])
+def test_switches_may_be_given_as_text(given, draw):
+    "papermill makes booleans of True and False alone."
+    scope = dict(seeds="0", draw=given, __annotations__=dict(seeds=str, draw=bool))
+    if draw is None:
+        with pytest.raises(ValueError, match="draw is 'maybe'; true or false is needed"): Experiment("try_out", scope)
+    else: assert (Experiment("try_out", scope).p.draw, scope["draw"]) == (draw, draw)

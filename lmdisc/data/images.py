@@ -19,7 +19,7 @@ from importlib import import_module
 import numpy as np, torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
-from tqdm import tqdm
+from ..store.progress import tqdm
 from .. import __version__
 from ..store.processes import is_main
 from ..store.files import OneLine, counted, sha256, cache_dir, make_room, on_disk

@@ -6,6 +6,7 @@
 __all__ = ['MODULES', 'available', 'open']
 
 # %% ../../nbs/04_datasets/18_open.ipynb #f12e90c6
+import sys
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,7 +48,7 @@ def open(
     "Open a data set by name."
     path, known = Path(name), name in MODULES
     if root is None and path.is_dir():
-        if known: print(f"{name}: the pictures in this folder, not the data set of that name")
+        if known: print(f"{name}: the pictures in this folder, not the data set of that name", file=sys.stderr)
         return open("folder", path, **kwargs)
     if known: return getattr(import_module(MODULES[name]), name)(*([] if root is None else [root]), **kwargs)
     return open("packed", path if path.suffix == ".npz" else _packed_file(name, root), **kwargs)

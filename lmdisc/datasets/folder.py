@@ -14,7 +14,7 @@ from collections import Counter
 from pathlib import Path
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
+from ..store.progress import tqdm
 from ..store.files import counted, sha256
 from ..data.images import ImageSet, opened, read_picture, to_rgb, upright
 

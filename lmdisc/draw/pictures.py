@@ -126,16 +126,16 @@ def ink_on(colour: np.ndarray) -> str:
 
 # %% ../../nbs/07_draw/02_pictures.ipynb #2670b85d
 def paint_discs(picture: Image.Image, xy: np.ndarray, colours: np.ndarray, radius: float, # colours (K, 3) RGB in 0...1
-                numbers: bool = True, hidden: np.ndarray | None = None) -> Image.Image: # (K,) bool; the same picture
-    "Draw landmarks (K, 2) px, none at NaN, into a picture: discs of `radius` px, rings for hidden ones, with numbers from 0 or without."
-    hidden = np.zeros(len(xy), bool) if hidden is None else hidden
+                numbers: list | bool = True, hidden: np.ndarray | None = None) -> Image.Image: # K, True: from 0; (K,) bool; same picture
+    "Draw landmarks (K, 2) px, none at NaN, into a picture: discs of `radius` px, rings for hidden ones, with numbers or without."
+    numbers, hidden = range(len(xy)) if numbers is True else numbers, np.zeros(len(xy), bool) if hidden is None else hidden
     pen, font = ImageDraw.Draw(picture), ImageFont.load_default(size=1.35 * radius)
     for k in np.flatnonzero(np.isfinite(xy).all(-1)):
         (x, y), colour = xy[k], tuple(round(255 * c) for c in colours[k])
         corners = x - radius, y - radius, x + radius, y + radius
         line = dict(outline=colour, width=max(2, int(radius // 4))) if hidden[k] else dict(outline="white", width=max(1, int(radius // 6)))
         pen.ellipse(corners, fill=None if hidden[k] else colour, **line)
-        if numbers: pen.text((x, y), str(k), fill=colour if hidden[k] else ink_on(colours[k]), font=font, anchor="mm")
+        if numbers: pen.text((x, y), str(numbers[k]), fill=colour if hidden[k] else ink_on(colours[k]), font=font, anchor="mm")
     return picture
 
 # %% ../../nbs/07_draw/02_pictures.ipynb #a120db8f

@@ -58,7 +58,8 @@ class Decisions(OneLine):
         "One point more, to be learned from labels."
         if not (name := name.strip()) or name in self.numbers:
             raise ValueError(f"a new point needs a name of its own, not {name!r}")
-        return replace(self, numbers=self.numbers | {name: max(self.numbers.values(), default=-1) + 1})
+        free = max(self.points.detector.K + self.points.choice.given - 1, *self.numbers.values(), -1) + 1
+        return replace(self, numbers=self.numbers | {name: free})
 
     def put(self, name: str, picture: int, xy: tuple | None) -> "Decisions":
         "A label: (x, y) crop px; None says that the point is hidden there."
@@ -91,6 +92,5 @@ class Decisions(OneLine):
 
 # %% ../../nbs/11_explore/04_decisions.ipynb #bf300625
 def undecided(points: ChosenLandmarks) -> Decisions:
-    "Before any decision: a landmark's number is its place in the detector, learned points follow."
-    groups, K = points.choice.groups, points.detector.K
-    return Decisions(points, dict(zip(points.names, [*map(min, groups), *range(K, K + points.K - len(groups))])))
+    "Before any decision."
+    return Decisions(points, dict(zip(points.names, points.numbers)))

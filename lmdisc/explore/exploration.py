@@ -26,7 +26,7 @@ from ..draw.saving import encoded
 from ..draw.pictures import landmark_colours, points_by_picture
 from ..config import Config, profile, restored
 from ..discovery import Discovery, discover, grouped, split_crops
-from ..use.chosen import ChosenLandmarks, chosen, folder_of, load, learned_summary
+from ..use.chosen import ChosenLandmarks, chosen, folder_of, load, learned_summary, own_folder
 from ..use.reliability import LOW, reliability
 from .display import svg_in_space
 from .report import evenly_by_yaw
@@ -250,7 +250,7 @@ class Exploration(OneLine):
         "Write names and choices into the folder of the detector, where `lmdisc predict` finds them."
         folder = folder or self.folder
         if not folder: raise ValueError("this run was not opened from a folder; name one to save the detector to")
-        self.now.points.save(folder)
+        self.now.points.save(own_folder(folder))
         return Path(folder)
 
 # %% ../../nbs/11_explore/05_exploration.ipynb #quality_at

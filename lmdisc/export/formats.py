@@ -19,7 +19,7 @@ from types import ModuleType
 import numpy as np, pandas as pd
 from PIL import Image
 from scipy.io import netcdf_file
-from tqdm import tqdm
+from ..store.progress import tqdm
 import lmdisc
 from ..store.files import whole_file, whole_folder
 from ..data.images import ImageSet, in_picture
@@ -69,9 +69,10 @@ def in_turn(images: ImageSet, work: Callable, progress: bool = True) -> Iterator
 def export_csv(
     path: str | Path,                 # file to write
     images: ImageSet, xy: np.ndarray, score: np.ndarray, names: list, # as in `checked`
+    numbers: list | None = None,      # K numbers of the landmarks; None: from 0
 ) -> Path:                            # of the file
     "One row for each picture and landmark: picture,landmark,name,x,y,score."
-    rows = landmark_rows([images.name(i) for i in range(len(images))], *checked(images, xy, score, names))
+    rows = landmark_rows([images.name(i) for i in range(len(images))], *checked(images, xy, score, names), numbers)
     with whole_file(path) as part: rows.to_csv(part, index=False)
     return Path(path)
 

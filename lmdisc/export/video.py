@@ -16,13 +16,13 @@ from pathlib import Path
 import numpy as np, pandas as pd
 from PIL import Image
 from scipy.ndimage import gaussian_filter1d
-from tqdm import tqdm
+from ..store.progress import tqdm
 from ..store.files import whole_file
 from ..data.images import ImageSet, boxed, in_picture
 from ..datasets.folder import full_boxes, clip_boxes
 from ..method.detector import LandmarkDetector
 from ..draw.pictures import colours_around, paint_discs
-from ..use.chosen import ChosenLandmarks
+from ..use.chosen import ChosenLandmarks, numbers_of
 from ..use.estimator import landmark_rows
 from . import formats
 from .formats import optional_package
@@ -179,23 +179,24 @@ def tracked(path: str | Path, detector: LandmarkDetector | ChosenLandmarks, box:
 # %% ../../nbs/12_export/03_video.ipynb #97000016
 def smoothed(xy: np.ndarray, frames: float) -> np.ndarray: # (n, K, 2) px, NaN where not seen, -> the same; gaps stay
     "Tracks smoothed over time by a Gaussian of this standard deviation, from what is seen alone; 0: unchanged."
-    if not 0 <= frames < np.inf:
-        raise ValueError(f"smooth={frames}: the width of a Gaussian in frames is 0 or more; 1 to 3 is usual")
+    if not 0 <= frames <= 1000:
+        raise ValueError(f"smooth={frames}: the width of a Gaussian in frames is from 0 to 1000; 1 to 3 is usual")
     if not frames: return xy
     seen = ~np.isnan(xy)
     def mean(a): return gaussian_filter1d(a.astype(float), frames, axis=0, mode="constant")
     return np.where(seen, mean(np.nan_to_num(xy)) / np.maximum(mean(seen), 1e-9), np.nan)
 
 # %% ../../nbs/12_export/03_video.ipynb #97000019
-def with_discs(picture: np.ndarray, xy: np.ndarray, colours: np.ndarray, hidden: np.ndarray | None = None) -> np.ndarray:
+def with_discs(picture: np.ndarray, xy: np.ndarray, colours: np.ndarray, hidden: np.ndarray | None = None,
+               numbers: list | bool = True) -> np.ndarray: # see `paint_discs`
     "A frame (H, W, 3) uint8 with landmarks (K, 2) px as numbered discs in colours (K, 3), and rings for those that are hidden, (K,) bool."
     radius = max(6, round(min(picture.shape[:2]) / 55))
-    return np.asarray(paint_discs(Image.fromarray(picture), xy, colours, radius, hidden=hidden))
+    return np.asarray(paint_discs(Image.fromarray(picture), xy, colours, radius, numbers, hidden))
 
 # %% ../../nbs/12_export/03_video.ipynb #9700001d
-def track_table(times: np.ndarray, xy: np.ndarray, score: np.ndarray, names: list) -> pd.DataFrame:
-    "Tracks (n,) s, (n, K, 2) px, (n, K) as a long table: frame, time, landmark, name, x, y, score."
-    rows = landmark_rows(range(len(times)), xy, score, names).rename(columns={"picture": "frame"})
+def track_table(times: np.ndarray, xy: np.ndarray, score: np.ndarray, names: list, numbers: list | None = None) -> pd.DataFrame:
+    "Tracks (n,) s, (n, K, 2) px, (n, K), and K numbers (None: from 0) as a long table: frame, time, landmark, name, x, y, score."
+    rows = landmark_rows(range(len(times)), xy, score, names, numbers).rename(columns={"picture": "frame"})
     rows.insert(1, "time", np.repeat(times, len(names)).round(6))
     return rows
 
@@ -221,11 +222,12 @@ def track_video(
         raise ValueError(f"{table}: a table as {form} ends in {' or '.join(TABLES[form])}; name it so")
     times, xy, score = tracked(path, detector, box, progress=progress, find=find)
     xy = smoothed(xy, smooth)
-    rows = track_table(times, xy, score, detector.names)
+    numbers = numbers_of(detector)
+    rows = track_table(times, xy, score, detector.names, numbers)
     if out is not None:
         colours = colours_around(xy)
         bar = tqdm(zip(frames(path), xy, score < detector.threshold), desc="draw", unit="frame", total=len(xy), disable=not progress)
-        drawn = ((time, with_discs(picture, one, colours, hidden)) for (time, picture), one, hidden in bar)
+        drawn = ((time, with_discs(picture, one, colours, hidden, numbers)) for (time, picture), one, hidden in bar)
         write_video(out, drawn, length_of(path)[1], pixel_ratio(path))
     if table is not None and form == "csv":
         with whole_file(table) as part: rows.to_csv(part, index=False)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 import numpy as np, torch, torch.nn.functional as F, faiss
 from torch import Tensor
-from tqdm import tqdm
+from ..store.progress import tqdm
 from ..store.processes import map_batches
 from ..store.spill import collect_rows
 from ..data.images import Crops

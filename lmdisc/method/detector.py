@@ -10,7 +10,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 import numpy as np, torch
-from tqdm import tqdm
+from ..store.progress import tqdm
 from ..store.processes import map_batches
 from ..store.files import whole_file, load_state, save_state
 from ..store.spill import collect_rows

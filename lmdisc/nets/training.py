@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
-from tqdm import tqdm
+from ..store.progress import tqdm
 from ..store.processes import mean_over_processes, state, sync_batch_norms, unwrapped
 
 # %% ../../nbs/03_nets/06_training.ipynb #0a245827

@@ -9,7 +9,7 @@ __all__ = ['MARK', 'cache_dir', 'disk_full', 'whole_file', 'sha256', 'OneLine', 
 # %% ../../nbs/01_store/02_files.ipynb #moved002
 import errno, hashlib, json, math, os, socket, tempfile
 from glob import escape
-from contextlib import contextmanager, ExitStack
+from contextlib import contextmanager, suppress, ExitStack
 from pathlib import Path
 from collections.abc import Iterator
 import numpy as np, psutil
@@ -41,9 +41,11 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         yield part
         os.replace(part, path)
     except OSError as e:
-        if e.errno != errno.ENOSPC: raise
-        raise disk_full(path) from e
-    finally: part.unlink(missing_ok=True)
+        if e.errno == errno.ENOSPC: raise disk_full(path) from e
+        if str(e.filename) != str(part): raise
+        raise OSError(e.errno, e.strerror, str(path)) from e         # what is wanted, not the name beside it
+    finally:
+        with suppress(OSError): part.unlink()
 
 # %% ../../nbs/01_store/02_files.ipynb #d6298bda
 def sha256(*parts) -> str:            # arrays, or anything with a faithful `repr`
@@ -160,7 +162,9 @@ def whole_folder(folder: str | Path) -> Iterator[Path]:
     if not _replaceable(folder):
         raise ValueError(f"{folder} holds files that are not from this export, or were changed since; move it away, or name another folder")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent) as aside:
+    try: scratch = tempfile.TemporaryDirectory(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent)
+    except OSError as e: raise OSError(e.errno, e.strerror, str(folder)) from e
+    with scratch as aside:
         new, old = Path(aside)/"new", Path(aside)/"old"
         new.mkdir()
         yield new

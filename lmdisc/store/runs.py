@@ -7,7 +7,7 @@ __all__ = ['FILE', 'Run', 'minutes_of', 'data_of', 'address', 'circumstances', '
            'origins', 'outdated']
 
 # %% ../../nbs/01_store/06_runs.ipynb #72cd26bc
-import json, time
+import json, sys, time
 from contextlib import contextmanager, nullcontext, suppress
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, is_dataclass
@@ -90,7 +90,7 @@ def _locked(folder):
     lock = FileLock(folder/"lock")
     try: lock.acquire(timeout=0)
     except Timeout:
-        print(f"{folder.name} is being made by another process; waiting for it")
+        print(f"{folder.name} is being made by another process; waiting for it", file=sys.stderr)
         lock.acquire()
     try: yield
     finally: lock.release()

@@ -42,7 +42,7 @@ def syntax(node: object) -> list | str:
                                    if value not in (None, []) and name != _ANNOTATION.get(type(node)))]
 
 # %% ../../nbs/01_store/05_source.ipynb #05cdc78e
-APART = ("lmdisc.datasets", "lmdisc.store.provenance", "lmdisc.store.source", "lmdisc.store.runs", "lmdisc.draw",
+APART = ("lmdisc.datasets", "lmdisc.store.progress", "lmdisc.store.provenance", "lmdisc.store.source", "lmdisc.store.runs", "lmdisc.draw",
          "lmdisc.lab.plots", "lmdisc.lab.baselines.rates") # make no result, or are part of its address
 
 def imported(name: str) -> set:

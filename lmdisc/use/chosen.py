@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['STRENGTHS', 'ASSETS', 'best_of_group', 'as_inputs', 'leave_one_out', 'chosen_strength', 'Chosen', 'Head', 'holds',
-           'ChosenLandmarks', 'chosen', 'changed', 'numbers_of', 'rename', 'keep', 'drop', 'without', 'same',
-           'learned_points', 'learned_summary', 'folder_of', 'digest', 'load', 'save_over']
+           'ChosenLandmarks', 'chosen', 'changed', 'numbers_of', 'rows_of', 'rename', 'keep', 'drop', 'without', 'same',
+           'checked_labels', 'learned_points', 'learned_summary', 'folder_of', 'own_folder', 'digest', 'load',
+           'save_over']
 
 # %% ../../nbs/10_use/01_chosen.ipynb #2fc27a28
 import json
@@ -16,7 +17,7 @@ from pathlib import Path
 import numpy as np, torch
 import lmdisc
 from ..store.files import load_state, whole_file
-from ..data.images import Crops, ImageSet, crops_of
+from ..data.images import Crops, ImageSet, crops_of, picture_sizes
 from ..nets.trunks import bare_trunks
 from ..scores.errors import mean_seen, ridge
 from ..method.detector import LandmarkDetector
@@ -58,9 +59,16 @@ class Chosen:
     groups: tuple                     # tuples of landmarks; a dropped landmark is in none
     maps: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 2))) # (P, 2K, 2): from shares of the side to shares of the side
     shifts: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))  # (P, 2)
+    learned: tuple = ()               # P numbers of the learned points
     labels: int = 0                   # labelled pictures that the points are learned from
     errors: tuple = ()                # P leave-one-out errors, share of the side; None: a point with one label
+    given: int = 0                    # numbers that were ever given to learned points
     def __len__(self): return len(self.groups) + len(self.shifts)
+
+    @property
+    def numbers(self) -> list:
+        "The number of each point, for life: of a group that of its first landmark, of a learned point one that no landmark has."
+        return [*(group[0] for group in self.groups), *self.learned]
 
     def __post_init__(self):
         if len(self.names) != len(self): raise ValueError(f"{len(self.names)} names for {len(self)} points; give one each")
@@ -81,7 +89,9 @@ class Chosen:
         if odd := [g for g in groups if not g or min(g) < 0 or max(g) >= K]:
             raise ValueError(f"a group names a landmark that is not among {K}: {odd[0]}")
         maps = np.array(record["maps"], float).reshape(len(shifts), 2 * K, 2)
-        return cls(tuple(record["names"]), groups, maps, shifts, record["labels"], tuple(record["errors"]))
+        P = len(shifts)               # older records have no numbers
+        return cls(tuple(record["names"]), groups, maps, shifts, tuple(record.get("learned", range(K, K + P))), record["labels"],
+                   tuple(record["errors"]), record.get("given", P))
 
 # %% ../../nbs/10_use/01_chosen.ipynb #cfa92a2c
 class Head(torch.nn.Module):
@@ -119,6 +129,7 @@ class ChosenLandmarks:
         if choice is None: choice = Chosen(tuple(detector.names), tuple((k,) for k in range(detector.K)))
         self.detector, self.choice, self.names, self.K = detector, choice, list(choice.names), len(choice)
         self.size, self.margin, self.net, self.threshold = detector.size, detector.margin, detector.net, detector.threshold
+        self.numbers = choice.numbers # for life: they stay when other points are dropped
 
     def __repr__(self):
         some = ", ".join(self.names[:4]) + ", …" * (self.K > 4)
@@ -167,48 +178,65 @@ def changed(detector: LandmarkDetector | ChosenLandmarks, **changes) -> ChosenLa
     return ChosenLandmarks(one.detector, replace(one.choice, **changes))
 
 # %% ../../nbs/10_use/01_chosen.ipynb #47603935
-def numbers_of(detector: LandmarkDetector | ChosenLandmarks, names: list) -> list:
-    "The numbers of points that are given by name or number."
-    known = {n: i for i, n in enumerate(detector.names)} | {key: i for i in range(detector.K) for key in (i, str(i))}
-    if odd := [n for n in names if n not in known]:
-        raise ValueError(f"there is no point {odd[0]!r}; there are {', '.join(detector.names[:40])}")
-    return [known[n] for n in names]
+def numbers_of(detector: LandmarkDetector | ChosenLandmarks) -> list: # K int
+    "The number of each point, which stays when others are dropped."
+    return list(getattr(detector, "numbers", range(detector.K)))
+
+def rows_of(detector: LandmarkDetector | ChosenLandmarks, points: list) -> list:
+    "The rows of points that are given by name or number; text that is both is a name."
+    numbers, names = numbers_of(detector), detector.names
+    known = {key: i for i, k in enumerate(numbers) for key in (k, str(k))} | {n: i for i, n in enumerate(names)}
+    if odd := [p for p in points if p not in known]:
+        there = ", ".join(f"{k} {n}" for k, n in zip(numbers[:40], names))
+        raise ValueError(f"there is no point {odd[0]!r}; there are {there}")
+    return [known[p] for p in points]
 
 def rename(detector: LandmarkDetector | ChosenLandmarks, names: dict) -> ChosenLandmarks:
     "The same points by other names, {name or number: new name}."
-    new = dict(zip(numbers_of(detector, names), map(str.strip, names.values())))
+    new = dict(zip(rows_of(detector, names), map(str.strip, names.values())))
     return changed(detector, names=tuple(new.get(i, n) for i, n in enumerate(detector.names)))
 
 # %% ../../nbs/10_use/01_chosen.ipynb #81fa87c9
 def keep(detector: LandmarkDetector | ChosenLandmarks, points: list) -> ChosenLandmarks:
     "Only these points (names or numbers), in the order they had."
-    choice, rows = chosen(detector).choice, sorted(set(numbers_of(detector, points)))
+    choice, rows = chosen(detector).choice, sorted(set(rows_of(detector, points)))
     G = len(choice.groups)
     learned = [i - G for i in rows if i >= G]
     return changed(detector, names=tuple(choice.names[i] for i in rows), groups=tuple(choice.groups[i] for i in rows if i < G),
-                   maps=choice.maps[learned], shifts=choice.shifts[learned], errors=tuple(choice.errors[i] for i in learned))
+                   maps=choice.maps[learned], shifts=choice.shifts[learned], errors=tuple(choice.errors[i] for i in learned),
+                   learned=tuple(choice.learned[i] for i in learned))
 
 def drop(detector: LandmarkDetector | ChosenLandmarks, points: list) -> ChosenLandmarks:
     "All points but these (names or numbers)."
-    out = set(numbers_of(detector, points))
-    return keep(detector, [i for i in range(detector.K) if i not in out])
+    out = set(rows_of(detector, points))
+    return keep(detector, [k for i, k in enumerate(numbers_of(detector)) if i not in out])
 
 # %% ../../nbs/10_use/01_chosen.ipynb #69091bd8
 def without(detector: LandmarkDetector | ChosenLandmarks, landmarks: list) -> ChosenLandmarks: # numbers in the detector
     "All points but those made of these landmarks alone."
     groups = chosen(detector).choice.groups
-    return drop(detector, [i for i, group in enumerate(groups) if set(group) <= set(landmarks)])
+    return drop(detector, [group[0] for group in groups if set(group) <= set(landmarks)])
 
 def same(detector: LandmarkDetector | ChosenLandmarks, points: list) -> ChosenLandmarks:
     "Several landmarks (names or numbers) grouped as one point, under the name of the first."
-    one, rows = chosen(detector), numbers_of(detector, points)
+    one, rows = chosen(detector), rows_of(detector, points)
     groups = list(one.choice.groups)
     if learned := [one.names[i] for i in rows if i >= len(groups)]:
         raise ValueError(f"{learned[0]} was learned from labels; only discovered landmarks can be one")
     groups[rows[0]] = tuple(dict.fromkeys(k for i in rows for k in groups[i]))
-    return drop(changed(one, groups=tuple(groups)), [i for i in rows[1:] if i != rows[0]])
+    return drop(changed(one, groups=tuple(groups)), [one.numbers[i] for i in rows[1:] if i != rows[0]])
 
 # %% ../../nbs/10_use/01_chosen.ipynb #5d6bf665
+def checked_labels(pictures: ImageSet | Crops, points: np.ndarray, names: list): # see `learned_points`
+    "An error where a label is infinite, or lies outside its picture by more than a tenth of the longer side."
+    sizes = np.full((len(pictures), 2), pictures.size) if isinstance(pictures, Crops) else picture_sizes(pictures)
+    beyond = np.maximum(-points, points - sizes[:, None]) > .1 * sizes.max(1)[:, None, None]
+    for i, p in np.argwhere(beyond.any(-1))[:1]:
+        where = f"picture {i}" if isinstance(pictures, Crops) else pictures.name(i)
+        raise ValueError(f"{where}: the label of {names[p]!r}, {points[i, p].tolist()}, lies far outside the "
+                         f"{sizes[i][0]} × {sizes[i][1]} picture; give pixels of the upright picture, and no label where it is hidden")
+
+# %% ../../nbs/10_use/01_chosen.ipynb #0ee02ef0
 def learned_points(
     detector: LandmarkDetector | ChosenLandmarks,
     pictures: ImageSet | Crops,       # n labelled pictures
@@ -220,6 +248,7 @@ def learned_points(
     if points.ndim != 3 or points.shape[-1] != 2 or len(points) != len(pictures):
         raise ValueError(f"labels have shape {points.shape}; (n, P, 2) with n = {len(pictures)} pictures is needed, "
                          "NaN where a point has no label")
+    checked_labels(pictures, points, names)
     base, crops = chosen(detector).detector, crops_of(pictures, detector.size, detector.margin)
     if crops is not pictures: points = crops.to_crop(points, np.arange(len(crops)))
     x, y = as_inputs(base.predict(crops)[0], base.size), points / base.size - .5
@@ -228,10 +257,13 @@ def learned_points(
         raise ValueError(f"{bare[0]!r} has no label in any picture; one picture is the least, five are better")
     strength, errors = chosen_strength(x, y)
     maps, shifts = zip(*[ridge(x, y[:, p], k, strength, relative=False) for p, k in enumerate(known.T)])
-    one = drop(detector, [n for n in names if n in detector.names])
-    old = one.choice
+    before = dict(zip(detector.names, numbers_of(detector)))
+    one = drop(detector, [n for n in names if n in before])
+    old, new = one.choice, [n for n in names if n not in before]
+    numbers = before | {n: base.K + old.given + i for i, n in enumerate(new)}
     return changed(one, names=(*one.names, *names), maps=np.concatenate([old.maps.reshape(-1, x.shape[1], 2), maps]),
-                   shifts=np.concatenate([old.shifts, *shifts]), labels=max(len(x), old.labels), errors=(*old.errors, *errors))
+                   shifts=np.concatenate([old.shifts, *shifts]), labels=max(len(x), old.labels), errors=(*old.errors, *errors),
+                   learned=(*old.learned, *(numbers[n] for n in names)), given=old.given + len(new))
 
 # %% ../../nbs/10_use/01_chosen.ipynb #45bf2d60
 def learned_summary(detector: ChosenLandmarks) -> str:
@@ -250,6 +282,13 @@ def folder_of(name: str | Path) -> Path: # "heads", which comes with the package
     "The folder of a detector; an existing folder wins over a name."
     return ASSETS/name if not Path(name).is_dir() and (ASSETS/name/"detector.json").exists() else Path(name)
 
+def own_folder(folder: str | Path) -> Path: # the same
+    "An error for a folder of the package, where a user's choices would be lost with the next update."
+    if Path(folder).resolve().is_relative_to(ASSETS.resolve()):
+        raise ValueError(f"{Path(folder).name} comes with the package and stays as it is; name another folder to save into (--out DIR)")
+    return Path(folder)
+
+# %% ../../nbs/10_use/01_chosen.ipynb #92487540
 def digest(name: str | Path) -> str:   # 12 hex digits
     "Hash of a detector's files."
     files = (folder_of(name)/f for f in ("weights.safetensors", "detector.json", "chosen.json"))
@@ -261,6 +300,9 @@ def load(
 ) -> LandmarkDetector | ChosenLandmarks: # the latter where choices were saved
     "A saved detector with its choices."
     folder = folder_of(name)
+    if not (folder/"detector.json").exists():
+        raise FileNotFoundError(f"{name} holds no detector.json; name the folder called detector that discover wrote, or heads; "
+                                "a command takes it first, then pictures")
     with bare_trunks(): detector = LandmarkDetector.load(folder)
     path = folder/"chosen.json"
     if not path.exists(): return detector

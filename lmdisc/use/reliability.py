@@ -18,7 +18,7 @@ from ..scores.errors import mean_seen, ridge
 from ..method.detector import LandmarkDetector
 from ..config import Config, change
 from ..discovery import Discovery, discover
-from .chosen import ChosenLandmarks
+from .chosen import ChosenLandmarks, numbers_of
 
 # %% ../../nbs/10_use/02_reliability.ipynb #21482883
 TOLERANCE = .05                       # of the crop's side: within it two points are the same
@@ -169,7 +169,7 @@ def reliability(
     quality = share_within(prediction_errors(xy / crops.size, seen))
     why = np.where(np.isnan(quality), f"seen in fewer than {LEAST} pictures", "does not move with the others")
     table = pd.DataFrame(dict(
-        landmark=np.arange(detector.K), name=detector.names, quality=quality,
+        landmark=numbers_of(detector), name=detector.names, quality=quality,
         repeatability=repeatability(detector, crops, TOLERANCE) if detector.K else [], mirrored=mirror_consistency(detector, crops),
         cycle=cycle_consistency(detector, crops), coverage=seen.mean(0), calibration=calibration(scores, everywhere),
         flagged=np.where(quality >= LOW, "", why)))
@@ -201,8 +201,9 @@ def best_run(
 ) -> tuple[Discovery, Reliability, pd.DataFrame]: # the best discovery, its reliability; a row a candidate: name, K, quality
     "Discover with every seed and every number of clusters, and keep the run of the best quality."
     found, tried = [], []
-    for M, seed in [(M, seed) for M in clusters or [config.stage1.clusters] for seed in seeds or [config.seed]]:
-        run = discover(images, change(config, {"seed": seed, "stage1.clusters": M}), runs)
+    asked = [(M, seed) for M in clusters or [config.stage1.clusters] for seed in seeds or [config.seed]]
+    for (M, seed), one in zip(asked, [change(config, {"seed": seed, "stage1.clusters": M}) for M, seed in asked]):
+        run = discover(images, one, runs)
         judged = reliability(run.detector, run.train)
         tried.append(dict(candidate=f"seed {seed}, {M} clusters", K=run.detector.K, quality=judged.quality))
         if not found or judged.quality > found[1].quality: found = run, judged

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 import numpy as np, torch, torch.nn.functional as F
 from scipy import ndimage
-from tqdm import tqdm
+from ..store.progress import tqdm
 from ..data.images import ImageSet
 from ..nets.detectors import open_detector
 

@@ -9,7 +9,7 @@ __all__ = ['human36m']
 import os, re
 from pathlib import Path
 import numpy as np
-from tqdm import tqdm
+from ...store.progress import tqdm
 from ...data.images import ImageSet
 from ..packed import between, box_of
 from .official import enlarged, image_set, joined, located, warn_of_count

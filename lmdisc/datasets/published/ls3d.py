@@ -8,7 +8,7 @@ __all__ = ['ls3d']
 # %% ../../../nbs/04_datasets/published/08_ls3d.ipynb #5713d8bc
 from pathlib import Path
 import numpy as np
-from tqdm import tqdm
+from ...store.progress import tqdm
 from ...data.images import ImageSet
 from ..packed import box_of, box_size
 from .official import image_set, joined, located, matching_files, matlab

@@ -20,7 +20,7 @@ from scipy import ndimage, sparse
 from embreex import rtcore_scene
 from embreex.mesh_construction import TriangleMesh
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
+from ...store.progress import tqdm
 from ...store.files import cache_dir, whole_file
 from ...data.images import ImageSet
 
