@@ -124,11 +124,10 @@ def run_discover(args: argparse.Namespace) -> None:
     config = profile(args.profile, {k: v for k, v in asked.items() if v is not None}, args.seed)
     check_choices(config)                                  # before the pictures, which may take minutes
     outside(args.out, args.pictures)
-    if not args.dry_run: out.mkdir(parents=True, exist_ok=True)
     images, unreadable = pictures_at([args.pictures], args.boxes)
     runs = max(1, len(args.seeds)) * max(1, len(args.clusters))
-    notice(f"{counted(len(images), 'picture')}, profile {args.profile}, seed {args.seed}, generic keypoints from {config.initial.detector}; "
-           f"{f'{runs} runs of ' * (runs > 1)}{TIMES[args.profile]}")
+    notice(f"{counted(len(images), 'picture')}, profile {args.profile}, seed {args.seed}, "
+           f"generic keypoints from {config.initial.detector}; {f'{runs} runs of ' * (runs > 1)}{TIMES[args.profile]}")
     if args.dry_run: return print(plan_of(args, images, unreadable, config))
     whole, (images, finder) = images, found_boxes(images, out/"checkpoints") if args.find else (images, None)
     found, quality, tried = best_run(images, config, out/"checkpoints", args.seeds, args.clusters)

@@ -103,7 +103,8 @@ PROFILES = {
         "data.size": 160, "data.n_images": 1200, "save_every": 100,
         "net.width": 32, "net.depth": 3, "net.norm": "batch",
         "stage1.clusters": 60, "stage1.warmup_steps": 0, "stage1.rounds": 0,
-        "stage2.steps": 600, "stage2.batch": 32, "stage2.merge_from": 150, "stage2.merge_every": 150, "stage2.min_share": 0.05},
+        "stage2.steps": 600, "stage2.batch": 32, "stage2.merge_from": 150, "stage2.merge_every": 150, "stage2.min_share": 0.05,
+        "learning2.lr": 2e-3},
     "smoke": SHORT | {
         "initial.detector": "xfeat", "data.size": 64, "data.n_images": 40, "save_every": 5,
         "net.width": 16, "net.depth": 2, "net.norm": "batch",

@@ -327,10 +327,11 @@ FORMATS = dict(coco="a.json", dlc="a", dlc_predictions="a.h5", sleap="a.slp", mo
 def test_the_command_writes_every_format(form, tmp_path):
     from lmdisc.cli import main
     pytest.importorskip("sleap_io")
-    for i in range(2): Image.fromarray(photograph(80, 70, i)).save(tmp_path/f"{i}.png")
-    boxes = tmp_path/"boxes.csv"
+    pictures, boxes = tmp_path/"pictures", tmp_path/"boxes.csv"
+    pictures.mkdir()
+    for i in range(2): Image.fromarray(photograph(80, 70, i)).save(pictures/f"{i}.png")
     boxes.write_text("name,x0,y0,x1,y1\n0.png,5,5,60,70\n1.png,5,5,60,70")
-    given = ["export", "heads", str(tmp_path), "--boxes", str(boxes), "--format", form, "--out", str(tmp_path/FORMATS[form])]
+    given = ["export", "heads", str(pictures), "--boxes", str(boxes), "--format", form, "--out", str(tmp_path/FORMATS[form])]
     if form == "dlc": assert main(given) in (0, 1)                   # blotches: it may see nothing
     else: assert main(given) == 0 and (tmp_path/FORMATS[form]).exists()
 

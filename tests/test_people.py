@@ -70,8 +70,8 @@ def test_choices_that_cannot_work_are_refused_at_once(choices, said):
 @pytest.mark.parametrize("out", ["file", "file/new"])
 def test_a_folder_that_cannot_be_written_is_told_before_pictures_are_read(tmp_path, out, capsys):
     (tmp_path/"file").touch()
-    assert main(["discover", "no/such/pictures", "--profile", "smoke", "--out", str(tmp_path/out)]) == 1
-    assert str(tmp_path/"file") in capsys.readouterr().err
+    with pytest.raises(SystemExit): main(["discover", "no/such/pictures", "--profile", "smoke", "--out", str(tmp_path/out)])
+    assert f"{str(tmp_path/out)!r}: file is a file; name a folder" in capsys.readouterr().err
 
 def test_five_labels_and_what_becomes_of_them(odd, tmp_path, capsys):
     "A detector of one's own: names, points from labels, and both in what is exported."
