@@ -157,12 +157,16 @@ def retained_labels(labels: Labels, memory: str, threshold: float) -> Labels: # 
     if memory not in keep: raise ValueError(f"memory is one of {', '.join(keep)}, not {memory!r}")
     return labels.select(keep[memory])
 
-def previous_centroids(points: Keypoints, old: Labels, n_clusters: int) -> Tensor | None: # (M, d) float32
-    "The last round's centroids in the descriptors of `points`, old ones first; None if a cluster has no old point."
-    size = torch.bincount(old.cluster, minlength=n_clusters)
-    if (size == 0).any(): return None
+def previous_centroids(
+    points: Keypoints, old: Labels, n_clusters: int, # with descriptors, old ones first; the old points; M
+    last: Tensor | None = None,       # (M, d) float centroids of the last round, for clusters without an old point
+) -> Tensor | None:                   # (M, d) float32; None if a cluster has neither
+    "The last round's centroids in the descriptors of `points`."
+    dead = torch.bincount(old.cluster, minlength=n_clusters) == 0
+    if dead.any() and last is None: return None
     place = torch.arange(len(points)) - points.offsets[points.image]
-    return mean_descriptors(select_rows(points.descriptor, place < old.counts[points.image]), old.cluster, n_clusters)
+    means = mean_descriptors(select_rows(points.descriptor, place < old.counts[points.image]), old.cluster, n_clusters)
+    return torch.where(dead[:, None], last, means) if dead.any() else means
 
 # %% ../../nbs/06_method/07_stage1.ipynb #2651d4b3
 def cluster_keypoints(
@@ -179,6 +183,7 @@ def cluster_keypoints(
 def next_labels(
     stage: Stage1, model: CorrespondenceNet, crops: Crops, labels: Labels, # labels of the round that ends
     seed: int = 0, released: Released = Released(), # of K-means; switches of the released code
+    last: Tensor | None = None,       # (M, d) centroids of the round that ends; None: there are none yet
 ) -> tuple[Labels, Tensor]:           # `Labels`, centroids (M, d)
     "Detect, describe, cluster and filter: the pseudo-ground truth of the next round."
     alone = stage.pairs == "augmented"
@@ -188,7 +193,7 @@ def next_labels(
         raise ValueError(f"Φ finds no point in {len(crops)} pictures; train longer (stage1.warmup_steps), or lower stage1.threshold, "
                          f"which is {stage.threshold}")
     def decide():
-        init = previous_centroids(points, old, stage.clusters) if not released.cold_centroids else None
+        init = previous_centroids(points, old, stage.clusters, last) if not released.cold_centroids else None
         found, centroids = cluster_keypoints(points, stage, crops.size, seed, init, released)
         return replace(labels if alone else found, descriptor=None), centroids
     return broadcast(decide)
@@ -241,7 +246,7 @@ def recover_correspondence(
         across = stage.across if pairs == "clusters" else 0.0
         loss = step_loss(stage, crops, labels, identities(labels, pairs, trust), augment, across, released)
         means = trainer.run(loss, ends[r - 1] if r else 0, ends[r], f"round {r}" if r else "warm-up", save, every)
-        labels, centroids = next_labels(stage, trainer.model, crops, labels, seed, released)
+        labels, centroids = next_labels(stage, trainer.model, crops, labels, seed, released, centroids)
         rounds = rounds + [stored_labels(labels, checkpoint, r + 1)]
         scores = measure(trainer.model, centroids) if measure else {}
         history = history + [{"round": r, "step": ends[r], **means, "points": len(labels) / labels.n_images, **scores}]
