@@ -51,7 +51,7 @@ def in_bounds(config: object, path: str = ""): # `Config` or one of its parts, a
 # %% ../nbs/08_config.ipynb #3ace3411
 @dataclass(frozen=True)
 class Config:
-    "All options of a discovery; the defaults are the paper's."
+    "All options of a discovery; the defaults are the paper's, or the released code's where the paper is silent."
     seed: int = 0
     save_every: int = 500             # steps between two checkpoints
     data: Data = Data()

@@ -31,7 +31,7 @@ from .chains import Chains, chain
 # %% ../../nbs/06_method/07_stage1.ipynb #3bf256cd
 @dataclass(frozen=True)
 class Stage1:
-    "Options of stage 1; the defaults are the paper's."
+    "Options of stage 1; the defaults are the paper's, or the released code's where the paper is silent (marked so)."
     clusters: int = 100               # M; 250 for bodies
     warmup_steps: int = 20_000        # on the initial keypoints
     round_steps: int = 10_000
@@ -39,22 +39,22 @@ class Stage1:
     batch: int = 16                   # pairs of pictures a step
     pairs: str = "clusters"           # "clusters", or "augmented": the equivariance arm of Fig. 2c, no clustering at all
     warmup_pairs: str = "clusters"    # the same choice for the warm-up only
-    across: float = 0.5               # share of pairs made of two different pictures
+    across: float = 0.5               # share of pairs made of two different pictures (released code)
     negatives: str = "both"           # see `contrastive_loss`
-    margin: float = 0.8               # m of equation 2
+    margin: float = 0.8               # m of equation 2 (released code)
     squared_hinge: bool = False       # True: as the released code
     unit: bool = False                # compare descriptors of length one in the loss, as clustering does
     loss: str = "margin"              # equation 2; or "softmax", see `softmax_loss`
     temperature: float = 0.1          # of the softmax
-    contrast: float = 10.0            # weight of the contrastive loss
+    contrast: float = 10.0            # weight of the contrastive loss (released code)
     emphasis: float = 0.0             # see `heatmap_loss`
     sigma: float = 1.0                # of the target Gaussians, cells
-    threshold: float = 0.2            # score a new detection must have
+    threshold: float = 0.2            # score a new detection must have (released code)
     max_points: int = 100             # new detections a picture, the best
     memory: str = "two"               # pseudo-labels come from "two" rounds, from the "last", or from "all" (as released)
     grouping: str = "kmeans"          # equation 1; or "chains", see `lmdisc.method.chains`
     chains: Chains = Chains()         # options of "chains"
-    tolerance: float = 1.0            # see `lmdisc.method.clustering.limits`
+    tolerance: float = 1.0            # see `lmdisc.method.clustering.limits` (released code)
     trust: float = 1.0                # share of each cluster's points, the nearest first, that count as positives across pictures
     min_points: int = 2               # pictures with fewer labels are not trained on (released code: 9)
 

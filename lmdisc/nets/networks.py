@@ -62,7 +62,7 @@ class NetConfig:
     width: int = 256                  # channels of the hourglass; divisible by 4
     depth: int = 4                    # halvings inside the hourglass
     descriptor: int = 256             # d, channels of a descriptor
-    norm: str = "group"               # see `norm_layer`
+    norm: str = "group"               # see `norm_layer` (released code)
     trunk: str = "hourglass"          # the paper's, from random weights; or a pretrained one, see `lmdisc.nets.trunks.open_trunk`
     keep: bool = False                # True: descriptors are the trunk's last maps plus a learned term
     maps: str = "heat"                # Ψ's output: "heat", heatmap regression; "where", softmax over cells and "hidden"
