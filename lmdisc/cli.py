@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['TIMES', 'ENDINGS', 'EXAMPLES', 'MODEL', 'BOXES', 'notice', 'is_utf8', 'pictures_at', 'with_found_boxes',
            'landmarks_of_pictures', 'picture_of', 'outside', 'overwritten', 'landmark_table', 'write_landmarks',
-           'run_discover', 'write_discovery', 'plan_of', 'ready', 'run_doctor', 'command_of', 'run_predict',
-           'run_quality', 'labels_at', 'one_meaning', 'run_name', 'with_ending', 'run_export', 'run_video', 'directory',
-           'table', 'numbers', 'parser', 'one_line', 'main']
+           'run_discover', 'with_names', 'write_discovery', 'plan_of', 'ready', 'run_doctor', 'command_of',
+           'run_predict', 'run_quality', 'labels_at', 'one_meaning', 'run_name', 'with_ending', 'run_export',
+           'run_video', 'directory', 'table', 'numbers', 'parser', 'one_line', 'main']
 
 # %% ../nbs/14_cli.ipynb #46188858
 import argparse, os, sys, time, warnings
@@ -17,7 +17,7 @@ import lmdisc
 # %% ../nbs/14_cli.ipynb #d125de61
 def notice(text: object):             # only the first of several processes speaks
     "Say something on standard error; standard output is for results."
-    if not int(os.environ.get("RANK", 0)): print(text, file=sys.stderr)
+    if os.environ.get("RANK", "0") == "0": print(text, file=sys.stderr)
 
 def is_utf8(name: str) -> bool:       # Python holds other bytes of a file name as surrogates
     "Can this name be written into a file?"
@@ -79,11 +79,15 @@ def outside(out: str, *pictures: str):
 
 # %% ../nbs/14_cli.ipynb #f1b28d01
 def overwritten(args: argparse.Namespace):
-    "Exit where a file to write is one that is read, or is written twice."
+    "Exit where a file to write is one that is read, is written twice or cannot be made, or where a name is empty."
     given, taken = vars(args), set()
     for name in "pictures model film boxes labels out table poses".split():
         for value in [given.get(name)] if isinstance(given.get(name), str) else given.get(name) or ():
+            if not value.strip(): args.parser.error(f"{name}: a name is empty; name a file or a folder")
             path = Path(value).resolve()
+            if name in ("out", "table", "poses"):
+                try: directory(str(path.parent))
+                except argparse.ArgumentTypeError as e: args.parser.error(f"--{name} {value}: {e}")
             ours = path.name in ("detector.json", "chosen.json") and path.exists()
             if name in ("out", "table", "poses") and (ours or path in taken and not path.is_dir()):
                 args.parser.error(f"--{name} {value} would overwrite a file that is needed; name another")
@@ -118,17 +122,17 @@ def run_discover(args: argparse.Namespace) -> None:
     from lmdisc.use.finding import found_boxes
     from lmdisc.store.files import counted
     from lmdisc.store.processes import on_main
-    from lmdisc.use.reliability import best_run
+    from lmdisc.use.reliability import best_run, candidates
     started, out = time.time(), Path(args.out)
     asked = {"initial.detector": args.detector, "data.n_images": args.n_images}
     config = profile(args.profile, {k: v for k, v in asked.items() if v is not None}, args.seed)
     check_choices(config)                                  # before the pictures, which may take minutes
     outside(args.out, args.pictures)
+    runs = len(candidates(config, args.seeds, args.clusters))
     images, unreadable = pictures_at([args.pictures], args.boxes)
-    runs = max(1, len(args.seeds)) * max(1, len(args.clusters))
     notice(f"{counted(len(images), 'picture')}, profile {args.profile}, seed {args.seed}, "
            f"generic keypoints from {config.initial.detector}; {f'{runs} runs of ' * (runs > 1)}{TIMES[args.profile]}")
-    if args.dry_run: return print(plan_of(args, images, unreadable, config))
+    if args.dry_run: return print(plan_of(args, images, unreadable, config, runs))
     whole, (images, finder) = images, found_boxes(images, out/"checkpoints") if args.find else (images, None)
     found, quality, tried = best_run(images, config, out/"checkpoints", args.seeds, args.clusters)
     if finder: images = finder.aim(images, found.detector).moved(images, whole, found.detector)
@@ -137,6 +141,12 @@ def run_discover(args: argparse.Namespace) -> None:
         if main: write_discovery(args, started, found, quality, images, unreadable, finder)
 
 # %% ../nbs/14_cli.ipynb #556380c9
+def with_names(table, detector):      # of qualities, a row a landmark; with names of one's own perhaps -> the table with these
+    "The names that were given to landmarks, in the table of their qualities."
+    from lmdisc.use.chosen import numbers_of
+    given = dict(zip(numbers_of(detector), detector.names))
+    return table.assign(name=[given.get(k, name) for k, name in zip(table.landmark, table.name)])
+
 def write_discovery(args, started, found, quality, images, unreadable, finder): # results of `run_discover`
     "Write the detector, its landmarks in every picture, how good they are, a picture and a report; print what was found."
     from lmdisc.draw.saving import save_figure
@@ -150,26 +160,29 @@ def write_discovery(args, started, found, quality, images, unreadable, finder): 
         notice(f"The detector is another one than before; the names and choices made of that one are kept in {aside}.")
     if finder: finder.save(out/"detector"/"finder")
     detector, what = load(out/"detector"), "flagged; --drop would leave them out"
+    kept = f" Names and choices made before are kept: {detector.K} points." if hasattr(detector, "choice") else ""
     if args.drop and quality.flagged:
         good = without(detector, quality.flagged)
         what = "left out (--drop)" if good.K else "flagged; --drop leaves none of them out, since no landmark would remain"
         if good.K: (detector := good).save(out/"detector")
     save_record({}, "landmarks", out, **record)
+    table = with_names(quality.table, detector)
+    for kind in ("csv", "json") if found.shape is None else (): (out/f"poses.{kind}").unlink(missing_ok=True) # of an earlier run
     poses = [] if found.shape is None else [save_table(pose_rows(found.detector, images), "poses", out, **record)]
     wrote = [out/"detector", write_landmarks(out/"landmarks.csv", detector, images, *places_and_scores(detector, images)), *poses,
-             save_table(quality.table, "quality", out, **record), save_figure(picture_of(found), "landmarks_seen", out, **record)]
-    page = report(out/"report.html", found, quality.table, images, command_of(args), (time.time() - started) / 60, unreadable)
+             save_table(table, "quality", out, **record), save_figure(picture_of(found), "landmarks_seen", out, **record)]
+    page = report(out/"report.html", found, table, images, command_of(args), (time.time() - started) / 60, unreadable)
     note = f" {len(quality.flagged)} of them {what}: {', '.join(map(str, quality.flagged))}." if quality.flagged else ""
-    print(f"{found.detector.K} landmarks found. {quality.verdict}{note} Written:", *wrote, f"{page}: look at this first", sep="\n  ")
+    print(f"{found.detector.K} landmarks found. {quality.verdict}{note}{kept} Written:", *wrote, f"{page}: look at this first", sep="\n  ")
 
 # %% ../nbs/14_cli.ipynb #36773d6c
-def plan_of(args: argparse.Namespace, images, unreadable: list, config) -> str: # as in `run_discover`
+def plan_of(args: argparse.Namespace, images, unreadable: list, config, runs: int) -> str: # as in `run_discover`
     "What a discovery would do."
     held = list(images.fields.get("split", ())).count("test")
     learned = min(len(images) - held, config.data.n_images or len(images))
     there = (Path(args.out)/"detector"/"detector.json").exists()
-    where = f"{args.out}, over the detector that is there; names and choices are kept" if there else args.out
-    runs, points = max(1, len(args.seeds)) * max(1, len(args.clusters)), config.initial.detector
+    where = f"{args.out}, over the detector that is there; names and choices of the same one are kept" if there else args.out
+    points = config.initial.detector
     return (f"{len(images)} pictures can be read, {len(unreadable)} cannot. It would learn from {learned} and hold {held} out, "
             f"{f'{runs} times ' * (runs > 1)}{TIMES[args.profile]}, and write into {where}. Weights of {points}: {ready(points)}. "
             "Nothing was written.")
@@ -243,8 +256,14 @@ def run_quality(args: argparse.Namespace) -> None:
 def labels_at(path: str) -> tuple:    # n picture names, P point names, (n, P, 2) image px, NaN where there is no label
     "Labels of points in a few pictures, from a CSV file with the columns picture, name, x, y."
     import numpy as np, pandas as pd
-    try: table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")     # a point may be called 7 or NA
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)       # a line that is longer than the first
+            table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False) # one may be called 7 or NA
     except UnicodeDecodeError: raise ValueError(f"{path}: this table is not UTF-8; save it as CSV in UTF-8") from None
+    except (pd.errors.EmptyDataError, pd.errors.ParserError, pd.errors.ParserWarning) as e:
+        raise ValueError(f"{path}: {e}; a line needs picture,name,x,y, as the first one says") from None
+    if not len(table): raise ValueError(f"{path} has column names and no labels; one line a label is needed")
     if missing := {"picture", "name", "x", "y"} - set(table):
         raise ValueError(f"{path}: columns picture,name,x,y are needed; {sorted(missing)} not found")
     hidden = table[["x", "y"]].isin(["", "nan", "NaN", "NA"]).all(axis=1)
@@ -450,7 +469,7 @@ def main(
     argv: list | None = None,         # arguments; None: those of the process
 ) -> int:                             # exit code
     "The `lmdisc` command."
-    if int(os.environ.get("RANK", 0)):                     # of several processes, only the first prints
+    if os.environ.get("RANK", "0") != "0":                 # of several processes, only the first prints
         os.environ["TQDM_DISABLE"] = "1"
         sys.stdout = open(os.devnull, "w")
     args = parser().parse_args(argv)

@@ -44,7 +44,7 @@ def in_bounds(config: object, path: str = ""): # `Config` or one of its parts, a
         if is_dataclass(value): in_bounds(value, f"{name}.")
         least, most = LOWEST.get(name, 0), HIGHEST.get(name, inf)
         kind = {int: Integral, float: Real}.get(f.type)
-        if kind and value is not None and not (isinstance(value, kind) and least <= value <= most):
+        if kind and not (value is f.default is None) and not (isinstance(value, kind) and least <= value <= most):
             upper = f" and at most {most}" if most < inf else ""
             raise ValueError(f"{name} is {value!r}; a {'whole ' * (kind is Integral)}number of at least {least}{upper} is needed")
 

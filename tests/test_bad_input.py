@@ -271,7 +271,9 @@ HEADER = "name,x0,y0,x1,y1\n"
     (HEADER.replace(",", ";"), "utf-8", "not found in its first line, 'name;x0;y0;x1;y1'"),
     (HEADER + "a.png,5,5,30,30\nb.png,5,5,30,30\n", "utf-16", "boxes.csv is not in UTF-8; save it"),
     (HEADER + "ä.png,5,5,30,30\n", "latin-1", "boxes.csv is not in UTF-8; save it"),
-], ids="twice shares header-only empty semicolons utf-16 latin-1".split())
+    (HEADER + "a.png,5,5,inf,30\nb.png,5,5,30,30\n", "utf-8", r"a.png \(row 0\).*infinite"),
+    (HEADER + 'a.png,5,5,30,30\nb.png,5,5,30,"' + 200_000 * "3", "utf-8", "boxes.csv cannot be read as CSV.*quotation mark"),
+], ids="twice shares header-only empty semicolons utf-16 latin-1 infinite quote".split())
 def test_a_table_of_boxes_that_is_not_one(tmp_path, text, encoding, said):
     saved(tmp_path/"a.png"), saved(tmp_path/"b.png")
     (tmp_path/"boxes.csv").write_bytes(text.encode(encoding))
@@ -385,3 +387,8 @@ def test_real_packed_sets(name, n, k, train):
     assert np.nanmin(crops.landmarks) > lo - 1e-3 and np.nanmax(crops.landmarks) < hi + 1e-3
     if name == "faces_300w":
         np.testing.assert_allclose(crops.normaliser, np.linalg.norm(crops.landmarks[:, 36] - crops.landmarks[:, 45], axis=1), rtol=1e-5)
+
+
+def test_the_limit_of_megapixels_is_a_number():
+    done = subprocess.run([sys.executable, "-c", "import lmdisc.data.images"], env=os.environ | {"LMDISC_MEGAPIXELS": "many"}, capture_output=True, text=True)
+    assert done.returncode and "LMDISC_MEGAPIXELS is 'many'; a whole number" in done.stderr

@@ -201,6 +201,33 @@ def test_odd_labels_are_refused(faces, detector, tmp_path, here, rows, said):
     failed(here("name", detector[0], *labels(tmp_path, *rows), faces), 1, said)
     assert not (detector[0]/"chosen.json").exists()
 
+@pytest.mark.parametrize("text, said", [("", "No columns to parse"), ("picture,name,x,y\n", "column names and no labels"),
+                                        ('picture,name,x,y\n00.png,"nose,40,50', "EOF inside string"), ("picture,name,x,y\n00.png,nose,40,50,1,2\n", "first one says")])
+def test_a_table_of_labels_that_is_not_one(faces, detector, tmp_path, here, text, said):
+    (tmp_path/"labels.csv").write_text(text)
+    failed(here("name", detector[0], "--labels", tmp_path/"labels.csv", "--pictures", faces), 1, str(tmp_path/"labels.csv"), said)
+
+@pytest.mark.parametrize("name", ["a\nb", "a\tb", "\udcff"])
+def test_a_name_that_no_export_takes_is_refused(detector, here, name):
+    failed(here("name", detector[0], f"1={name}"), 1, "is no name: it has control characters, or is not UTF-8; choose another")
+    assert not (detector[0]/"chosen.json").exists()
+
+def test_names_are_the_same_everywhere_after_a_second_discovery(faces, tmp_path, here):
+    import pandas as pd
+    again = "discover", faces, "--profile", "smoke", "--out", tmp_path/"out"
+    here(*again), here("name", tmp_path/"out"/"detector", "3=left eye", "2=NA"), here("name", tmp_path/"out"/"detector", "--drop", "1")
+    done = here(*again)
+    K = len(pd.read_csv(tmp_path/"out"/"quality.csv"))
+    assert f"Names and choices made before are kept: {K - 1} points." in done.stdout
+    tables = [pd.read_csv(tmp_path/"out"/f"{name}.csv", keep_default_na=False) for name in ("quality", "landmarks")]
+    named = [dict(zip(table.landmark, table.name)) for table in tables]
+    assert all(one[3] == "left eye" and one[2] == "NA" for one in named) and 1 not in named[1]
+    assert "left eye" in (tmp_path/"out"/"report.html").read_text()
+
+@pytest.mark.parametrize("args", [("discover", "", "--out", "o"), ("discover", "few", "--out", ""), ("predict", "", "few")])
+def test_an_empty_name_is_not_the_current_folder(here, args):
+    failed(here(*args), 2, "a name is empty")
+
 def test_labels_may_be_called_anything(faces, detector, tmp_path, here):
     folder, K = detector
     rows = [f"{i:02d}.png,{name},{40 + 5 * n},50" for i in range(3) for n, name in enumerate(("NA", "7", "None"))]
@@ -258,7 +285,8 @@ def test_a_name_that_no_table_can_hold(faces, detector, tmp_path, here):
     failed(here("predict", detector[0], pictures/os.fsdecode(b"caf\xe9.png")), 2, "caf\\udce9.png", "UTF-8")
 
 @pytest.mark.parametrize("args, said", [(("--n-images", "-5"), "data.n_images is -5"), (("--seed", "-1"), "seed is -1"), (("--seed", str(10**30)), "seed is 1"),
-                                        (("--clusters", "0"), "stage1.clusters is 0"), (("--seeds", "0,-2"), "seed is -2")])
+                                        (("--clusters", "0"), "stage1.clusters is 0"), (("--seeds", "0,-2"), "seed is -2"),
+                                        (("--seeds", "0,-2", "--dry-run"), "seed is -2")])
 def test_impossible_numbers_are_said_first(faces, tmp_path, here, args, said):
     failed(here("discover", faces, "--profile", "smoke", "--out", tmp_path/"out", *args), 1, said, "is needed")
     assert not (tmp_path/"out").exists()

@@ -52,7 +52,9 @@ def to_rgb(picture: Image.Image) -> Image.Image: # of any mode -> RGB, 8 bits
 
 # %% ../../nbs/02_data/01_images.ipynb #ffc0a2d4
 with suppress(ImportError): import_module("pillow_heif.HeifImagePlugin")   # HEIC, where `lmdisc[heic]` is installed
-if Image.MAX_IMAGE_PIXELS: Image.MAX_IMAGE_PIXELS = round(1e6 * float(os.environ.get("LMDISC_MEGAPIXELS", 250)))
+_limit = os.environ.get("LMDISC_MEGAPIXELS", "250")
+if not _limit.isdecimal(): raise ValueError(f"LMDISC_MEGAPIXELS is {_limit!r}; a whole number of megapixels is needed, such as 400")
+if Image.MAX_IMAGE_PIXELS: Image.MAX_IMAGE_PIXELS = 1_000_000 * int(_limit)
 
 def opened(source: str | Path | bytes, name: str = "") -> Image.Image: # path, or bytes of a file; its name in errors
     "Open an image file: its header is read, its pixels not yet. Errors name the file and what is wrong with it."

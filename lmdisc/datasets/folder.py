@@ -54,6 +54,7 @@ def box_rows(path: str | Path) -> list: # dicts
     try:
         with open(path, newline="", encoding="utf-8-sig") as file: header, rows = (table := csv.DictReader(file)).fieldnames or [], [*table]
     except UnicodeDecodeError: raise ValueError(f"{path} is not in UTF-8; save it again as CSV in UTF-8") from None
+    except csv.Error as e: raise ValueError(f"{path} cannot be read as CSV: {e}; is a quotation mark left open?") from None
     if missing := {"name", "x0", "y0", "x1", "y1"} - set(header):
         raise ValueError(f"{path}: columns name,x0,y0,x1,y1 are needed; {sorted(missing)} not found in its first line, "
                          f"{','.join(header)!r}")
@@ -93,10 +94,10 @@ def clip_boxes(boxes: np.ndarray, sizes: np.ndarray, names: np.ndarray) -> np.nd
         raise ValueError(f"{names[i]} (row {i}): box {boxes[i].tolist()} has shares of the picture from 0 to 1; pixels are needed: "
                          f"multiply by its width and height, {sizes[i][0]} and {sizes[i][1]} ({shares.sum()} in all)")
     clipped = np.clip(boxes, -0.5, np.tile(sizes, 2) - 0.5)
-    bad = ~(clipped[:, 2:] > clipped[:, :2]).all(1)
+    bad = ~((clipped[:, 2:] > clipped[:, :2]).all(1) & np.isfinite(boxes).all(1))
     if bad.any():
         i = int(bad.argmax())
-        raise ValueError(f"{names[i]} (row {i}): box {boxes[i].tolist()} is empty, inverted, not a number or outside "
+        raise ValueError(f"{names[i]} (row {i}): box {boxes[i].tolist()} is empty, inverted, infinite, not a number or outside "
                          f"the {sizes[i][0]} × {sizes[i][1]} picture ({bad.sum()} in all)")
     return clipped.astype(np.float32)
 

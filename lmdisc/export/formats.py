@@ -298,6 +298,7 @@ def export_nwb(
     "Poses as Neurodata Without Borders keeps them (ndx-pose)."
     nwb, pose = (optional_package(p, "export", "an NWB file") for p in ("pynwb", "ndx_pose"))
     (xy, score, names), path = checked(images, xy, score, names), Path(path)
+    if odd := [n for n in names if set("/:") & set(n)]: raise ValueError(f"{odd[0]!r}: NWB takes no name with / or :; rename the landmark")
     time = np.asarray(images.fields.get("time", np.arange(len(xy))), float)
     sources = [] if "time" in images.fields else [images.name(i) for i in range(len(images))]
     file = nwb.NWBFile(session_description=f"landmarks found by lmdisc {lmdisc.__version__}", identifier=str(uuid.uuid4()),

@@ -9,7 +9,7 @@ __all__ = ['STRENGTHS', 'ASSETS', 'best_of_group', 'as_inputs', 'leave_one_out',
            'save_over']
 
 # %% ../../nbs/10_use/01_chosen.ipynb #2fc27a28
-import json
+import json, re
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from itertools import count
@@ -75,6 +75,8 @@ class Chosen:
         twice = sorted({n for n in self.names if self.names.count(n) > 1})
         if twice: raise ValueError(f"two points are called {twice[0]!r}; names tell points apart, so choose another for one")
         if not all(map(str.strip, self.names)): raise ValueError("a name is empty; every point needs one")
+        if odd := [n for n in self.names if re.search(r"[\x00-\x1f\ud800-\udfff]", n)]:
+            raise ValueError(f"{odd[0]!a} is no name: it has control characters, or is not UTF-8; choose another")
 
     def as_record(self) -> dict:
         "The choices as JSON can hold them."

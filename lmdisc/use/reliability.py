@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['TOLERANCE', 'LOW', 'LEAST', 'MOST', 'FOLDS', 'RIDGE', 'share_within', 'held_out_predictions', 'prediction_errors',
            'seen_in', 'moved_and_found', 'repeatability', 'mirror_consistency', 'matched_and_back', 'cycle_consistency',
-           'calibration', 'Reliability', 'alike', 'reliability', 'best_landmarks', 'best_run', 'picked_by_quality']
+           'calibration', 'Reliability', 'alike', 'reliability', 'best_landmarks', 'candidates', 'best_run',
+           'picked_by_quality']
 
 # %% ../../nbs/10_use/02_reliability.ipynb #962864e6
 from dataclasses import dataclass, replace
@@ -192,6 +193,11 @@ def best_landmarks(
     return np.array(best, np.int64)
 
 # %% ../../nbs/10_use/02_reliability.ipynb #29ad3c77
+def candidates(config: Config, seeds: tuple = (), clusters: tuple = ()) -> list: # as for `best_run`
+    "The configurations that are tried; an error for a number that none can have."
+    return [change(config, {"seed": seed, "stage1.clusters": M}) for M in dict.fromkeys(clusters or [config.stage1.clusters])
+            for seed in dict.fromkeys(seeds or [config.seed])]
+
 def best_run(
     images: ImageSet,
     config: Config,
@@ -201,11 +207,10 @@ def best_run(
 ) -> tuple[Discovery, Reliability, pd.DataFrame]: # the best discovery, its reliability; a row a candidate: name, K, quality
     "Discover with every seed and every number of clusters, and keep the run of the best quality."
     found, tried = [], []
-    asked = [(M, seed) for M in clusters or [config.stage1.clusters] for seed in seeds or [config.seed]]
-    for (M, seed), one in zip(asked, [change(config, {"seed": seed, "stage1.clusters": M}) for M, seed in asked]):
+    for one in candidates(config, seeds, clusters):
         run = discover(images, one, runs)
         judged = reliability(run.detector, run.train)
-        tried.append(dict(candidate=f"seed {seed}, {M} clusters", K=run.detector.K, quality=judged.quality))
+        tried.append(dict(candidate=f"seed {one.seed}, {one.stage1.clusters} clusters", K=run.detector.K, quality=judged.quality))
         if not found or judged.quality > found[1].quality: found = run, judged
     return *found, pd.DataFrame(tried)
 
