@@ -71,9 +71,9 @@ def test_a_gap_leaves_the_misfit_of_a_picture_known(detector, train):
     xy[0, 0] = np.nan
     assert np.isfinite(detector.pose(train, (xy, score))["misfit"]).all()
 
-def test_one_picture_says_that_there_is_no_shape(heads_set):
-    with pytest.warns(UserWarning, match="a shape needs 10 pictures"): found = discover(heads_set.take([0]), small_config())
-    assert found.shape is None and found.found[0].shape == (1, found.detector.K, 2)
+def test_two_pictures_say_that_there_is_no_shape(heads_set):
+    with pytest.warns(UserWarning, match="a shape needs 10 pictures"): found = discover(heads_set.take([0, 1]), small_config())
+    assert found.shape is None and found.found[0].shape == (2, found.detector.K, 2)
 
 def test_maps_that_do_not_know_what_is_hidden_are_refused(heads_set):
     with pytest.raises(ValueError, match="not 'heat': set net.maps to 'where'"): discover(heads_set, small_config(**{"net.maps": "heat"}))

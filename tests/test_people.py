@@ -36,7 +36,7 @@ def test_what_cannot_be_read_is_named_and_left_out(odd, tmp_path, capsys):
     for i in range(20): picture(i).save(odd/f"{i}.png")
     (odd/"half.jpg").write_bytes((odd/"eins"/"001.jpg").read_bytes()[:500])
     assert main(["predict", "--model", "heads", str(odd), "--out", str(tmp_path/"p.csv")]) == 0
-    said = capsys.readouterr().out
+    said = capsys.readouterr().err
     assert "1 of 27 pictures cannot be read and are left out" in said and "half.jpg" in said
     for i in range(5): (odd/f"broken {i}.png").write_text("no picture")
     assert main(["predict", "--model", "heads", str(odd), "--out", str(tmp_path/"q.csv")]) == 1
@@ -57,8 +57,8 @@ def test_one_picture_alone_is_refused_before_anything_takes_time(tmp_path, capsy
     picture(0).save(tmp_path/"in"/"a.png")
     for more in ([], ["--find"]):
         assert main(["discover", str(tmp_path/"in"), "--profile", "smoke", "--out", str(tmp_path/"out"), *more]) == 1
-        said = capsys.readouterr()
-        assert "1 picture, profile smoke" in said.out and said.err.splitlines()[-1] == "lmdisc: 1 picture to learn from; 2 are needed, hundreds are better"
+        said = capsys.readouterr().err
+        assert "1 picture, profile smoke" in said and said.splitlines()[-1] == "lmdisc: 1 picture to learn from; 2 are needed, hundreds are better"
     assert not list(tmp_path.glob("out/**/*.safetensors"))
 
 @pytest.mark.parametrize("choices, said", [({"net.maps": "heat"}, "set net.maps to 'where', or stage2.shape to False"),
@@ -81,7 +81,7 @@ def test_five_labels_and_what_becomes_of_them(odd, tmp_path, capsys):
     for i in range(5): picture(i).save(odd/f"{i}.png")
     with open(tmp_path/"labels.csv", "w") as file: file.write("picture,name,x,y\n" + "".join(f"{i}.png,tip,{30 + i},20\n" for i in range(5)))
     assert main(["name", str(model), "0=left eye", "--labels", str(tmp_path/"labels.csv"), "--pictures", str(odd)]) == 0
-    assert "5 labelled pictures give these 1 named points" in capsys.readouterr().out
+    assert "5 labelled pictures give these 1 named points" in capsys.readouterr().err
     assert main(["export", str(model), str(odd), "--format", "coco", "--out", str(tmp_path/"c.json")]) == 0
     names = json.loads((tmp_path/"c.json").read_text())["categories"][0]["keypoints"]
     assert names[0] == "left eye" and names[-1] == "tip"
