@@ -474,7 +474,10 @@ def main(
         sys.stdout = open(os.devnull, "w")
     args = parser().parse_args(argv)
     overwritten(args)
-    try: args.run(args)
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *place, **more: notice(message)    # without the line of our source
+            args.run(args)
     except KeyboardInterrupt:
         print("lmdisc: stopped; `discover` goes on when the same command is given again", file=sys.stderr)
         return 130

@@ -224,6 +224,11 @@ def test_names_are_the_same_everywhere_after_a_second_discovery(faces, tmp_path,
     assert all(one[3] == "left eye" and one[2] == "NA" for one in named) and 1 not in named[1]
     assert "left eye" in (tmp_path/"out"/"report.html").read_text()
 
+def test_a_warning_is_one_line(here, monkeypatch):
+    import lmdisc.cli, warnings
+    monkeypatch.setattr(lmdisc.cli, "run_doctor", lambda args: warnings.warn("few pictures"))
+    assert here("doctor").stderr == "few pictures\n"
+
 @pytest.mark.parametrize("args", [("discover", "", "--out", "o"), ("discover", "few", "--out", ""), ("predict", "", "few")])
 def test_an_empty_name_is_not_the_current_folder(here, args):
     failed(here(*args), 2, "a name is empty")
