@@ -97,8 +97,8 @@ def clip_boxes(boxes: np.ndarray, sizes: np.ndarray, names: np.ndarray) -> np.nd
     bad = ~((clipped[:, 2:] > clipped[:, :2]).all(1) & np.isfinite(boxes).all(1))
     if bad.any():
         i = int(bad.argmax())
-        raise ValueError(f"{names[i]} (row {i}): box {boxes[i].tolist()} is empty, inverted, infinite, not a number or outside "
-                         f"the {sizes[i][0]} × {sizes[i][1]} picture ({bad.sum()} in all)")
+        raise ValueError(f"{names[i]} (row {i}): box {boxes[i].tolist()} is empty, inverted, not a number or outside "
+                         f"the {sizes[i][0]} × {sizes[i][1]} picture, or infinite ({bad.sum()} in all)")
     return clipped.astype(np.float32)
 
 # %% ../../nbs/04_datasets/01_folder.ipynb #0b66036b
