@@ -1634,6 +1634,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/lmdisc', 'doc_host': '', '
                                    'lmdisc.use.chosen.drop': ('10_use/chosen.html#drop', 'lmdisc/use/chosen.py'),
                                    'lmdisc.use.chosen.folder_of': ('10_use/chosen.html#folder_of', 'lmdisc/use/chosen.py'),
                                    'lmdisc.use.chosen.holds': ('10_use/chosen.html#holds', 'lmdisc/use/chosen.py'),
+                                   'lmdisc.use.chosen.is_name': ('10_use/chosen.html#is_name', 'lmdisc/use/chosen.py'),
                                    'lmdisc.use.chosen.keep': ('10_use/chosen.html#keep', 'lmdisc/use/chosen.py'),
                                    'lmdisc.use.chosen.learned_points': ('10_use/chosen.html#learned_points', 'lmdisc/use/chosen.py'),
                                    'lmdisc.use.chosen.learned_summary': ('10_use/chosen.html#learned_summary', 'lmdisc/use/chosen.py'),

@@ -78,9 +78,10 @@ def length_of(path: str | Path) -> tuple[int, float]:
     return n, max(shown, default=0.) - min(shown, default=0.)
 
 # %% ../../nbs/12_export/03_video.ipynb #385d8a7c
-def frames(path: str | Path) -> Iterator[tuple[float, np.ndarray]]:
+def frames(path: str | Path, check: bool = True) -> Iterator[tuple[float, np.ndarray]]: # check: `length_of` was not asked yet
     "The frames of a video as shown: seconds since the first, and uint8 (H, W, 3), upright; a damaged video is an error."
-    first, _ = None, length_of(path)
+    first = None
+    if check: length_of(path)
     with opened_video(path) as (container, stream):
         for n, frame in enumerate(container.decode(stream)):
             if frame.is_corrupt: raise damaged(path, f"frame {n} is damaged")
@@ -100,7 +101,7 @@ def pixel_ratio(path: str | Path) -> Fraction:
 # %% ../../nbs/12_export/03_video.ipynb #97000009
 TICKS = 60_000                        # a second
 FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
-TABLES = {"csv": (".csv",), "dlc_predictions": (".h5", ".csv"), "movement": (".nc",), "nwb": (".nwb",)}
+TABLES = "csv", "dlc_predictions", "movement", "nwb"
 
 def checked_format(path: str | Path) -> str:
     "FFmpeg's name of the format of a video to be written."
@@ -161,7 +162,7 @@ def write_video(
 def tracked(path: str | Path, detector: LandmarkDetector | ChosenLandmarks, box: tuple | None = None, batch: int = 32,
             progress: bool = True, find: Callable | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]: # as in `track_video`
     "Landmarks of n frames, `batch` at once: (n,) seconds, (n, K, 2) px, and (n, K) scores, 0 beyond the edge of the frame."
-    parts, stream = [], frames(path)
+    parts, stream = [], frames(path, check=False)
     with tqdm(total=length_of(path)[0], desc="track", unit="frame", disable=not progress) as bar:
         while some := list(islice(stream, batch)):
             times, pictures = zip(*some)
@@ -218,15 +219,15 @@ def track_video(
         if Path(out).resolve() == Path(path).resolve(): raise ValueError(f"{out}: that is the video itself; name another file")
     smoothed(np.zeros((1, 0, 2)), smooth)
     if form not in TABLES: raise ValueError(f"form={form!r}: a table is written as {', '.join(TABLES)}")
-    if table is not None and form != "csv" and Path(table).suffix not in TABLES[form]:
-        raise ValueError(f"{table}: a table as {form} ends in {' or '.join(TABLES[form])}; name it so")
+    if table is not None and form != "csv" and Path(table).suffix not in formats.ENDINGS[form]:
+        raise ValueError(f"{table}: a table as {form} ends in {' or '.join(formats.ENDINGS[form])}; name it so")
     times, xy, score = tracked(path, detector, box, progress=progress, find=find)
     xy = smoothed(xy, smooth)
     numbers = numbers_of(detector)
     rows = track_table(times, xy, score, detector.names, numbers)
     if out is not None:
         colours = colours_around(xy)
-        bar = tqdm(zip(frames(path), xy, score < detector.threshold), desc="draw", unit="frame", total=len(xy), disable=not progress)
+        bar = tqdm(zip(frames(path, False), xy, score < detector.threshold), desc="draw", unit="frame", total=len(xy), disable=not progress)
         drawn = ((time, with_discs(picture, one, colours, hidden, numbers)) for (time, picture), one, hidden in bar)
         write_video(out, drawn, length_of(path)[1], pixel_ratio(path))
     if table is not None and form == "csv":
