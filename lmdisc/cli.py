@@ -135,7 +135,7 @@ def run_discover(args: argparse.Namespace) -> None:
     if args.dry_run: return print(plan_of(args, images, unreadable, config, runs))
     whole, (images, finder) = images, found_boxes(images, out/"checkpoints") if args.find else (images, None)
     found, quality, tried = best_run(images, config, out/"checkpoints", args.seeds, args.clusters)
-    if finder: images = finder.aim(images, found.detector).moved(images, whole, found.detector)
+    if finder: images = finder.aim(images, whole, found.detector, progress=True)
     if runs > 1: print(tried.round(2).to_string(index=False))
     with on_main() as main:
         if main: write_discovery(args, started, found, quality, images, unreadable, finder)

@@ -3,7 +3,7 @@ import warnings
 from dataclasses import replace
 import numpy as np, pytest, torch
 from lmdisc.nets.detectors import at_hand
-from lmdisc.use.finding import Finder, found_boxes
+from lmdisc.use.finding import Finder, found_boxes, shape_in_crops
 from lmdisc.use.windows import Finding, overlap
 from lmdisc.data.images import boxed, in_picture
 from lmdisc.datasets.rendered.scenes import scenes
@@ -104,12 +104,29 @@ def test_a_box_is_moved_to_where_the_shape_lies():
     right = boxed(whole, at(middle, large))
     wrong = boxed(whole, at(middle + rng.normal(0, 8, (n, 2)), large * rng.uniform(.7, 1.4, n)))
     wrong.boxes[0] = whole.boxes[0]                            # in this one nothing was found
-    finder = Finder({}).aim(right, knowing)
+    finder = Finder({"usual": shape_in_crops(right, knowing)[0].median(0).values})
     moved = finder.moved(wrong, whole, knowing)
     assert (np.abs(moved.boxes - right.boxes).max(1) / large)[1:].max() < .04 and np.array_equal(moved.boxes[0], whole.boxes[0])
     assert Finder({}).moved(wrong, whole, knowing) is wrong    # never aimed
     knowing.shape = None
-    assert finder.moved(wrong, whole, knowing) is wrong and "usual" not in Finder({}).aim(right, knowing).tensors
+    assert finder.moved(wrong, whole, knowing) is wrong and finder.aim(wrong, whole, knowing) is wrong
+
+@needs_xfeat
+def test_a_finder_learns_again_from_landmarks_in_space(found):
+    hidden, cut, finder = found
+    true, learns, knowing = hidden.fields["true_box"], slice(0, 30), Knowing(None)
+    def points(rows): return ((true[rows, None, :2] + true[rows, None, 2:]) / 2 +
+                              (true[rows, 2] - true[rows, 0])[:, None, None] * 1.3 * knowing.shape.xyz[:, :2].numpy()).astype(np.float32)
+    def same(boxes, rows): return overlap(boxes, true[rows])
+    def without_splits(images): return replace(images, fields={})
+    knowing.points, aimed = points(learns), Finder(dict(finder.tensors), finder.how)
+    train = aimed.aim(without_splits(cut.take(learns)), without_splits(hidden.take(learns)), knowing)
+    assert np.ptp(same(train.boxes, learns)) < .05 < np.ptp(same(cut.boxes[learns], learns))    # alike in all pictures
+    assert len(aimed.tensors["template"]) == 3                  # a template for each range of yaw
+    new = slice(30, 40)
+    knowing.points = points(new)
+    assert same(aimed.boxes(hidden.take(new)), new).min() > .2   # found again
+    assert np.ptp(same(aimed.boxes(hidden.take(new), detector=knowing), new)) < .05
 
 def test_a_wrong_folder_is_named(tmp_path):
     (tmp_path/"finder.json").write_text("{}")

@@ -33,13 +33,13 @@ def by_boxes(
     images: ImageSet,                 # from `scenes`
     config: Config,
     runs: str | None = None,          # folder of kept runs
-    boxes: str = "found",             # "true", "whole" (pictures), "windows", or "found": windows, moved to where the shape lies
+    boxes: str = "found",             # "true", "whole" (pictures), "windows", or "found": windows, and what `Finder.aim` makes of them
 ) -> list:                            # one row, a dict; all numbers but K are of the held-out pictures
     "Scores of a discovery in scenes, by the kind of boxes."
     cut, finder = boxed(images, images.fields["true_box"]) if boxes == "true" else images, None
     if boxes in ("windows", "found"): cut, finder = found_boxes(images, runs, progress=False)
     detector = discover(cut, config, runs).detector
-    if boxes == "found": cut = finder.aim(cut.split("train"), detector).moved(cut, images, detector)
+    if boxes == "found": cut = finder.aim(cut, images, detector)
     (train, test), own = split_crops(cut, config), images.split("test").boxes
     s = score(detector.predict(train)[0], detector.predict(test)[0], train, test)
     mean = nme(mean_shape_errors(train.landmarks, test.landmarks, test.normaliser, annotated(test)))

@@ -102,10 +102,11 @@ class LandmarkDiscovery(TransformerMixin, BaseEstimator):
         config = self.config          # a wrong choice is said before pictures are read
         images, self.finder_ = given(pictures, boxes), None
         with on_device(self.device):
+            whole = images
             if self.find: images, self.finder_ = found_boxes(images, self.runs)
             self.discovery_ = discover(images, config, self.runs)
             self.detector_ = self.discovery_.detector
-            if self.find: self.finder_.aim(images, self.detector_)
+            if self.find: self.finder_.aim(images, whole, self.detector_)
             self.quality_ = reliability(self.detector_, self.discovery_.train).table
         self.n_landmarks_ = self.detector_.K
         return self

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['object_box', 'shape_in_crops', 'moved_boxes', 'Finder', 'learned_template', 'whole_template', 'scores_beside',
-           'learn_finder', 'without_unsure', 'found_boxes']
+           'nearest_window', 'view_templates', 'learn_finder', 'without_unsure', 'found_boxes']
 
 # %% ../../nbs/10_use/04_finding.ipynb #6adf9851
 import json, warnings
@@ -14,8 +14,9 @@ import numpy as np, torch
 from ..store.files import counted, sha256, whole_file, load_state, save_state
 from ..store.runs import run_of
 from ..data.images import ImageSet, boxed, squares
+from ..method.cameras import angles
 from ..method.detector import LandmarkDetector
-from .windows import (Finding, aligned_template, best_windows, contrasted_template, feature_agreement, object_extent,
+from .windows import (Finding, WindowFeatures, aligned_template, best_windows, contrasted_template, feature_agreement, object_extent,
                                 of_unit_length, overlap, recurring_template, whitening, window_features)
 
 # %% ../../nbs/10_use/04_finding.ipynb #fab79869
@@ -26,16 +27,16 @@ def object_box(window: np.ndarray, extent: np.ndarray, size: tuple) -> np.ndarra
     return box if (box[2:] - box[:2] > 1).all() else np.clip(window, -0.5, np.tile(size, 2) - 0.5)
 
 # %% ../../nbs/10_use/04_finding.ipynb #5ha9e071
-def shape_in_crops(images: ImageSet, detector: LandmarkDetector) -> torch.Tensor: # with boxes -> (N, 3) float64
-    "Scale of the detector's shape and its middle in each crop, x and y, shares of the side."
+def shape_in_crops(images: ImageSet, detector: LandmarkDetector) -> tuple[torch.Tensor, torch.Tensor]: # with boxes
+    "Scale of the detector's shape and its middle in each crop, x and y, shares of the side, (N, 3) float64; its yaw (N,), degrees."
     crops = images.crops(detector.size, detector.margin)
     cameras = detector.shape.pose(*map(torch.as_tensor, detector.predict(crops)))
     middle = (detector.shape.place(cameras).double().mean(1) + .5) / detector.size - .5
-    return torch.cat([cameras.scale[:, None], middle], 1)
+    return torch.cat([cameras.scale[:, None], middle], 1), angles(cameras.rotation)[:, 0]
 
-def moved_boxes(images: ImageSet, detector: LandmarkDetector, usual: torch.Tensor) -> np.ndarray: # (3,) as in `shape_in_crops` -> (N, 4)
-    "Boxes in whose crops the shape has the usual scale and place."
-    (centre, side), view, usual = squares(images, detector.margin), shape_in_crops(images, detector).numpy(), usual.numpy()
+def moved_boxes(images: ImageSet, detector: LandmarkDetector, view: torch.Tensor, usual: torch.Tensor) -> np.ndarray: # (N, 3), (3,) -> (N, 4)
+    "Boxes in whose crops the shape has the usual scale and place; both as in `shape_in_crops`."
+    (centre, side), view, usual = squares(images, detector.margin), view.numpy(), usual.numpy()
     new = side * view[:, 0] / usual[0]
     middle = centre + side[:, None] * view[:, 1:] - new[:, None] * usual[1:]
     half = new[:, None] / (1 + 2 * detector.margin) / 2
@@ -55,22 +56,40 @@ class Finder:
         boxes = self.scored_boxes(images, progress)[0]
         return boxes if detector is None else self.moved(boxed(images, boxes), images, detector).boxes
 
-    def aim(self, images: ImageSet, detector: LandmarkDetector) -> "Finder": # pictures with found boxes, the detector learned from them
-        "Learn how large and where in a crop the detector's shape usually lies, so that `moved` can use it; nothing without a shape."
-        if detector.shape is not None: self.tensors["usual"] = shape_in_crops(images, detector).median(0).values
-        return self
+    def aim(self,
+        images: ImageSet,             # with the boxes that were found; with a field "split", only "train" is learned from, and moved
+        whole: ImageSet,              # the same pictures with their own boxes
+        detector: LandmarkDetector,   # that was learned from them
+        progress: bool = False,       # show bars
+    ) -> ImageSet:                    # with better boxes: those of "train" moved, in the others the object is found again
+        "Learn where in a crop the detector's shape lies, and how the object looks from each side; nothing without a shape."
+        if detector.shape is None: return images
+        learns = images.fields["split"] == "train" if "split" in images.fields else np.ones(len(images), bool)
+        train, boxes = images.take(learns), images.boxes.copy()
+        view, yaw = shape_in_crops(train, detector)
+        self.tensors["usual"] = view.median(0).values
+        train = self.moved(train, whole.take(learns), detector)
+        some = np.sort(np.random.default_rng(self.how.seed).permutation(len(train))[:self.how.pictures])
+        self.tensors |= view_templates(train.take(some), yaw.numpy()[some], self.tensors, self.how, progress)
+        boxes[learns] = train.boxes
+        if not learns.all(): boxes[~learns] = self.boxes(whole.take(~learns), progress, detector)
+        return boxed(images, boxes)
 
     def moved(self, images: ImageSet, whole: ImageSet, detector: LandmarkDetector) -> ImageSet: # with found boxes; with their own
         "The pictures with their boxes moved to where the detector's shape lies; those in which nothing was found are left as they are."
         if "usual" not in self.tensors or detector.shape is None: return images
         found = (images.boxes != whole.boxes).any(1, keepdims=True)
-        return boxed(images, np.where(found, moved_boxes(images, detector, self.tensors["usual"]), images.boxes))
+        for _ in range(2):            # from a better crop the shape is seen better
+            boxes = moved_boxes(images, detector, shape_in_crops(images, detector)[0], self.tensors["usual"])
+            images = boxed(images, np.where(found, boxes, images.boxes))
+        return images
 
     def scored_boxes(self, images: ImageSet, progress: bool = False) -> tuple[np.ndarray, np.ndarray]:
         "As `boxes`, and the scores (N,) of the best windows."
         t, rows = self.tensors, []
         for features in window_features(images, self.how, progress):
-            score = features.whitened(t["mean"], t["white"]).response(t["template"][None])[0].numpy()
+            templates = t["template"].view(-1, *t["template"].shape[-3:])    # one, or one for each range of yaw
+            score = features.whitened(t["mean"], t["white"]).response(templates).amax(0).numpy()
             best = int(score.argmax())
             rows.append([*object_box(features.boxes[best], t["extent"].numpy(), features.size), score[best]])
         rows = np.array(rows, np.float32).reshape(-1, 5)
@@ -117,12 +136,32 @@ def whole_template(template: torch.Tensor, extent: np.ndarray, features: list, h
     return aligned_template(of_unit_length(torch.stack(cut).mean(0)), features, how)
 
 # %% ../../nbs/10_use/04_finding.ipynb #c6638d8c
-def scores_beside(template: torch.Tensor, features: list) -> torch.Tensor: # (N,) float32
+def scores_beside(templates: torch.Tensor, features: list) -> torch.Tensor: # (G, d, side, side) -> (N,) float32
     "The highest score beside the object in each picture: what a picture without the object may reach."
     def beside(f):
-        response = f.response(template[None])[0]
+        response = f.response(templates).amax(0)
         return float(response.numpy()[overlap(f.boxes, f.boxes[int(response.max(0).indices)]) < 0.2].max(initial=0))
     return torch.tensor([beside(f) for f in features])
+
+# %% ../../nbs/10_use/04_finding.ipynb #5ha9e072
+def nearest_window(features: WindowFeatures, box: np.ndarray) -> int: # (4,) image px
+    "The window that overlaps most with the square about a box."
+    middle, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]).max() / 2
+    return int(overlap(features.boxes, np.r_[middle - half, middle + half]).argmax())
+
+def view_templates(
+    images: ImageSet, yaw: np.ndarray, # with moved boxes; (N,) degrees
+    tensors: dict, how: Finding,      # of the finder
+    progress: bool = False,
+) -> dict:                            # template (views, d, side, side), extent, threshold
+    "A template for each range of yaw, contrasted with the rest of its pictures."
+    features = [f.whitened(tensors["mean"], tensors["white"]) for f in window_features(images, how, progress)]
+    order, templates = np.argsort(yaw, kind="stable"), []
+    for group in np.array_split(order, min(how.views, max(1, len(order) // 10))):
+        seen = [of_unit_length(features[i].around(nearest_window(features[i], images.boxes[i]))) for i in group]
+        templates.append(contrasted_template(of_unit_length(torch.stack(seen).mean(0)), [features[i] for i in group], how))
+    templates = torch.stack(templates)
+    return dict(template=templates, extent=torch.tensor([0., 0, 1, 1]), threshold=scores_beside(templates, features).mean())
 
 # %% ../../nbs/10_use/04_finding.ipynb #1f14fd08
 def learn_finder(images: ImageSet, how: Finding = Finding(), progress: bool = True) -> Finder: # the boxes of `images` are not used
@@ -135,7 +174,7 @@ def learn_finder(images: ImageSet, how: Finding = Finding(), progress: bool = Tr
     part, extent, _ = learned_template(aligned_template(recurring_template(features, how), features, how), features, how)
     whole, extent, agreement = learned_template(whole_template(part, extent, features, how), features, how)
     return Finder(dict(template=whole, mean=mean, white=white, extent=torch.tensor(extent), agreement=agreement,
-                       threshold=scores_beside(whole, features).mean()), how)
+                       threshold=scores_beside(whole[None], features).mean()), how)
 
 # %% ../../nbs/10_use/04_finding.ipynb #4281920c
 def without_unsure(images: ImageSet, score: np.ndarray, share: float) -> ImageSet: # (N,), 0...1

@@ -28,6 +28,7 @@ class Finding:
     pictures: int = 800               # to learn from, at most, drawn at random
     tried: int = 300                  # windows tried as the first template
     aligned: int = 5                  # rounds of averaging the windows that a template finds
+    views: int = 3                    # templates learned from the landmarks, each of a range of yaw
     contrasted: int = 4               # rounds of learning to tell the object from the rest of the same pictures
     trusted: float = 0.9              # share of the pictures, those of the highest score, that a round learns from
     learned: float = 0.8              # share of the pictures, those of the highest score, that landmarks are learned from
