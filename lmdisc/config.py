@@ -23,18 +23,24 @@ class Data:
     size: int = 256                   # side of the crops, px
     margin: float = 0.15              # see `ImageSet.crops`
     n_images: int = 0                 # training pictures used; 0: all
+    n_labelled: int = 300             # of them labelled for the regressors of the evaluation; 800 for Human3.6M
 
 @dataclass(frozen=True)
 class Initial:
     "The generic keypoints that self-training starts from (section 4)."
     detector: str = "superpoint"
-    least_score: float = 0.1          # of a keypoint (released code, for SuperPoint); 0: the detector's own
+    canvas: int = 256                 # px, the side pictures are resized to; 0: the detector's own
+    scales: tuple = (1, 1.3, 1.6)     # zoom factors
+    nms: float = 12.0                 # px of 256 that keypoints are apart at least (released code)
+    max_points: int = 0               # the best of a picture; 0: all
+    least_score: float = None         # of a keypoint; None: the released code's (SuperPoint: 0.1), else, or 0, the detector's own
     outliers: float = 0.4             # share dropped as outliers
     share_real: float = None          # 0…1: instead, points of which this share are true landmarks (Fig. 2d); None: the detector's
     n_points: int = 15                # points a picture of that mixture
 
 # %% ../nbs/08_config.ipynb #d13d34a7
-LOWEST = {"data.size": 32} | dict.fromkeys("stage1.clusters stage1.batch stage2.batch net.width net.descriptor".split(), 1) # of others: 0
+LOWEST = {"data.size": 32} | dict.fromkeys( # of others: 0
+    "data.n_labelled stage1.clusters stage1.batch stage2.batch net.width net.descriptor".split(), 1)
 HIGHEST = {"seed": 2**32 - 1, "data.size": 4096}
 
 def in_bounds(config: object, path: str = ""): # `Config` or one of its parts, at this path
@@ -83,12 +89,12 @@ def change(
 def restored(record: dict, config: object = Config()) -> object: # `asdict` of a configuration
     "A configuration from its record, perhaps of an earlier version; `config` gives the class and missing values."
     known = {f.name: getattr(config, f.name) for f in fields(config) if f.name in record}
-    return replace(config, **{name: restored(record[name], now) if is_dataclass(now) else record[name]
-                              for name, now in known.items()})
+    return replace(config, **{name: restored(record[name], now) if is_dataclass(now)
+                              else tuple(record[name]) if isinstance(now, tuple) else record[name] for name, now in known.items()})
 
 # %% ../nbs/08_config.ipynb #214a59da
 SHORT = {                             # changes for schedules of minutes rather than days; measured in deviations.ipynb
-    "initial.detector": "aliked", "initial.least_score": 0.0, "initial.outliers": 0.0,
+    "initial.detector": "aliked", "initial.canvas": 0, "initial.max_points": 100, "initial.least_score": 0.0, "initial.outliers": 0.0,
     "net.trunk": "xfeat", "net.keep": True, "net.descriptor": 64, "net.maps": "where",
     "stage1.grouping": "chains", "stage1.loss": "softmax", "stage1.contrast": 1.0, "stage1.emphasis": 10.0, "stage1.threshold": 0.3,
     "learning1.optimizer": "adamw", "learning1.lr": 1e-3, "learning1.schedule": "fall", "learning1.trunk": 0.1,

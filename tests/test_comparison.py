@@ -1,6 +1,7 @@
 "A method beside others on every published layout, and a comparison that goes on where it stopped."
 from pathlib import Path
-import numpy as np, pandas as pd, pytest
+import numpy as np, pandas as pd, pytest, torch
+from lmdisc.config import profile
 from lmdisc.lab import comparison
 from lmdisc.lab.baselines import common
 from lmdisc.lab.baselines.common import n_drawn
@@ -21,7 +22,7 @@ def test_table_faces_on_every_published_layout(name, tmp_path):
     table = pd.read_csv(tmp_path/f"table_faces_{name}.csv")
     assert set(table.method) == {comparison.called(*a) for a in comparison.contestants(methods, "10")} | {"mean shape", "floor"}
     at = table.set_index("method")
-    assert {"forward_seen", "forward_placed", "visibility_auc", "trunk", "pictures_drawn"} <= set(table)
+    assert {"K_80", "forward_80", "backward_80", "forward_seen", "forward_placed", "visibility_auc", "trunk", "pictures_drawn"} <= set(table)
     assert table.forward_placed.notna().all() and at.forward_placed["supervised"] == at.forward["supervised"]
     assert set(table.trunk.dropna()) == {sweep_profile("smoke").net.trunk} and set(table.pictures_drawn.dropna()) == {n_drawn(sweep_profile("smoke"))}
     assert at.direct.notna().equals(pd.Series(at.index == "supervised", at.index)) and at.forward_seen["floor"] <= at.forward["floor"]
@@ -55,6 +56,12 @@ def test_the_scores_of_test_pictures_are_kept(heads_set):
     assert run.tensors["test_score"].shape == run.tensors["test"].shape[:2] and len(run.tensors["test_score"].unique()) > 1
     (row,), _ = comparison.compared(heads_set, config, method="zhang", K=5)
     assert np.isnan(row["visibility_auc"]) or row["visibility_auc"] == .5    # it gives every point the same score
+
+@pytest.mark.parametrize("method, gaps", [("stages", 2), ("pairs", 2), ("ours", 0), ("imm", 0), ("supervised", 0)])
+def test_the_papers_protocol_misses_what_a_method_without_a_shape_calls_hidden(method, gaps):
+    points = {"test": torch.ones(2, 3, 2), "test_score": torch.tensor([[.9, .1, .9], [.2, .8, .9]])}
+    scored = comparison.with_gaps(method, profile("cpu"), points, "test")
+    assert np.isnan(scored).any(-1).sum() == gaps
 
 def test_rates_are_chosen_without_the_test_pictures(heads_set):
     chosen = comparison.validation(heads_set)

@@ -3,9 +3,12 @@ import json, pickle, subprocess, sys, warnings
 from pathlib import Path
 import numpy as np, pytest
 from scipy.io import savemat
+from scipy.spatial.transform import Rotation
 from lmdisc import datasets
 from lmdisc.datasets.published.cdf import read_cdf
+from lmdisc.datasets.published.ls3d import head_yaw
 from lmdisc.datasets.published.torch7 import read_t7
+from lmdisc.lab.protocols import pictures
 from trees import (cdf_file, lua_string, order_seen, struct_array, t7_tensor, write_aflw, write_bbcpose, write_cats, write_celeba, write_human36m, write_ls3d)
 
 WRITE = dict(celeba=write_celeba, aflw=write_aflw, ls3d=write_ls3d, bbcpose=write_bbcpose, human36m=write_human36m, cats=write_cats)
@@ -59,6 +62,12 @@ def test_celeba_side_by_side(tmp_path):
     check(opened("celeba", tmp_path/"b"), truth["img_align_celeba"], (0, 1))
 
 
+def test_test_partitions_of_published_sets_are_taken_whole(tmp_path, monkeypatch):
+    write_cats(tmp_path, 24)
+    whole = opened("cats", tmp_path, test_fraction=.5)
+    monkeypatch.setattr(datasets, "open", lambda *a, **k: whole.take(np.tile(np.arange(24), 30)))
+    assert len(pictures("cats", "cpu").split("test")) == 360 and len(pictures("faces_cfp", "cpu").split("test")) == 300
+
 def test_celeba_with_68_points(tmp_path):
     write_celeba(tmp_path)
     xy = np.random.default_rng(0).normal(100, 30, (3, 68, 2))
@@ -67,6 +76,8 @@ def test_celeba_with_68_points(tmp_path):
     assert images.landmarks.shape == (8, 68, 2) and images.visible.all(1).tolist() == [True, True] + [False] * 5 + [True]
     np.testing.assert_allclose(images.landmarks[[7, 0, 1]], xy, rtol=1e-6)
     np.testing.assert_allclose(images.normaliser[[7, 0, 1]], np.linalg.norm(xy[:, 36] - xy[:, 45], axis=1), rtol=1e-5)
+    released = opened("celeba", tmp_path, points=tmp_path/"own.npz", eyes=(41, 46))
+    np.testing.assert_allclose(released.normaliser[[7, 0, 1]], np.linalg.norm(xy[:, 41] - xy[:, 46], axis=1), rtol=1e-5)
     assert images.boxes[[7, 0, 1], 0].tolist() == [0, 1, 2] and images.boxes[3, 0] == np.float32(17.3)
 
 
@@ -86,6 +97,16 @@ def test_aflw(tmp_path):
     assert images.fields["split"].tolist() == ["train"] * 3 + ["test"] * 2
     assert images.boxes[2].tolist() == [-0.5, -0.5, 79.5, 43.5] and images[2].shape == (44, 80, 3)
 
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_yaw_of_heads_is_read_from_their_points(seed):
+    "Points of a head that turns, nods and leans, a little different in every picture."
+    rng, yaw = np.random.default_rng(seed), np.linspace(-90, 90, 200)
+    head = rng.normal(size=(68, 3)) * .3                             # x right, y down, z away
+    head[[36, 45, 27, 8, 30, 48, 54]] = [[-.5, -.3, 0], [.5, -.3, 0], [0, -.3, -.25], [0, .9, -.1], [0, .1, -.6], [-.3, .4, -.15], [.3, .4, -.15]]
+    turned = Rotation.from_euler("yxz", np.c_[-yaw, rng.normal(size=(200, 2)) * 10], degrees=True)
+    seen = np.stack([(r.apply(head + rng.normal(size=head.shape) * .02)[:, :2]) * k + 100 for r, k in zip(turned, rng.uniform(20, 90, 200))])
+    assert np.corrcoef(head_yaw(seen), yaw)[0, 1] > .99 and np.median(np.abs(head_yaw(seen) - yaw)) < 3
 
 def test_ls3d(tmp_path):
     truth = write_ls3d(tmp_path)

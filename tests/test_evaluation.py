@@ -1,11 +1,16 @@
 "Properties of completion, evaluation and merging over random inputs."
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lmdisc.data.points import Keypoints
+from lmdisc.discovery import cluster_scores
+from lmdisc.lab.measures import often_seen
 from lmdisc.scores.completion import complete
 from lmdisc.scores.curves import ced
 from lmdisc.scores.clusters import cluster_agreement, detection_scores, matched
@@ -204,3 +209,23 @@ def test_merging_does_not_depend_on_the_numbering(seed, threshold):
     assert torch.equal(keeper[keeper], keeper)
     assert (population[keeper] >= population).all()
     assert torch.equal(p[absorbers(together[p][:, p], population[p], threshold)], keeper[p])
+
+
+def test_every_annotated_point_counts_in_the_nmi():
+    "Also where landmarks are more than clusters: then several landmarks of a picture share one."
+    rng, (N, L, M) = np.random.default_rng(0), (5, 6, 2)
+    truth = Keypoints(torch.arange(N + 1) * L, torch.zeros(N * L, 2), descriptor=torch.from_numpy(rng.normal(size=(N * L, 4))).float())
+    which, centroids = torch.arange(L).repeat(N), torch.from_numpy(rng.normal(size=(M, 4))).float()
+    scores = cluster_scores(truth, which, centroids, SimpleNamespace(fields={"yaw": np.linspace(-90, 90, N)}))
+    unit = F.normalize(truth.descriptor, dim=1)
+    nearest = torch.cdist(unit, centroids).argmin(1)
+    assert scores["scored_points"] == N * L and scores["nmi"] == cluster_agreement(nearest, which)["nmi"]
+
+
+def test_landmarks_seldom_seen_are_left_out_of_the_released_columns():
+    rng = np.random.default_rng(0)
+    xy = rng.uniform(0, 50, (40, 3, 2))
+    found = np.where(np.arange(40)[:, None, None] % 2 * (np.arange(3) == 2)[:, None], np.nan, xy)
+    crops = SimpleNamespace(landmarks=xy, visible=None, normaliser=np.full(40, 50.), size=50)
+    row = often_seen([found, found], crops, crops)
+    assert row["K_80"] == 2 and row["forward_80"] == evaluate(found[:, :2], xy, found[:, :2], xy, crops.normaliser, 50).nme_forward

@@ -1,8 +1,13 @@
 "What two processes find together is what one finds alone; when one dies, both end, and the next start goes on."
 import os, signal, subprocess, sys
+from types import SimpleNamespace
 from pathlib import Path
 import pytest, torch
 from sklearn.metrics import normalized_mutual_info_score
+from lmdisc.data.points import Keypoints
+from lmdisc.method import detection
+from lmdisc.method.detection import describe_keypoints, detect_keypoints
+from lmdisc.nets.detectors import Detector
 from lmdisc.store.files import load_state
 from conftest import assert_same
 from test_resume import wait_for
@@ -134,3 +139,26 @@ def test_one_dies_and_the_next_start_goes_on(alone_and_together, heads_set, tmp_
     assert again.wait(300) == 0, again.stderr.read()
     tensors, record = alone_and_together[1]
     assert_same(load_state(out), ({k: v for k, v in tensors.items() if not k.startswith(("0.", "1.", "harvest", "shape."))}, record))
+
+class Reached(Exception): pass
+
+@pytest.mark.parametrize("look", [lambda crops, d: detect_keypoints(crops, d, progress=False), lambda crops, d: describe_keypoints(crops, some_points(crops), d, progress=False)],
+                         ids=["detect", "describe"])
+def test_generic_keypoints_run_on_the_device(heads_set, monkeypatch, look):
+    "The device is one that computes nothing; what matters is where the pictures arrive."
+    class Stub(Detector):
+        def forward(self, pictures):
+            assert pictures.device.type == "meta"
+            raise Reached
+    monkeypatch.setattr(detection, "state", lambda: SimpleNamespace(device=torch.device("meta")))
+    with pytest.raises(Reached): look(heads_set.crops(64, progress=False), Stub())
+
+def some_points(crops): return Keypoints(torch.arange(len(crops) + 1), torch.full((len(crops), 2), 30.), torch.ones(len(crops)))
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+def test_keypoints_of_a_gpu_are_those_of_a_processor(heads_set, monkeypatch):
+    crops = heads_set.crops(64, progress=False)
+    there = detect_keypoints(crops, "xfeat", progress=False)
+    monkeypatch.setattr(detection, "state", lambda: SimpleNamespace(device=torch.device("cpu")))
+    here = detect_keypoints(crops, "xfeat", progress=False)
+    assert abs(len(there) - len(here)) < .05 * len(here)

@@ -1,8 +1,9 @@
 "A discovery on a pretrained backbone, and one with the paper's networks and losses."
 import pytest, torch
-from lmdisc.discovery import discover, find_correspondence
+from lmdisc.discovery import discover, find_correspondence, prepare
 from lmdisc.config import profile
-from lmdisc.lab.measures import FORMS
+from lmdisc.lab.protocols import paper_form
+from lmdisc.nets.detectors import at_hand
 from lmdisc.nets.trunks import open_trunk
 from conftest import small_config
 
@@ -18,9 +19,12 @@ def test_a_frozen_trunk_does_not_change(heads_set, runs):
     assert all(torch.equal(p.cpu(), start[name]) for name, p in learned)
 
 def test_the_papers_networks_and_losses_run_from_random_weights(heads_set, found, runs):
-    "K-means, the margin and an hourglass: selectable as one."
-    paper = discover(heads_set, small_config(**FORMS["paper"][1]), runs)
+    "K-means, the margin and an hourglass: selectable as one. XFeat stands for SuperPoint, whose weights need not be here."
+    paper = discover(heads_set, small_config(**paper_form(name="smoke")), runs)
     assert not hasattr(paper.correspondence.net.backbone, "trunk") and paper.config.stage1.grouping == "kmeans"
+    assert len(paper.start.centroids) == 100 and paper.shape is None
+    in_sight = paper.score[1] >= paper.detector.threshold          # without a shape, what is not detected is missing
+    assert paper.scores.coverage == in_sight.mean() < 1
     assert paper.correspondence.history != found.correspondence.history
 
 def test_the_profile_for_a_gpu_runs_without_one(heads_set):
@@ -40,3 +44,9 @@ def test_a_network_that_finds_nothing_says_so(heads_set, runs):
     ({"stage1.loss": "l1"}, "loss is 'margin' or 'softmax', not 'l1'")])
 def test_an_unknown_option_is_an_error_that_names_it(heads_set, runs, wrong, message):
     with pytest.raises(ValueError, match=message): discover(heads_set, small_config(**wrong), runs)
+
+@pytest.mark.skipif(not at_hand("superpoint"), reason="SuperPoint's weights are not here")
+def test_the_papers_form_starts_from_superpoint(heads_set):
+    few = {"initial.canvas": 64, "stage1.clusters": 8, "initial.least_score": 0.}
+    start = prepare(heads_set, small_config(**paper_form() | few))
+    assert len(start.centroids) == 8 and start.keypoints.descriptor.shape[1] == 256

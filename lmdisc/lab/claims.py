@@ -18,6 +18,7 @@ from scipy.stats import t as student
 from ..store.provenance import save_table, version_of
 from .protocols import of_set, sweep_profile
 from .gate import at_budget
+from .measures import earlier_nmi
 
 # %% ../../nbs/13_lab/12_claims.ipynb #b319457a
 def seed_interval(values: np.ndarray) -> tuple[float, float]: # (n,) one number a seed -> low, high; infinite for one seed
@@ -232,8 +233,10 @@ def judge(
         if name != claim.table or (values := claim.values(t, dataset, profile)) is None: continue
         (learns, errors), idle = gate_result(tables, name, dataset), claim.why_not(t) if claim.why_not else ""
         verdict = judged_values(values, claim.least, claim.most, exercised=learns and not idle)
-        rows.append(dict(claim=claim.text, dataset=dataset, profile=profile, paper=claim.paper, criterion=claim.criterion,
-                         **asdict(verdict), why="; ".join(filter(None, [idle, errors]))))
+        of_nmi = "NMI" in claim.text   # on how many points it rests
+        points = t.scored_points.mean() if of_nmi and "scored_points" in t else np.nan
+        rows.append(dict(claim=claim.text, dataset=dataset, profile=profile, paper=claim.paper, criterion=claim.criterion, points=points,
+                         **asdict(verdict), why="; ".join(filter(None, [idle, earlier_nmi(t) if of_nmi else "", errors]))))
     return pd.DataFrame(rows)
 
 # %% ../../nbs/13_lab/12_claims.ipynb #dfd52d5d

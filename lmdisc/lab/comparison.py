@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['METHODS', 'DISCOVERIES', 'FIXED_K', 'PROTOCOLS', 'FIVE_68', 'FIVE_HERE', 'contestants', 'own_config', 'called',
-           'side_by_side', 'detector_of', 'predicted', 'method_points', 'direct_error', 'compared', 'mean_shape',
-           'true_landmarks', 'taught', 'called_hidden', 'turning_heads', 'on_turning_heads', 'the_turning_heads',
-           'at_yaws', 'on_yaws', 'the_yaws', 'validation', 'five_points', 'by_labels']
+           'side_by_side', 'detector_of', 'predicted', 'method_points', 'called_hidden', 'with_gaps', 'direct_error',
+           'compared', 'mean_shape', 'true_landmarks', 'taught', 'turning_heads', 'on_turning_heads',
+           'the_turning_heads', 'at_yaws', 'on_yaws', 'the_yaws', 'validation', 'five_points', 'by_labels']
 
 # %% ../../nbs/13_lab/10_comparison.ipynb #66463e3e
 from dataclasses import asdict, replace
@@ -26,7 +26,7 @@ from ..config import Config, change
 from ..discovery import discover, split_crops
 from .baselines.common import n_drawn
 from .protocols import Arm, listed, pictures, two_stages
-from .measures import as_placed, hidden_error, placed_row
+from .measures import as_placed, hidden_error, often_seen, placed_row
 
 # %% ../../nbs/13_lab/10_comparison.ipynb #e07e9c31
 METHODS = {"ours": "ours", "stages": "the paper's stages", "pairs": "augmented pairs alone", "imm": "IMM [15]", "zhang": "Zhang 2018 [51]",
@@ -71,7 +71,7 @@ def predicted(detector, crops):       # -> float32: (N, K, 2) crop px, (N, K)
 
 # %% ../../nbs/13_lab/10_comparison.ipynb #010ba750
 def method_points(method, K, images, config, runs=None, lr=None, more={}): # see `detector_of`; {name: `Crops`} -> `Run`
-    'Predictions for "train", "test" and each of `more`; "test_score", and that of each of `more`.'
+    'Predictions for "train", "test" and each of `more`, and "train_score", "test_score", ...: how likely each point is in sight.'
     rate = lr or baselines.RATES.get(method)
     train, test = split_crops(images, config)
     of = ["lmdisc.discovery"] if method in DISCOVERIES else ["lmdisc.lab.baselines", f"lmdisc.lab.baselines.{method}"]
@@ -86,11 +86,20 @@ def method_points(method, K, images, config, runs=None, lr=None, more={}): # see
                 folder = Path(runs)/address(what, choices | {"more": {}}, data_of(images), of)
             detector = detector_of(method, K, images, config, runs, rate, folder)
             found = {name: predicted(detector, crops) for name, crops in (dict(train=train, test=test) | more).items()}
-            scores = {f"{name}_score": score for name, (_, score) in found.items() if name != "train"}
+            scores = {f"{name}_score": score for name, (_, score) in found.items()}
             run.fill([], {name: xy for name, (xy, _) in found.items()} | scores)
     return run
 
 # %% ../../nbs/13_lab/10_comparison.ipynb #bc6a0e41
+def called_hidden(method, config, score): # (N, K) -> (N, K) bool
+    "Which points a method calls hidden: a discovery those below its threshold, the others none."
+    return score < (own_config(method, config).stage2.confident if method in DISCOVERIES else -torch.inf)
+
+def with_gaps(method, config, points, name): # tensors of `method_points`; "test", ... -> (N, K, 2) float32
+    "What the paper's protocol scores: points that a method without a shape calls hidden are missing."
+    gaps = called_hidden(method, config, points[f"{name}_score"]) & (not own_config(method, config).stage2.shape)
+    return points[name].masked_fill(gaps[..., None], torch.nan).numpy()
+
 def direct_error(found, test):        # (Nt, L, 2), crops -> float
     "The error of predicted annotated landmarks, where these are visible."
     return nme(np.where(annotated(test), point_errors(found, test.landmarks, test.normaliser), np.nan))
@@ -99,14 +108,17 @@ def direct_error(found, test):        # (Nt, L, 2), crops -> float
 def compared(images, config, runs=None, method="ours", K=None, lr=None): # as for `detector_of` -> rows, tensors
     "Scores of one method, and its errors over pictures and over landmarks."
     (train, test), points = split_crops(images, config), method_points(method, K, images, config, runs, lr).tensors
-    found = [points[name].numpy() for name in ("train", "test")]
-    s = score(*found, train, test)
-    row = dict(s.row(), **placed_row(s, test), forward_hidden=hidden_error(*found, train, test),
+    found, how = [points[name].numpy() for name in ("train", "test")], dict(n_labelled=config.data.n_labelled)
+    detected = [with_gaps(method, config, points, name) for name in ("train", "test")]
+    s, placed = score(*detected, train, test, **how), score(*found, train, test, **how)
+    row = dict(s.row(), **placed_row(placed, test), **often_seen(detected, train, test, **how),
+               forward_hidden=hidden_error(*found, train, test, **how),
                moves=nme(mean_shape_errors(*found, test.normaliser)),
                visibility_auc=mean_auc(points["test_score"].numpy(), found[0], train, test),
                direct=direct_error(found[1], test) if method == "supervised" else np.nan,
                trunk=config.net.trunk, pictures_drawn=n_drawn(own_config(method, config)), **forward_by_yaw(s.image_forward, test.fields))
     errors = {f"{of}_{way}": getattr(s, f"{of}_{way}") for way in ("forward", "backward") for of in ("image", "landmark")}
+    errors["image_forward_placed"] = placed.image_forward
     if "yaw" in test.fields: errors["yaw"] = test.fields["yaw"]
     return [row], {name: torch.as_tensor(e) for name, e in errors.items()}
 
@@ -135,10 +147,6 @@ def taught(images, config, runs=None, drawn=10_000): # drawn: training pictures,
     return [dict(direct=direct, mean_shape=mean_shape(images, alone)[0]["forward"])]
 
 # %% ../../nbs/13_lab/10_comparison.ipynb #ad70d619
-def called_hidden(method, config, score): # (N, K) -> (N, K) bool
-    "Which points a method calls hidden: a discovery those below its threshold, the others none."
-    return score < (own_config(method, config).stage2.confident if method in DISCOVERIES else -torch.inf)
-
 def turning_heads(config, people):    # -> `Crops`
     "People of no training set, each from one profile to the other."
     from lmdisc.datasets.rendered.heads import turning
@@ -205,7 +213,8 @@ def by_labels(images, config, runs=None, method="ours", K=None, dataset="heads",
     labelled = split_crops(pictures(dataset, profile, root, most), change(config, {"data.n_images": 0}))[0]
     test = split_crops(images, config)[1]
     found = method_points(method, K, images, config, runs, more={"labelled": labelled}).tensors
-    X, X_test, rows, n = found["labelled"].numpy(), found["test"].numpy(), [], len(labelled)
+    X, X_test = (with_gaps(method, config, found, name) for name in ("labelled", "test"))
+    rows, n = [], len(labelled)
     for protocol, (five, lam) in PROTOCOLS.items():
         read = (lambda c: five_points(c, images.landmark_names)) if five else (lambda c: (c.landmarks, annotated(c)))
         (Y, _), (Y_test, seen) = read(labelled), read(test)

@@ -24,6 +24,7 @@ from ..nets.training import precision_of
 from ..draw.saving import save_figure
 from ..draw.pictures import set_style
 from ..data.images import ImageSet
+from ..data.points import evenly
 from ..config import Config, change, restored
 from .baselines.common import n_drawn
 from .protocols import Arm, all_pictures, budget, caption, listed, main_profile, of_set, pictures, sweep_profile
@@ -81,9 +82,10 @@ class Experiment:
         asked = {n: yes_or_no(n, scope[n]) if kind is bool else scope[n] for n, kind in scope["__annotations__"].items() if n[0] != "_"}
         scope.update(asked)
         self.notebook, self.parameters = f"nbs/{name}.ipynb", {n: v for n, v in asked.items() if n not in SETTING}
-        usual = dict(dataset="heads", root="", detector="", seeds=asked.get("seed", "0"), out_dir="", runs="", draw=False)
+        usual = dict(dataset="heads", root="", detector="", form="", drawn=0, size=0, seeds=asked.get("seed", "0"))
+        usual |= dict(out_dir="", runs="", draw=False)
         self.p = SimpleNamespace(**(usual | asked))
-        self.name, self.of = of_set(name, self.p.dataset), of_set(of or name, self.p.dataset)
+        self.name, self.of = (of_set(n + f"_{self.p.form}" * bool(self.p.form), self.p.dataset) for n in (name, of or name))
         self.n_landmarks, self.main, self.drawn = n_landmarks, main, []
         self.scratch = TemporaryDirectory()   # where nothing is kept, the arms of this call share their runs here
         self.out = output_folder(self.p.out_dir)
@@ -93,12 +95,14 @@ class Experiment:
 
     @cached_property
     def images(self):
-        if self.main: return all_pictures(self.p.dataset, self.config, root=self.p.root or None)
+        if self.main or self.p.drawn:
+            images = all_pictures(self.p.dataset, self.config, root=self.p.root or None)
+            return images.only(evenly(images.landmarks.shape[1], self.n_landmarks)) if self.n_landmarks else images
         return pictures(self.p.dataset, self.p.profile, self.p.root or None, n_landmarks=self.n_landmarks)
     @cached_property
     def config(self):
         if self.main: return main_profile(self.p.profile, self.p.detector, dataset=self.p.dataset)
-        return sweep_profile(self.p.profile, self.p.dataset, self.p.detector)
+        return sweep_profile(self.p.profile, self.p.dataset, self.p.detector, self.p.drawn, self.p.size, self.p.form)
     @property
     def seeds(self): return listed(self.p.seeds)
     @property
@@ -160,9 +164,13 @@ class Experiment:
         if not path.is_file() or not len(at := at_budget(pd.read_csv(path), n_drawn(self.config), self.config.net.trunk)): return ""
         return f"; supervised {100 * at.direct.mean():.1f} %, at twice the budget {100 * at.direct_twice.mean():.1f} %"
 
-    def note(self, of: str = ", mean and standard deviation", before: str = "") -> str: # what is shown of several seeds; first words
+    def note(self,
+        of: str = ", mean and standard deviation", before: str = "", # what is shown of several seeds; first words
+        after: str = "",              # last words
+    ) -> str:
         "One line under a figure."
-        return before + caption(self.config, self.seeds, self.p.profile, self.p.dataset, of) + self.gate_note()
+        said = before + caption(self.config, self.seeds, self.p.profile, self.p.dataset, of) + self.gate_note()
+        return said + f"; {after}" * bool(after)
 
     def close(self):
         "Print how long the runs took, and a warning where the numbers mean nothing."

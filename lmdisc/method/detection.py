@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np, torch, torch.nn.functional as F, faiss
 from torch import Tensor
 from ..store.progress import tqdm
-from ..store.processes import map_batches
+from ..store.processes import map_batches, state
 from ..store.spill import collect_rows
 from ..data.images import Crops
 from ..data.points import Keypoints, evenly, offsets_of, padded
@@ -65,10 +65,11 @@ def strongest(xy: Tensor, value: Tensor, most: int) -> tuple: # (B, P, 2), (B, P
     return xy.gather(1, order[..., None].expand(-1, -1, 2)), value
 
 # %% ../../nbs/06_method/02_detection.ipynb #96480abc
-def _opened(detector, canvas=None):   # name or `Detector`, px or None -> `Detector`, px
-    "A detector, opened if it is a name, and the side of the pictures it works on."
+def _opened(detector, canvas=None):   # name or `Detector`, px or None -> `Detector`, px, the device
+    "A detector on the device, opened if it is a name, and the side of the pictures it works on."
     if isinstance(detector, str): detector = open_detector(detector)
-    return detector.to("cpu", memory_format=torch.channels_last), canvas or detector.canvas
+    device = state().device
+    return detector.to(device, memory_format=torch.channels_last), canvas or detector.canvas, device
 
 def _maps(detector, pictures, scale, canvas): # -> (B, canvas, canvas) scores, features
     "What a detector computes of zoomed pictures."
@@ -86,34 +87,37 @@ def detect_keypoints(
     detector: str | Detector = "xfeat", # a name in `DETECTORS`, or a `Detector`
     scales: tuple = (1, 1.3, 1.6),    # zoom factors; descriptors are always read at scale 1
     threshold: float | None = None,   # least score; None: the detector's own
-    max_points: int = 100,            # a picture, the best
-    canvas: int | None = None,        # px, the side pictures are resized to, a multiple of 32; None: the detector's own
+    max_points: int = 100,            # a picture, the best; 0: all
+    canvas: int | None = None,        # px, the side pictures are resized to, a multiple of 32; None or 0: the detector's own
     batch: int = 16,                  # pictures at once; bounds the memory
     half_pixel: bool = False,         # True: descriptors are read half a canvas px up and left, as released
     progress: bool = True,            # show a bar
+    nms: float = 12.,                 # px of 256 that keypoints are apart at least, along one axis
 ) -> Keypoints:                       # descriptors of length 1
-    "Generic keypoints of every picture (section 2): of all scales, 12 px of 256 apart, described at scale 1."
+    "Generic keypoints of every picture (section 2): of all scales, some distance apart, described at scale 1."
     if not len(crops): raise ValueError("there are no pictures to find keypoints in; give at least one")
-    detector, canvas = _opened(detector, canvas)
+    detector, canvas, device = _opened(detector, canvas)
     if canvas % 32:
         raise ValueError(f"canvas is {canvas} px; detectors need a multiple of 32, such as {max(32, canvas // 32 * 32)}")
     threshold, size = detector.threshold if threshold is None else threshold, crops.size
-    boxes = torch.as_tensor(crops.boxes, dtype=torch.float32)[:, None]
+    most = max(256, max_points) if max_points else canvas**2 # peaks of a scale
+    boxes = torch.as_tensor(crops.boxes, dtype=torch.float32, device=device)[:, None]
     @torch.inference_mode()
     def find(rows):
-        pictures, found = crops.batch(rows), []
+        pictures, found = crops.batch(rows, device), []
         for scale in sorted({1, *scales}):
             score, maps = _maps(detector, pictures, scale, canvas)
             if scale == 1: features = maps
-            xy, value = score_peaks(score, threshold)
+            xy, value = score_peaks(score, threshold, most)
             if scale in scales: found.append((unzoom(xy, scale, canvas, size), value))
         xy, value = (torch.cat(parts, 1) for parts in zip(*found))
         inside = ((xy >= boxes[rows, :, :2]) & (xy <= boxes[rows, :, 2:])).all(-1)
         xy, value = strongest(xy, value.masked_fill(~inside, -torch.inf), value.shape[1])
-        xy, value = strongest(xy, value.masked_fill(~suppress(xy, value, size * 12 / 256), -torch.inf), max_points)
+        apart = suppress(xy, value, size * nms / 256)
+        xy, value = strongest(xy, value.masked_fill(~apart, -torch.inf), max_points or value.shape[1])
         descriptor = detector.describe(features, (xy + 0.5) * (canvas / size) - (1 if half_pixel else 0.5))
         there = value.isfinite()
-        return there.sum(1), xy[there], value[there], descriptor[there]
+        return [v.cpu() for v in (there.sum(1), xy[there], value[there], descriptor[there])]
     counts, xy, score, descriptor = collect_batches(find, len(crops), batch, "keypoints", disable=not progress)
     return Keypoints(offsets_of(counts), xy, score, descriptor)
 
@@ -124,13 +128,14 @@ def describe_keypoints(
     detector: str | Detector = "xfeat", # a name in `DETECTORS`, or a `Detector`
     batch: int = 16,                  # pictures at once; bounds the memory
     progress: bool = True,            # show a bar
+    canvas: int | None = None,        # see `detect_keypoints`
 ) -> Keypoints:                       # the same points with descriptors (P, d) float32 of length 1
     "Generic descriptors of given points, read at scale 1."
-    detector, canvas = _opened(detector)
+    detector, canvas, device = _opened(detector, canvas)
     def describe(rows):
         xy, there = padded(keypoints.xy, keypoints.offsets, rows)
-        _, maps = _maps(detector, crops.batch(rows), 1, canvas)
-        return [detector.describe(maps, (xy + 0.5) * (canvas / crops.size) - 0.5)[there]]
+        _, maps = _maps(detector, crops.batch(rows, device), 1, canvas)
+        return [detector.describe(maps, (xy.to(device) + 0.5) * (canvas / crops.size) - 0.5).cpu()[there]]
     [descriptor] = collect_batches(describe, len(crops), batch, "descriptors", disable=not progress)
     return replace(keypoints, descriptor=descriptor)
 

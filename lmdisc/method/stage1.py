@@ -43,6 +43,7 @@ class Stage1:
     negatives: str = "both"           # see `contrastive_loss`
     margin: float = 0.8               # m of equation 2 (released code)
     squared_hinge: bool = False       # True: as the released code
+    exponents: tuple = (2, 1)         # other readings of equation 2, see `contrastive_loss`
     unit: bool = False                # compare descriptors of length one in the loss, as clustering does
     loss: str = "margin"              # equation 2; or "softmax", see `softmax_loss`
     temperature: float = 0.1          # of the softmax
@@ -93,7 +94,7 @@ def descriptor_loss(stage: Stage1, f: Tensor, who: Tensor, there: Tensor) -> Ten
     a, b = (F.normalize(f, dim=-1) if stage.unit or stage.loss == "softmax" else f).chunk(2)
     sides = a, b, *who.chunk(2), *there.chunk(2)
     if stage.loss == "softmax": return softmax_loss(*sides, stage.temperature)
-    return contrastive_loss(*sides, stage.margin, stage.negatives, stage.squared_hinge)
+    return contrastive_loss(*sides, stage.margin, stage.negatives, stage.squared_hinge, stage.exponents)
 
 # %% ../../nbs/06_method/07_stage1.ipynb #114fc089
 def step_loss(

@@ -27,6 +27,7 @@ class Detector(nn.Module):
     stride = 1                        # px per cell of the features
     canvas = 256                      # px, the side pictures are resized to before detection
     threshold = 0.                    # scores above it are keypoints
+    released = None                   # the threshold of the paper's released code; None: it does not use this detector
 
     def describe(self, features, xy):
         "(B, P, d) descriptors of length 1 at `xy` (B, P, 2) px."
@@ -145,7 +146,7 @@ class Sift(Detector):
 
 # %% ../../nbs/03_nets/03_detectors.ipynb #9c256232
 class SuperPoint(Detector):
-    stride, threshold = 8, 0.015      # as published; the released code of the paper asks for 0.1
+    stride, threshold, released = 8, 0.015, 0.1 # 0.015 is that of its own authors
     canvas = 160                      # at 256 it takes 0.6 s a picture on one core, three scales; at 128 it finds half the points
     url = "https://github.com/magicleap/SuperPointPretrainedNetwork/raw/master/superpoint_v1.pth"
     sha256 = "52b6708629640ca883673b5d5c097c4ddad37d8048b33f09c8ca0d69db12c40e"
@@ -170,7 +171,7 @@ class SuperPoint(Detector):
 
 # %% ../../nbs/03_nets/03_detectors.ipynb #b1244b64
 class R2D2(Detector):
-    canvas, threshold = 128, 0.3
+    canvas, threshold = 160, 0.3      # SuperPoint's canvas: the two are compared (Fig. 2b)
     url = "https://github.com/naver/r2d2/raw/master/models/r2d2_WASF_N16.pt"
     sha256 = "9ae90e02a9a133d100ca7aeaa32f4d4d7736a6dd222a530a25c8f7da5e508528"
     layers = [(3, 32, 3, 1), (32, 32, 3, 1), (32, 64, 3, 1), (64, 64, 3, 2), (64, 128, 3, 2), (128, 128, 3, 4),

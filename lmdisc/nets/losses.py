@@ -58,15 +58,17 @@ def contrastive_loss(
     margin: float = 0.8,              # m
     negatives: str = "both",          # "both": different identities across the pair; "image": different points of one picture
     squared: bool = False,            # see `hinge`
+    exponents: tuple = (2, 1),        # of the distance, in the loss of one landmark and in the hinge: 1 or 2 each, see above
 ) -> Tensor:                          # scalar
     "Equation 2, averaged over the positive and over the negative pairs of a batch."
     if negatives not in ("both", "image"): raise ValueError(f"negatives are 'both' or 'image', not {negatives!r}")
     across, valid = pairwise_distances(a, b), there_a[:, :, None] & there_b[:, None]
     same = identity_a[:, :, None] == identity_b[:, None]
-    positive = _mean_where(across**2, same & valid)
-    if negatives == "both": return positive + _mean_where(hinge(across, margin, squared), ~same & valid)
+    one, two = exponents
+    positive = _mean_where(across**one, same & valid)
+    if negatives == "both": return positive + _mean_where(hinge(across**two, margin, squared), ~same & valid)
     other = ~torch.eye(a.shape[1], dtype=torch.bool, device=a.device)
-    inside = [_mean_where(hinge(pairwise_distances(x, x), margin, squared), other & t[:, :, None] & t[:, None])
+    inside = [_mean_where(hinge(pairwise_distances(x, x)**two, margin, squared), other & t[:, :, None] & t[:, None])
               for x, t in ((a, there_a), (b, there_b))]
     return positive + sum(inside) / 2
 

@@ -233,11 +233,12 @@ def evaluate(
 def score(
     found_train: np.ndarray, found_test: np.ndarray, # (N, K, 2), (Nt, K, 2) discovered, crop px, NaN: not seen
     train: Crops, test: Crops,        # with landmarks; the test's with a normaliser
+    **how,                            # n_labelled, min_coverage, … of `evaluate`
 ) -> Scores:
     "Forward error, backward error and coverage by the paper's protocol (section 4)."
     return evaluate(found_train, train.landmarks, found_test, test.landmarks, test.normaliser, test.size,
-                    annotated(test))
+                    annotated(test), **how)
 
-def floor(train: Crops, test: Crops) -> Scores:
+def floor(train: Crops, test: Crops, **how) -> Scores: # see `score`
     "The scores of the annotated landmarks themselves, NaN where hidden: the floor of the measure."
-    return score(*(np.where(annotated(c)[..., None], c.landmarks, np.nan) for c in (train, test)), train, test)
+    return score(*(np.where(annotated(c)[..., None], c.landmarks, np.nan) for c in (train, test)), train, test, **how)
