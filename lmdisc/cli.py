@@ -6,8 +6,8 @@
 __all__ = ['TIMES', 'EXAMPLES', 'MODEL', 'BOXES', 'notice', 'is_utf8', 'pictures_at', 'with_found_boxes', 'landmarks_of_pictures',
            'picture_of', 'outside', 'overwritten', 'landmark_table', 'write_landmarks', 'run_discover', 'with_names',
            'write_discovery', 'plan_of', 'ready', 'run_doctor', 'command_of', 'run_predict', 'run_quality', 'labels_at',
-           'one_meaning', 'run_name', 'with_ending', 'run_export', 'run_video', 'directory', 'table', 'numbers',
-           'parser', 'one_line', 'main']
+           'one_meaning', 'run_name', 'with_ending', 'run_export', 'run_video', 'unusable', 'directory', 'table',
+           'numbers', 'parser', 'one_line', 'main']
 
 # %% ../nbs/14_cli.ipynb #46188858
 import argparse, os, sys, time, warnings
@@ -28,7 +28,7 @@ def pictures_at(where: list, boxes: str | None = None) -> tuple: # `ImageSet`, [
     "One data set, folder or .npz file, or picture files, and those that cannot be read; what is to be said of them is printed."
     from lmdisc.datasets.folder import LeftOut, Notice
     from lmdisc.datasets.given import given
-    places = [w for w in where if not os.path.isfile(w) or Path(w).suffix == ".npz"]
+    places = [w for w in where if not os.path.isfile(w) or Path(w).suffix.lower() == ".npz"]
     if places and len(where) > 1:
         what = "is a folder" if os.path.isdir(places[0]) else "no such file"
         raise FileNotFoundError(f"{places[0]}: {what}; name picture files, or one folder alone")
@@ -84,9 +84,9 @@ def overwritten(args: argparse.Namespace):
     for name in "pictures model film boxes labels out table poses".split():
         for value in [given.get(name)] if isinstance(given.get(name), str) else given.get(name) or ():
             if not value.strip(): args.parser.error(f"{name}: a name is empty; name a file or a folder")
-            path = Path(value).resolve()
+            path = Path(os.path.realpath(value))
             if name in ("out", "table", "poses"):
-                try: directory(str(path.parent))
+                try: directory(str(Path(value).parent))
                 except argparse.ArgumentTypeError as e: args.parser.error(f"--{name} {value}: {e}")
             ours = path.name in ("detector.json", "chosen.json") and path.exists()
             if name in ("out", "table", "poses") and (ours or path in taken and not path.is_dir()):
@@ -119,6 +119,7 @@ def run_discover(args: argparse.Namespace) -> None:
     "`lmdisc discover`."
     from lmdisc.config import profile
     from lmdisc.discovery import check_choices
+    from lmdisc.use.chosen import own_folder
     from lmdisc.use.finding import found_boxes
     from lmdisc.store.files import counted
     from lmdisc.store.processes import on_main
@@ -127,7 +128,7 @@ def run_discover(args: argparse.Namespace) -> None:
     asked = {"initial.detector": args.detector, "data.n_images": args.n_images}
     config = profile(args.profile, {k: v for k, v in asked.items() if v is not None}, args.seed)
     check_choices(config)                                  # before the pictures, which may take minutes
-    outside(args.out, args.pictures)
+    outside(own_folder(args.out), args.pictures)
     runs = len(candidates(config, args.seeds, args.clusters))
     images, unreadable = pictures_at([args.pictures], args.boxes)
     notice(f"{counted(len(images), 'picture')}, profile {args.profile}, seed {args.seed}, "
@@ -151,6 +152,7 @@ def write_discovery(args, started, found, quality, images, unreadable, finder): 
     "Write the detector, its landmarks in every picture, how good they are, a picture and a report; print what was found."
     from lmdisc.draw.saving import save_figure
     from lmdisc.explore.report import report
+    from lmdisc.store.files import counted
     from lmdisc.store.provenance import provenance, save_record, save_table
     from lmdisc.use.chosen import load, save_over, without
     from lmdisc.use.estimator import places_and_scores, pose_rows
@@ -160,7 +162,7 @@ def write_discovery(args, started, found, quality, images, unreadable, finder): 
         notice(f"The detector is another one than before; the names and choices made of that one are kept in {aside}.")
     if finder: finder.save(out/"detector"/"finder")
     detector, what = load(out/"detector"), "flagged; --drop would leave them out"
-    kept = f" Names and choices made before are kept: {detector.K} points." if hasattr(detector, "choice") else ""
+    kept = f" Names and choices made before are kept: {counted(detector.K, 'point')}." if hasattr(detector, "choice") else ""
     if args.drop and quality.flagged:
         good = without(detector, quality.flagged)
         what = "left out (--drop)" if good.K else "flagged; --drop leaves none of them out, since no landmark would remain"
@@ -173,17 +175,19 @@ def write_discovery(args, started, found, quality, images, unreadable, finder): 
              save_table(table, "quality", out, **record), save_figure(picture_of(found), "landmarks_seen", out, **record)]
     page = report(out/"report.html", found, table, images, command_of(args), (time.time() - started) / 60, unreadable)
     note = f" {len(quality.flagged)} of them {what}: {', '.join(map(str, quality.flagged))}." if quality.flagged else ""
-    print(f"{found.detector.K} landmarks found. {quality.verdict}{note}{kept} Written:", *wrote, f"{page}: look at this first", sep="\n  ")
+    found_said = f"{counted(found.detector.K, 'landmark')} found. {quality.verdict}{note}{kept} Written:"
+    print(found_said, *wrote, f"{page}: look at this first", sep="\n  ")
 
 # %% ../nbs/14_cli.ipynb #36773d6c
 def plan_of(args: argparse.Namespace, images, unreadable: list, config, runs: int) -> str: # as in `run_discover`
     "What a discovery would do."
+    from lmdisc.store.files import counted
     held = list(images.fields.get("split", ())).count("test")
     learned = min(len(images) - held, config.data.n_images or len(images))
     there = (Path(args.out)/"detector"/"detector.json").exists()
     where = f"{args.out}, over the detector that is there; names and choices of the same one are kept" if there else args.out
     points = config.initial.detector
-    return (f"{len(images)} pictures can be read, {len(unreadable)} cannot. It would learn from {learned} and hold {held} out, "
+    return (f"{counted(len(images), 'picture')} can be read, {len(unreadable)} cannot. It would learn from {learned} and hold {held} out, "
             f"{f'{runs} times ' * (runs > 1)}{TIMES[args.profile]}, and write into {where}. Weights of {points}: {ready(points)}. "
             "Nothing was written.")
 
@@ -199,7 +203,7 @@ def run_doctor(args: argparse.Namespace) -> None:
     "`lmdisc doctor`."
     import torch
     from shutil import disk_usage
-    from lmdisc.store.files import cache_dir
+    from lmdisc.store.files import cache_dir, instead
     from lmdisc.store.provenance import machine, version_of, versions_here
     here, cache = machine(), cache_dir().absolute()
     disk = next(p for p in (cache, *cache.parents) if p.exists())
@@ -210,6 +214,7 @@ def run_doctor(args: argparse.Namespace) -> None:
             "device": f"{here.get('gpu', 'no CUDA device')}{mps}; {here['cpu']}, {here['cores']} cores",
             "weights": ", ".join(f"{name} {ready(name)}" for name in ("aliked", "xfeat")),
             "free disk": f"{disk_usage(disk).free / 2**30:.0f} GiB in {cache}, {disk_usage('.').free / 2**30:.0f} GiB here"}
+    if why := unusable(cache): rows["cache"] = f"CANNOT BE USED: {why}; {instead(cache)}"
     if args.pictures:
         images, unreadable = pictures_at([args.pictures])
         rows["pictures"] = f"{len(images)} can be read, {len(unreadable)} cannot"
@@ -237,7 +242,7 @@ def run_predict(args: argparse.Namespace) -> None:
     if args.out:
         write_landmarks(args.out, detector, images, xy, score)
         in_sight = (score >= detector.threshold).mean()
-        print(f"{detector.K} landmarks in {counted(len(images), 'picture')}, {in_sight:.0%} of them in sight: {args.out}")
+        print(f"{counted(detector.K, 'landmark')} in {counted(len(images), 'picture')}, {in_sight:.0%} of them in sight: {args.out}")
     else: landmark_table(sys.stdout, detector, images, xy, score)
 
 # %% ../nbs/14_cli.ipynb #3b91fb3f
@@ -293,6 +298,8 @@ def run_name(args: argparse.Namespace) -> None:
     detector, model, pairs = chosen(load(args.model)), folder_of(args.model), [pair.partition("=")[::2] for pair in args.names]
     if odd := [name for name, new in pairs if not new.strip()]: raise ValueError(f"{odd[0]!r} gets no name; write 'landmark 3=left eye'")
     changes = pairs or args.same or args.drop or args.labels
+    olds = [old for old, _ in pairs]
+    if twice := [old for old in olds if olds.count(old) > 1]: raise ValueError(f"{twice[0]!r} gets two names; write one")
     if changes: out = own_folder(args.out or model)
     groups = [[point.strip() for point in group.split(",")] for group in args.same]
     one_meaning(detector, [*sum(groups, []), *args.drop, *(old for old, _ in pairs)])
@@ -312,14 +319,17 @@ def run_name(args: argparse.Namespace) -> None:
 # %% ../nbs/14_cli.ipynb #65c5fd7b
 def with_ending(args: argparse.Namespace, option: str): # "out" or "table"
     "Exit where a file to write does not end as its format does: a picture or a video cannot be overwritten by mistake."
-    from lmdisc.export.formats import ENDINGS
-    path, endings = getattr(args, option), ENDINGS.get(args.format)
-    if path and endings and Path(path).suffix.lower() not in endings:
-        args.parser.error(f"--{option} {path}: {args.format} is written into a file that ends in {' or '.join(endings)}")
+    from lmdisc.export.formats import ENDINGS, checked_ending
+    path = getattr(args, option)
+    try: path and args.format in ENDINGS and checked_ending(path, args.format)
+    except ValueError as e: args.parser.error(f"--{option} {e}")
 
 def run_export(args: argparse.Namespace) -> None:
     "`lmdisc export`."
     with_ending(args, "out")
+    of_no_use = {"pictures": args.pictures, "--boxes": args.boxes} if args.format == "onnx" else {"--crops": args.crops}
+    for option, value in of_no_use.items():
+        if value: args.parser.error(f"--format {args.format} makes no use of {option}; leave {'it' if option[0] == '-' else 'them'} out")
     if args.format == "onnx":
         from lmdisc.export.onnx import export_onnx
         from lmdisc.use.chosen import load
@@ -340,6 +350,7 @@ def run_video(args: argparse.Namespace) -> None:
     from lmdisc.use.chosen import folder_of, load
     from lmdisc.export.video import track_video
     if not args.out and not args.table: args.parser.error("name --out, a video to write, or --table, a CSV file; or both")
+    if args.format != "csv" and not args.table: args.parser.error(f"--format {args.format} is that of --table; name one")
     with_ending(args, "table")
     model, detector = folder_of(args.model), load(args.model)
     def find(images): return with_found_boxes(images, model, detector, progress=False)
@@ -363,16 +374,25 @@ EXAMPLES = """examples:
 MODEL = dict(metavar="MODEL", help="the folder named detector that discover wrote, or heads")
 BOXES = dict(metavar="CSV", help="boxes of the object, columns name,x0,y0,x1,y1")
 
+def unusable(folder: Path) -> str:    # why; empty: it can be used
+    "Why nothing can be written into a folder that is there, or would be made."
+    from tempfile import TemporaryFile
+    folder = folder.absolute()
+    there = next(p for p in (folder, *folder.parents) if os.path.lexists(p))
+    if any(len(os.fsencode(part)) > 255 for part in folder.parts): return "a name in it is too long"
+    try:
+        with TemporaryFile(dir=there): return ""
+    except OSError as e: return f"{there}: {e.strerror}"
+
 def directory(text: str) -> str:      # the same
     "A folder to write into, which is there or can be made."
-    there = next(p for p in (Path(text).absolute(), *Path(text).absolute().parents) if p.exists())
-    if there.is_dir() and os.access(there, os.W_OK): return text
-    raise argparse.ArgumentTypeError(f"{text!r}: {there.name} is {'not to be written into' if there.is_dir() else 'a file'}; name a folder")
+    if why := unusable(Path(text)): raise argparse.ArgumentTypeError(f"{text!r}: {why}; name another folder")
+    return text
 
 # %% ../nbs/14_cli.ipynb #53064289
 def table(text: str) -> str:          # the name of a file -> the same
     "A table to write: a picture or a video cannot be overwritten by mistake."
-    if Path(text).suffix.lower() != ".csv" or Path(text).is_dir():
+    if Path(text).suffix.lower() != ".csv" or os.path.isdir(text):
         raise argparse.ArgumentTypeError(f"{text!r} is no name for a table; name a file that ends in .csv")
     return text
 

@@ -83,11 +83,11 @@ def test_a_jpeg_checked_coarsely_has_its_whole_size(tmp_path):
 RAMP = np.linspace(0, 1, 2000).reshape(40, 50)
 EXPECTED = np.repeat((255 * RAMP).round()[..., None], 3, 2)
 
-def tiff(path, values, sample_format):
-    "A grey, uncompressed TIFF of any integers."
+def tiff(path, values, sample_format, *more):
+    "A grey, uncompressed TIFF of any integers, with more tags (number, kind, value)."
     data = np.ascontiguousarray(values).tobytes()
     tags = [(256, 3, 50), (257, 3, 40), (258, 3, 8 * values.itemsize), (259, 3, 1), (262, 3, 1), (273, 4, 8), (277, 3, 1), (278, 3, 40),
-            (279, 4, len(data)), (339, 3, sample_format)]
+            (279, 4, len(data)), *more, (339, 3, sample_format)]
     rows = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags)
     path.write_bytes(struct.pack("<2sHI", b"II", 42, 8 + len(data)) + data + struct.pack("<H", len(tags)) + rows + bytes(4))
     return path
@@ -105,6 +105,17 @@ def test_values_beyond_8_bits_are_stretched_and_that_is_said(tmp_path, dtype, lo
         sets = folder(tmp_path, progress=False), given_pictures([values])
     assert [said in str(w.message) for w in caught] == [True] * (2 * bool(said)) and ("a.tif" in str(caught[0].message) if said else True)
     for one in sets: assert abs(one[0] - EXPECTED * (4000 / 4095 if high == 4000 else 1)).max() <= 1
+
+
+@pytest.mark.parametrize("most, white", [(4095, 4095), (2000, 2000), (65535, 65535), (500, 1023)], ids="12-bit its-own 16-bit too-small".split())
+def test_a_tiff_says_what_white_is(tmp_path, most, white):
+    "MaxSampleValue, but for one that is less than a value of the picture."
+    values = (800 * RAMP).round().astype(np.uint16)
+    tiff(tmp_path/"a.tif", values, 1, (281, 3, most))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", Notice)
+        assert abs(folder(tmp_path, progress=False)[0] - EXPECTED * 800 / white).max() <= 1
+    assert [f"0 to {white}" in str(w.message) for w in caught] == [True] * (white != 65535)
 
 
 def test_colours_of_12_bits_that_cannot_be_read_are_refused(tmp_path):
@@ -284,6 +295,22 @@ def test_boxes_of_shares_are_refused_as_arrays(tmp_path):
     saved(tmp_path/"a.png")
     with pytest.raises(ValueError, match="a.png.*pixels are needed"): folder(tmp_path, [[.2, .2, .9, .9]], progress=False)
     with pytest.raises(ValueError, match="picture 0.*pixels are needed"): given_pictures([NOISE], [[0, 0, 1, 1]])
+
+
+@pytest.mark.parametrize("boxes, said", [
+    ([[1, 2, 3], [1, 2, 3, 4]], "boxes are not rows of numbers, all of one length"), ([["a"] * 4] * 2, "boxes are not rows of numbers"),
+    ({"a.png": [1, 2, 3, 4]}, "boxes are not rows of numbers"), (np.array(3), r"boxes have shape \(\)"), ([1, 2, 3, 4], r"boxes have shape \(4,\)"),
+    ([[1, 2, 3, 4]], r"boxes have shape \(1, 4\)")], ids="ragged text dict number row few".split())
+def test_boxes_that_are_none(tmp_path, boxes, said):
+    for name in ("a.png", "b.png"): saved(tmp_path/name)
+    for ask in (lambda: folder(tmp_path, boxes, progress=False), lambda: given_pictures(tmp_path, boxes), lambda: given_pictures([NOISE] * 2, boxes),
+                lambda: given_pictures([tmp_path/"a.png", tmp_path/"b.png"], boxes)):
+        with pytest.raises(ValueError, match=f"{said}.*; one row x0, y0, x1, y1 for each of 2 pictures is needed"): ask()
+
+
+@pytest.mark.parametrize("one", [np.array(3), torch.tensor(3), np.array("a.png"), np.float32(3), 3, None], ids=lambda one: type(one).__name__)
+def test_what_holds_no_pictures(one):
+    with pytest.raises(ValueError, match="cannot be asked for its length and its items; give a folder, a list or an array"): given_pictures(one)
 
 
 def test_box_partly_outside_is_clipped(tmp_path):

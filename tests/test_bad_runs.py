@@ -193,13 +193,24 @@ def test_unknown_parameters_change_nothing():
 
 # files
 
+@pytest.mark.parametrize("variable", ["LMDISC_CACHE", "LMDISC_RUNS", None])
+def test_a_file_in_the_way_of_a_folder_is_named_with_the_way_out(heads_set, tmp_path, monkeypatch, variable):
+    (tmp_path/"file").write_text("in the way")
+    place = tmp_path/"file"/"deeper"
+    if variable: monkeypatch.setenv(variable, str(place))
+    way_out = f"set {variable} to another folder" if variable else "choose another"
+    for work in (lambda: files.whole_file(place/"a.csv").__enter__(), lambda: files.whole_folder(place/"project", "a project").__enter__(),
+                 lambda: discover(heads_set, small_config(), place)):
+        with pytest.raises(OSError, match=f"cannot write to the folder .*deeper.*: Not a directory; {way_out}$") as said: work()
+        assert "\n" not in str(said.value)
+
 @pytest.mark.parametrize("write", ["file", "folder"])
 def test_messages_name_the_file_that_was_wanted(tmp_path, write):
     "The name fits, the longer one beside it does not."
     wanted = tmp_path/("x" * 250)
     with pytest.raises(OSError) as e:
-        with getattr(files, f"whole_{write}")(wanted) as part: part.write_text("")
-    assert e.value.filename == str(wanted)
+        with getattr(files, f"whole_{write}")(wanted, *["a project"] * (write == "folder")) as part: part.write_text("")
+    assert "; choose another" in e.value.strerror and e.value.filename == str(wanted)
 
 def test_a_folder_in_the_way_is_named(tmp_path):
     (tmp_path/"points.csv").mkdir()

@@ -186,6 +186,20 @@ def test_what_comes_with_the_package_stays(tmp_path, here):
     assert here("name", "heads", "3=left eye", "--out", tmp_path/"my").returncode == 0 and digest("heads") == before
     assert "  3  left eye" in here("name", tmp_path/"my").stdout
 
+@pytest.mark.parametrize("names, said", [(("3=nose", "3=mouth"), "'3' gets two names; write one"),
+                                         (("3=nose", "landmark 3=mouth"), "'3' and 'landmark 3' are one point; name it once")], ids=["number", "both"])
+def test_a_point_gets_one_name(detector, here, names, said):
+    failed(here("name", detector[0], *names), 1, said)
+    assert not (detector[0]/"chosen.json").exists()
+
+@pytest.mark.parametrize("command", [("name", "detector", "3=nose"), ("discover", "faces", "--profile", "smoke")], ids=["name", "discover"])
+def test_the_name_of_the_packages_detector_is_taken(run, faces, tmp_path, monkeypatch, here, command):
+    "A folder called heads would be meant by `--model heads` from then on."
+    monkeypatch.chdir(tmp_path)
+    Path("detector").symlink_to(run[1]/"detector"), Path("faces").symlink_to(faces)
+    failed(here(*command, "--out", "heads"), 1, "heads comes with the package", "name another folder")
+    assert not Path("heads").exists()
+
 # labels
 
 def labels(folder, *rows):
@@ -237,7 +251,7 @@ def test_labels_may_be_called_anything(faces, detector, tmp_path, here):
     folder, K = detector
     rows = [f"{i:02d}.png,{name},{40 + 5 * n},50" for i in range(3) for n, name in enumerate(("NA", "7", "None"))]
     done = here("name", folder, *labels(tmp_path, *rows, "03.png,NA,,"), faces)
-    assert done.returncode == 0 and "give these 3 named points" in done.stderr
+    assert done.returncode == 0 and "give 3 named points" in done.stderr
     assert points_of(here("predict", folder, faces/"00.png").stdout)[K:] == [(K, "NA"), (K + 1, "7"), (K + 2, "None")]
 
 # what is read and what is written
@@ -295,6 +309,31 @@ def test_a_name_that_no_table_can_hold(faces, detector, tmp_path, here):
 def test_impossible_numbers_are_said_first(faces, tmp_path, here, args, said):
     failed(here("discover", faces, "--profile", "smoke", "--out", tmp_path/"out", *args), 1, said, "is needed")
     assert not (tmp_path/"out").exists()
+
+@pytest.mark.parametrize("out", ["file", "file/deeper", "dangling", "loop", "x" * 300, "new/" + "x" * 300, "/proc/new"], ids=lambda out: out[:10])
+def test_a_folder_that_cannot_be_written_into_is_said_first(tmp_path, monkeypatch, here, out):
+    "A file in the way, links that lead nowhere, names that no file system takes, one that takes no files."
+    if out[0] == "/" and not Path(out).parent.is_dir(): pytest.skip("there is no /proc")
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch(), Path("dangling").symlink_to("nowhere"), Path("loop").symlink_to("loop")
+    failed(here("discover", "no/such/pictures", "--profile", "smoke", "--out", out), 2, out, "; name another folder")
+    failed(here("predict", "heads", "no/such/pictures", "--out", f"{out}/p.csv"), 2, out, "; name another folder")
+    assert {p.name for p in tmp_path.iterdir()} == {"file", "dangling", "loop"}
+
+def test_a_cache_that_cannot_be_used_is_named(tmp_path, monkeypatch, here):
+    (tmp_path/"file").touch()
+    monkeypatch.setenv("LMDISC_CACHE", str(tmp_path/"file"/"cache"))
+    assert f"CANNOT BE USED: {tmp_path/'file'}: Not a directory; set LMDISC_CACHE to another folder" in here("doctor").stdout
+    failed(here("discover", "heads", "--profile", "smoke", "--out", tmp_path/"out"), 1, f"{tmp_path/'file'}", "set LMDISC_CACHE to another folder")
+
+@pytest.mark.parametrize("args, said", [
+    (("coco", "face.png", "--crops"), "--crops"), (("onnx", "--boxes", "b.csv"), "--boxes"), (("onnx", "face.png"), "pictures")], ids=lambda a: a if isinstance(a, str) else a[0])
+def test_an_option_that_would_do_nothing_is_refused(here, args, said):
+    form, *more = args
+    failed(here("export", "heads", *more, "--format", form, "--out", f"o.{dict(coco='json').get(form, form)}"), 2, f"--format {form} makes no use of {said}; leave")
+
+def test_a_format_of_no_table_is_refused(here):
+    failed(here("video", "heads", "film.mp4", "--out", "o.mp4", "--format", "nwb"), 2, "--format nwb is that of --table")
 
 # before the first run
 

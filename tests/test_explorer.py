@@ -212,7 +212,7 @@ def test_a_run_is_looked_at_named_corrected_and_saved(hand, lab, run):
         hand.slide("picture", "\ue014", lambda before=before: picture() != before)
     hand.press("Refit", lambda: "of the crop's side" in hand.said())
     hand.picture("refitted")
-    assert "8 labelled pictures give these 2 named points, at about" in hand.said(), hand.said()
+    assert "8 labelled pictures give 2 named points, at about" in hand.said(), hand.said()
     hand.press("Save", lambda: "lmdisc predict" in hand.said())
     hand.picture("saved")
 

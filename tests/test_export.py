@@ -105,7 +105,7 @@ def test_the_file_says_what_it_is_and_what_it_takes(exported, chosen):
 
 
 def odd_pictures(folder):
-    "A picture that lies on its side and says so, a grey one, a transparent one, of 16 and of 12 bits; with spaces and other letters."
+    "A picture that lies on its side and says so, a grey one, a transparent one, of 16 and of 12 bits, one that says its largest value; with spaces and other letters."
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(photograph(60, 90)).save(folder/"on its side.jpg", exif=exif)
@@ -115,7 +115,8 @@ def odd_pictures(folder):
     clear.save(folder/"Kätzchen 猫.png")
     Image.fromarray(photograph(50, 70)[..., 0].astype(np.uint16) * 257).save(folder/"16.png")
     Image.fromarray(photograph(50, 60)[..., 0].astype(np.uint16) * 16).save(folder/"12 bits.png")
-    return sorted(p for p in folder.iterdir() if p.suffix in (".jpg", ".png"))
+    Image.fromarray(photograph(50, 60)[..., 0].astype(np.uint16) * 8).save(folder/"to 3000.tif", tiffinfo={281: 3000})
+    return sorted(p for p in folder.iterdir() if p.suffix in (".jpg", ".png", ".tif"))
 
 
 def test_the_example_runs_without_lmdisc(exported, chosen, tmp_path):
@@ -129,7 +130,7 @@ def test_the_example_runs_without_lmdisc(exported, chosen, tmp_path):
     done = subprocess.run([sys.executable, "-c", code, *map(str, paths)], cwd=exported, capture_output=True, text=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr
     tables = done.stdout.split("name,x,y,score,seen\n")[1:]
-    assert len(tables) == len(paths) == 5
+    assert len(tables) == len(paths) == 6
     for path, table in zip(paths, tables):
         rows = list(csv.reader(io.StringIO(table)))
         picture = read_picture(path)
@@ -334,6 +335,23 @@ def test_the_command_writes_every_format(form, tmp_path):
     given = ["export", "heads", str(pictures), "--boxes", str(boxes), "--format", form, "--out", str(tmp_path/FORMATS[form])]
     if form == "dlc": assert main(given) in (0, 1)                   # blotches: it may see nothing
     else: assert main(given) == 0 and (tmp_path/FORMATS[form]).exists()
+
+
+@pytest.mark.parametrize("first, then", [(export_dlc, export_yolo), (export_yolo, export_dlc)])
+def test_an_export_replaces_its_own_kind_alone(tmp_path, first, then):
+    for _ in range(2): first(tmp_path/"p", *found(), progress=False)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(ValueError, match="p holds files that are not from an export of a .*; move it away, or name another folder"): then(tmp_path/"p", *found(), progress=False)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("export, name, read", [
+    (export_dlc_predictions, "a.CSV", lambda p: pd.read_csv(p, header=[0, 1, 2], index_col=0)), (export_dlc_predictions, "a.H5", pd.read_hdf), (export_sleap, "a.SLP", None)])
+def test_endings_may_be_capitals(tmp_path, export, name, read):
+    pytest.importorskip("sleap_io"), pytest.importorskip("tables")
+    path = export(tmp_path/name, *found())
+    assert path == tmp_path/name and path.stat().st_size and (read is None or len(read(path)) == 6)
+    with pytest.raises(ValueError, match=r"a.txt: .* is written into a file that ends in \..*; name it a\."): export(tmp_path/"a.txt", *found())
 
 
 def test_pictures_without_names_and_a_single_landmark(tmp_path):

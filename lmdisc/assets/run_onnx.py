@@ -11,12 +11,13 @@ from PIL import Image, ImageDraw, ImageOps
 
 def read_picture(path):
     "Any picture, upright, as uint8 (H, W, 3); white under what is transparent."
-    with Image.open(path) as opened: picture = ImageOps.exif_transpose(opened)
+    with Image.open(path) as opened: picture, most = ImageOps.exif_transpose(opened), np.max(getattr(opened, "tag_v2", {}).get(281, 0))
     if picture.mode == "F": sys.exit(f"{path}: its pixels are floats of unknown range; save it with 8 or 16 bits")
-    if picture.mode.startswith("I"):                                # 8, 10, 12 or 16 bits, or from the lowest to the highest
+    if picture.mode.startswith("I"):                                # as TIFF says, 8, 10, 12 or 16 bits, or from the lowest to the highest
         values = np.asarray(picture)
         low, high = min(int(values.min()), 0), int(values.max())
-        if low == 0 and high < 2**16: high = next(2**bits - 1 for bits in (8, 10, 12, 16) if high < 2**bits)
+        if low == 0 and 0 < high <= most: high = int(most)
+        elif low == 0 and high < 2**16: high = next(2**bits - 1 for bits in (8, 10, 12, 16) if high < 2**bits)
         picture = Image.fromarray((255 * ((values.astype(np.float32) - low) / max(high - low, 1))).round().astype(np.uint8))
     if picture.has_transparency_data:
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture.convert("RGBA"))

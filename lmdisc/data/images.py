@@ -31,10 +31,11 @@ def integers(picture: Image.Image) -> np.ndarray: # (H, W), signed or not as its
     kind = {(1,): "u", (2,): "i"}.get(getattr(picture, "tag_v2", {}).get(339), values.dtype.kind) # TIFF's SampleFormat
     return values.view(f"{values.dtype.byteorder}{kind}{values.itemsize}")
 
-def in_eight_bits(values: np.ndarray) -> tuple[np.ndarray, str]: # integers -> uint8; "0 to 4095" if these become black and white
-    "Integers of the fewest bits of 8, 10, 12 or 16 that hold them; beyond these, from the lowest to the highest."
+def in_eight_bits(values: np.ndarray, most: int = 0) -> tuple[np.ndarray, str]: # -> uint8; "0 to 4095" if these become black and white
+    "Integers from 0 to `most`, or of the fewest bits of 8, 10, 12 or 16 that hold them; beyond these, from the lowest to the highest."
     low, high = min(int(values.min()), 0), int(values.max())
-    if low == 0 and high < 2**16: high = next(2**bits - 1 for bits in (8, 10, 12, 16) if high < 2**bits)
+    if low == 0 and 0 < high <= most: high = most
+    elif low == 0 and high < 2**16: high = next(2**bits - 1 for bits in (8, 10, 12, 16) if high < 2**bits)
     shares = (values.astype(np.float32) - low) / max(high - low, 1)
     return (255 * shares).round().astype(np.uint8), "" if (low, high) == (0, 2**16 - 1) else f"{low} to {high}"
 
@@ -43,7 +44,8 @@ def to_rgb(picture: Image.Image) -> Image.Image: # of any mode -> RGB, 8 bits
     "Grey, 16-bit, palette, CMYK and transparent pictures as plain RGB; `.info` says what was 'stretched', see `in_eight_bits`."
     if picture.mode == "F": raise ValueError("its pixels are floats of unknown range; save it with 8 or 16 bits")
     if picture.mode[0] in "IL" and (values := integers(picture)).dtype != np.uint8:
-        small, stretched = in_eight_bits(values)
+        most = np.max(getattr(picture, "tag_v2", {}).get(281, 0))   # TIFF's MaxSampleValue, a number or several
+        small, stretched = in_eight_bits(values, int(most))
         picture = Image.fromarray(small)
         picture.info["stretched"] = stretched
     if picture.has_transparency_data:

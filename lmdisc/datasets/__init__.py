@@ -51,4 +51,4 @@ def open(
         if known: print(f"{name}: the pictures in this folder, not the data set of that name", file=sys.stderr)
         return open("folder", path, **kwargs)
     if known: return getattr(import_module(MODULES[name]), name)(*([] if root is None else [root]), **kwargs)
-    return open("packed", path if path.suffix == ".npz" else _packed_file(name, root), **kwargs)
+    return open("packed", path if path.suffix.lower() == ".npz" else _packed_file(name, root), **kwargs)

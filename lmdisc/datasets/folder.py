@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['BESIDE', 'PAGES', 'BITS', 'Notice', 'readable', 'counts_of', 'pictures_in', 'box_rows', 'read_boxes', 'full_boxes',
-           'clip_boxes', 'tell', 'LeftOut', 'files', 'random_split', 'folder']
+           'box_array', 'clip_boxes', 'tell', 'LeftOut', 'files', 'random_split', 'folder']
 
 # %% ../../nbs/04_datasets/01_folder.ipynb #c194a42d
 import csv, hashlib, warnings
@@ -82,12 +82,16 @@ def full_boxes(sizes: np.ndarray) -> np.ndarray:
     return np.c_[np.full_like(sizes, -1), np.asarray(sizes) * 2 - 1] / 2
 
 # %% ../../nbs/04_datasets/01_folder.ipynb #8d3b9726
+def box_array(boxes: object, n: int, readable: int = 0) -> np.ndarray: # (n, 4) or (readable, 4) float64
+    "Boxes of `n` pictures, or of those that can be read, as an array; or an error that says what is needed."
+    try: array, are = (array := np.asarray(boxes, float)), f"have shape {array.shape}"
+    except (TypeError, ValueError): array, are = np.zeros(0), "are not rows of numbers, all of one length"
+    if array.shape in ((n, 4), (readable or n, 4)): return array
+    raise ValueError(f"boxes {are}; one row x0, y0, x1, y1 for each of {counted(n, 'picture')} is needed")
+
 def clip_boxes(boxes: np.ndarray, sizes: np.ndarray, names: np.ndarray) -> np.ndarray: # (N, 4), (N, 2), (N,) -> (N, 4)
     "Boxes, image px, clipped to pictures of `sizes` (width, height), float32; one without any area inside is an error."
-    boxes = np.asarray(boxes, float)
-    if boxes.shape != (len(sizes), 4):
-        raise ValueError(f"boxes have shape {boxes.shape}; one row x0, y0, x1, y1 "
-                         f"for each of {len(sizes)} pictures is needed")
+    boxes = box_array(boxes, len(sizes))
     shares = (boxes >= 0).all(1) & (boxes <= 1).all(1) & (np.min(sizes, 1) > 2)
     if shares.any():
         i = int(shares.argmax())
@@ -153,7 +157,9 @@ def files(paths: list, names: list | None = None, boxes: str | Path | np.ndarray
     names, (paths, sizes, hashes, said) = known[good], zip(*((p, *f) for p, f, g in zip(paths, found, good) if g))
     tell(said, names)
     if isinstance(boxes, (str, Path)): boxes = read_boxes(boxes, names, known)
-    elif boxes is not None and len(boxes) == len(known): boxes = np.asarray(boxes)[good]
+    elif boxes is not None:
+        boxes = box_array(boxes, len(known), good.sum())
+        if len(boxes) == len(known): boxes = boxes[good]
     boxes = full_boxes(sizes) if boxes is None else clip_boxes(boxes, np.array(sizes), names)
     return ImageSet(lambda i: read_picture(paths[i]), boxes, names=names, data_hash=sha256(names, hashes))
 

@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 from .. import datasets
 from ..store.files import sha256
 from ..data.images import ImageSet, in_eight_bits, read_picture, to_rgb
-from .folder import BITS, files, read_boxes, full_boxes, clip_boxes, tell
+from .folder import BITS, box_array, files, read_boxes, full_boxes, clip_boxes, tell
 
 # %% ../../nbs/04_datasets/19_given.ipynb #21ca7042
 def _from_array(a, name):
@@ -79,7 +79,7 @@ def _from_paths(paths):
 def _with_boxes(images, boxes):
     "The same pictures with boxes from a CSV file or an array (N, 4), image px."
     names = np.array([images.name(i) for i in range(len(images))])
-    boxes = read_boxes(boxes, names) if _is_path(boxes) else np.asarray(boxes, float)
+    boxes = read_boxes(boxes, names) if _is_path(boxes) else box_array(boxes, len(images))
     sizes = np.array([images[i].shape[1::-1] for i in range(len(images))])
     return replace(images, boxes=clip_boxes(boxes, sizes, names),
                    data_hash=images.data_hash and sha256(images.data_hash, boxes))
@@ -92,11 +92,11 @@ def given(
 ) -> ImageSet:
     "Pictures in whatever form they are given; a string may also name a data set."
     if _is_path(pictures) and Path(pictures).is_dir(): return datasets.open(str(pictures), boxes=boxes, **kwargs)
-    if _is_path(pictures) and Path(pictures).is_file() and Path(pictures).suffix != ".npz": pictures = [pictures]
+    if _is_path(pictures) and Path(pictures).is_file() and Path(pictures).suffix.lower() != ".npz": pictures = [pictures]
     pictures = _as_items(pictures)
     if _is_path(pictures): images = datasets.open(str(pictures), **kwargs)
     elif isinstance(pictures, ImageSet): images = pictures
-    elif not hasattr(pictures, "__len__") or not hasattr(pictures, "__getitem__"):
+    elif not hasattr(pictures, "__len__") or not hasattr(pictures, "__getitem__") or getattr(pictures, "ndim", 1) == 0:
         raise ValueError(f"{type(pictures).__name__} cannot be asked for its length and its items; "
                          "give a folder, a list or an array")
     elif not len(pictures): raise ValueError("there are no pictures; give one at least")

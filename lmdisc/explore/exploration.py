@@ -114,7 +114,7 @@ class Exploration(OneLine):
     def __len__(self): return len(self.looks)
     def summary(self):
         rounds = f", {len(self.rounds)} rounds" * bool(self.rounds)
-        return f"{counted(len(self), 'picture')}, {self.now.points.K} points{rounds}"
+        return f"{counted(len(self), 'picture')}, {counted(self.now.points.K, 'point')}{rounds}"
     @property
     def shape(self): return self.now.points.detector.shape
 
@@ -208,7 +208,7 @@ class Exploration(OneLine):
         names, choice, labels = self.now.points.names, self.now.points.choice, self.now.labels.get(name, {})
         if name not in names:
             tip = "to be learned from labels: give some, then refit"
-            return dict(quality=None, low=False, text=f"{len(labels)} labels", tip=tip)
+            return dict(quality=None, low=False, text=counted(len(labels), "label"), tip=tip)
         j, G = names.index(name), len(choice.groups)
         if j >= G:
             error = choice.errors[j - G]

@@ -25,7 +25,7 @@ from ..draw.pictures import colours_around, paint_discs
 from ..use.chosen import ChosenLandmarks, numbers_of
 from ..use.estimator import landmark_rows
 from . import formats
-from .formats import optional_package
+from .formats import checked_ending, optional_package
 
 # %% ../../nbs/12_export/03_video.ipynb #97000005
 @contextmanager
@@ -219,8 +219,7 @@ def track_video(
         if Path(out).resolve() == Path(path).resolve(): raise ValueError(f"{out}: that is the video itself; name another file")
     smoothed(np.zeros((1, 0, 2)), smooth)
     if form not in TABLES: raise ValueError(f"form={form!r}: a table is written as {', '.join(TABLES)}")
-    if table is not None and form != "csv" and Path(table).suffix not in formats.ENDINGS[form]:
-        raise ValueError(f"{table}: a table as {form} ends in {' or '.join(formats.ENDINGS[form])}; name it so")
+    if table is not None and form != "csv": checked_ending(table, form)
     times, xy, score = tracked(path, detector, box, progress=progress, find=find)
     xy = smoothed(xy, smooth)
     numbers = numbers_of(detector)

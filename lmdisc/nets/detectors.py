@@ -13,7 +13,7 @@ import torch, torch.nn.functional as F
 import kornia, pooch
 import kornia.feature as KF
 from torch import Tensor, nn
-from ..store.files import cache_dir
+from ..store.files import cache_dir, folder_to_write
 
 # %% ../../nbs/03_nets/03_detectors.ipynb #091f7c50
 def sample_at(maps: Tensor, xy: Tensor, stride: int = 1) -> Tensor: # (B, d, h, w), (B, P, 2) px -> (B, P, d)
@@ -43,6 +43,7 @@ def _packaged(package, path):
 def fetched(url: str, sha256: str) -> Path: # official home of the file -> path in the cache
     "A published file, from the cache or downloaded into it, if it has this `sha256`."
     name = url.rsplit("/", 1)[-1]
+    if not (cache_dir()/name).exists(): folder_to_write(cache_dir())
     try: return Path(pooch.retrieve(url, f"sha256:{sha256}", fname=name, path=cache_dir(), progressbar=True))
     except Exception as e:
         raise OSError(f"could not get {name} with sha256 {sha256[:8]}... from {url} ({e}); download it yourself and put it at "

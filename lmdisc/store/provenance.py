@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 import pandas as pd, torch
 import lmdisc
-from .files import as_json, plain, write_together
+from .files import as_json, folder_to_write, plain, write_together
 
 # %% ../../nbs/01_store/04_provenance.ipynb #ec8f126e
 def commit() -> dict:                 # {"commit": hash or "unknown", "dirty": bool or None}
@@ -69,12 +69,7 @@ def checkout() -> Path:
 def output_folder(out_dir: str | Path) -> Path: # relative to the checkout, or absolute; empty: a temporary folder
     "Where a notebook writes its figures; raises before the work begins if that is not possible."
     if not out_dir: return Path(tempfile.mkdtemp())
-    out = checkout()/out_dir
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out): return out
-    except OSError as e:
-        raise OSError(e.errno, f"cannot write to the folder {out}: {os.strerror(e.errno)}; choose another") from None
+    return folder_to_write(checkout()/out_dir)
 
 # %% ../../nbs/01_store/04_provenance.ipynb #82aa0005
 def save_table(rows: pd.DataFrame | list[dict], name: str, out_dir: str | Path, **provenance) -> Path: # of the table

@@ -16,7 +16,7 @@ from pathlib import Path
 from uuid import uuid4
 from filelock import FileLock, Timeout
 from .processes import broadcast, is_main, wait_for_everyone
-from .files import OneLine, whole_file, plain, load_state, save_state
+from .files import OneLine, folder_to_write, whole_file, plain, load_state, save_state
 from .provenance import commit, machine, versions_here
 from .source import module_file, source
 
@@ -86,7 +86,7 @@ def _timed(run, name):
 @contextmanager
 def _locked(folder):
     "Hold the lock of a run; whoever comes second waits. The system frees the lock of a process that was killed."
-    folder.mkdir(parents=True, exist_ok=True)
+    folder_to_write(folder)
     lock = FileLock(folder/"lock")
     try: lock.acquire(timeout=0)
     except Timeout:

@@ -11,16 +11,14 @@ from collections.abc import Iterable
 from tempfile import TemporaryFile
 import numpy as np, torch
 from torch import Tensor
-from .files import cache_dir, disk_full
+from .files import cache_dir, disk_full, folder_to_write
 
 # %% ../../nbs/01_store/03_spill.ipynb #855aa856
 ROWS_IN_MEMORY = 2**28                # bytes of one array; a larger one lies on disk
 
 def _folder():
     "The folder for rows on disk, in the cache: `/tmp` lies in memory on many machines."
-    folder = cache_dir()/"rows"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    return folder_to_write(cache_dir()/"rows")
 
 # %% ../../nbs/01_store/03_spill.ipynb #db5cf2e3
 class Rows:

@@ -199,7 +199,10 @@ def rows_of(detector: LandmarkDetector | ChosenLandmarks, points: list) -> list:
 
 def rename(detector: LandmarkDetector | ChosenLandmarks, names: dict) -> ChosenLandmarks:
     "The same points by other names, {name or number: new name}."
-    new = dict(zip(rows_of(detector, names), map(str.strip, names.values())))
+    rows = rows_of(detector, names)
+    twice = [p for p, i in zip(names, rows) if rows.count(i) > 1]
+    if twice: raise ValueError(f"{twice[0]!r} and {twice[1]!r} are one point; name it once")
+    new = dict(zip(rows, map(str.strip, names.values())))
     return changed(detector, names=tuple(new.get(i, n) for i, n in enumerate(detector.names)))
 
 # %% ../../nbs/10_use/01_chosen.ipynb #81fa87c9
@@ -278,7 +281,8 @@ def learned_summary(detector: ChosenLandmarks) -> str:
     if not choice.errors: return "No points were learned from labels."
     known = [e for e in choice.errors if e is not None and np.isfinite(e)]
     how = f"at about {100 * np.mean(known):.0f} % of the crop's side" if known else "but nothing says how well: label a second picture"
-    return f"{counted(choice.labels, 'labelled picture')} give{'s' * (choice.labels == 1)} these {len(choice.errors)} named points, {how}."
+    points = counted(len(choice.errors), "named point")
+    return f"{counted(choice.labels, 'labelled picture')} give{'s' * (choice.labels == 1)} {points}, {how}."
 
 # %% ../../nbs/10_use/01_chosen.ipynb #0a965336
 ASSETS = Path(lmdisc.__file__).parent/"assets"
@@ -288,8 +292,8 @@ def folder_of(name: str | Path) -> Path: # "heads", which comes with the package
     return ASSETS/name if not Path(name).is_dir() and (ASSETS/name/"detector.json").exists() else Path(name)
 
 def own_folder(folder: str | Path) -> Path: # the same
-    "An error for a folder of the package, where a user's choices would be lost with the next update."
-    if Path(folder).resolve().is_relative_to(ASSETS.resolve()):
+    "An error for a detector of the package, where choices would be lost with the next update, and for its name, which would then mean two."
+    if folder_of(folder).resolve().is_relative_to(ASSETS.resolve()):
         raise ValueError(f"{Path(folder).name} comes with the package and stays as it is; name another folder to save into (--out DIR)")
     return Path(folder)
 

