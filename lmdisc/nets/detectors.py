@@ -221,7 +221,8 @@ class Vit(Detector):
                 net, told = kind.from_pretrained(name, use_safetensors=True, output_loading_info=True)
                 if told["missing_keys"]: raise ValueError(f"its file of weights lacks {min(told['missing_keys'])}")
                 looks, _ = hf.ImageProcessingMixin.get_image_processor_dict(name)
-                record = dict(config=json.loads(net.config.to_json_string(use_diff=False)), mean=looks["image_mean"], std=looks["image_std"])
+                config = json.loads(net.config.to_json_string(use_diff=False))
+                record = dict(config=config, mean=looks["image_mean"], std=looks["image_std"])
             side = 4 * (patch := net.config.patch_size)
             with torch.no_grad(): maps = net.float()(torch.zeros(1, 3, side, side)).feature_maps
             if maps[-1].shape[-2:] != (4, 4): raise ValueError("its last map has no cell for each patch")
