@@ -67,6 +67,9 @@ def test_discover_writes_its_files(run, faces):
     record = json.loads((out/"landmarks_seen.json").read_text())
     assert record["parameters"]["profile"] == "smoke" and record["parameters"]["pictures"] == faces.name
     assert Image.open(out/"landmarks_seen.png").size[0] > 100
+    page = (out/"report.html").read_text(encoding="utf-8")
+    assert all(f'<th scope="row">{step}</th>' in page for step in ("generic keypoints", "landmarks (stage 2)", "pictures, quality, tables and this page"))
+    assert ("Left and right" in page) == (K > 0)
 
 def test_predict_agrees_with_discover(run, faces, tmp_path):
     _, out = run

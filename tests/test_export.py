@@ -1,5 +1,5 @@
 "Detectors and landmarks taken elsewhere: what other people's libraries read of them, and what onnxruntime answers, without lmdisc."
-import csv, io, json, os, subprocess, sys, weakref
+import csv, io, json, os, re, subprocess, sys, weakref
 import numpy as np, pandas as pd, pytest, torch
 from PIL import Image
 from lmdisc.use.chosen import drop, learned_points, rename, same
@@ -184,6 +184,23 @@ def test_pycocotools_reads_and_scores(tmp_path):
     judge.evaluate(), judge.accumulate(), judge.summarize()
     assert judge.stats[0] == pytest.approx(1)
 
+
+FLIP = [1, 0, 2]                      # the first two are a pair
+
+def test_a_pair_is_written_as_each_tool_says_it(tmp_path):
+    yaml = pytest.importorskip("yaml")
+    given = found()
+    coco = json.loads(export_coco(tmp_path/"a.json", *given, progress=False, flip=FLIP).read_text(encoding="utf-8"))
+    assert coco["categories"][0]["flip_pairs"] == [[0, 1]]
+    yolo = yaml.safe_load((export_yolo(tmp_path/"yolo", *given, progress=False, flip=FLIP)/"data.yaml").read_text(encoding="utf-8"))
+    assert yolo["flip_idx"] == FLIP
+    text = (export_dlc(tmp_path/"dlc", *given, progress=False, flip=FLIP)/"config.yaml").read_text(encoding="utf-8")
+    assert yaml.safe_load(re.search("# (hflip: .*)", text)[1]) == {"hflip": {"symmetries": [[0, 1]], "p": .5}}
+    assert yaml.safe_load(text)["bodyparts"] == NAMES
+
+@pytest.mark.parametrize("flip", [[1, 2, 0], [1, 0], [0, 1, 3], [-1, 1, 2]])
+def test_what_is_no_pairing_is_refused(flip, tmp_path):
+    with pytest.raises(ValueError, match="it needs 3 rows, the partner of each landmark"): export_coco(tmp_path/"a.json", *found(), flip=flip)
 
 def test_pandas_reads_a_project_as_deeplabcut_lays_it_out(tmp_path):
     "deeplabcut wants pandas below 3, so it cannot live beside us; this is what its `merge_annotateddatasets` asks of the files."

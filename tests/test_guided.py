@@ -1,5 +1,6 @@
 "Stage 2 on labels from a shape: interrupted and resumed; what predict, pose and the table of poses give."
 from dataclasses import replace
+from types import SimpleNamespace
 import numpy as np, pytest, torch
 from lmdisc.discovery import discover
 from lmdisc.method import stage2
@@ -77,3 +78,18 @@ def test_two_pictures_say_that_there_is_no_shape(heads_set):
 
 def test_maps_that_do_not_know_what_is_hidden_are_refused(heads_set):
     with pytest.raises(ValueError, match="not 'heat': set net.maps to 'where'"): discover(heads_set, small_config(**{"net.maps": "heat"}))
+
+def test_a_picture_that_fits_badly_says_why(train, heads_set):
+    "The only one turned so far, with the box moved beyond the frame and half of the landmarks hidden."
+    from lmdisc.explore.report import worst_fits
+    images = heads_set.split("train")
+    boxes = images.boxes.copy()
+    boxes[3] += [-40, 0, -40, 0]
+    N, odd = len(train), np.arange(len(train)) == 3
+    pose = dict(misfit=np.where(odd, .5, .01), yaw=np.where(odd, 80., 0), pitch=np.zeros(N), roll=np.zeros(N), scale=np.ones(N))
+    knows = SimpleNamespace(pose=lambda crops, found: pose, threshold=.5)
+    score = np.where(odd[:, None], [1., 0, 0], 1.)
+    found = SimpleNamespace(shape=True, detector=knows, train=train, test=None, found=[np.zeros((N, 3, 2)), None], score=[score, None])
+    fit, = worst_fits(found, replace(images, boxes=boxes))
+    assert (fit["name"], fit["misfit"]) == (images.name(3), .5) and fit["uri"].startswith("data:image/jpeg")
+    assert fit["why"] == "the box is cut off by the frame; 1 landmark in sight, where 3 are usual; yaw 80°, where 0° to 0° is usual"

@@ -78,6 +78,7 @@ SURFACE = {                           # what users call, by module
     "use.chosen": "rename keep drop same learned_points folder_of load ChosenLandmarks.predict",
     "use.reliability": "prediction_errors repeatability best_landmarks cycle_consistency reliability best_run",
     "use.finding": "learn_finder found_boxes Finder.boxes",
+    "use.symmetry": "mirror_distances symmetry",
     "use.estimator": "LandmarkDiscovery.fit LandmarkDiscovery.predict LandmarkDiscovery.transform",
     "explore.display": "thumbnail sheet",
     "explore.report": "report",

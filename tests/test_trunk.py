@@ -1,5 +1,6 @@
 "A discovery on a pretrained backbone, and one with the paper's networks and losses."
-import pytest, torch
+import json, shutil
+import numpy as np, pytest, torch
 from lmdisc.discovery import discover, find_correspondence, prepare
 from lmdisc.config import profile
 from lmdisc.lab.protocols import paper_form
@@ -50,3 +51,73 @@ def test_the_papers_form_starts_from_superpoint(heads_set):
     few = {"initial.canvas": 64, "stage1.clusters": 8, "initial.least_score": 0.}
     start = prepare(heads_set, small_config(**paper_form() | few))
     assert len(start.centroids) == 8 and start.keypoints.descriptor.shape[1] == 256
+
+# a vision transformer
+
+MEAN, STD = [.4, .5, .6], [.2, .3, .4]
+
+@pytest.fixture(scope="module")
+def dino(tmp_path_factory):
+    "A tiny DINOv2 with random weights, in a folder."
+    hf = pytest.importorskip("transformers", reason="transformers is not installed: pip install 'lmdisc[hf]'")
+    folder = tmp_path_factory.mktemp("dino")
+    torch.manual_seed(0)
+    config = hf.Dinov2Config(hidden_size=32, num_hidden_layers=2, num_attention_heads=2, image_size=56, patch_size=14)
+    hf.Dinov2Backbone(config).save_pretrained(folder)
+    (folder/"preprocessor_config.json").write_text(json.dumps(dict(image_mean=MEAN, image_std=STD)))
+    return folder
+
+def test_a_patch_covers_eight_pixels_whatever_its_size(dino):
+    "A map moves by one cell with the picture, pictures may be of any size, and they are normalised as the model asks."
+    trunk = open_trunk(f"hf:{dino}").eval()
+    seen = []
+    trunk.vit.net.register_forward_pre_hook(lambda net, x: seen.append(x[0]))
+    picture = torch.tensor(MEAN)[:, None, None].expand(1, 3, 64, 160)
+    fine, coarse = trunk(picture)
+    assert (fine.shape, coarse.shape) == ((1, 48, 16, 40), (1, 32, 8, 20)) and seen[0].shape == (1, 3, 112, 280)
+    assert seen[0].abs().max() < 1e-6 and fine.abs().max() < 1e-6
+    trunk(picture + torch.tensor(STD)[:, None, None])
+    torch.testing.assert_close(seen[1], torch.ones_like(seen[1]))
+
+def test_a_vision_transformer_describes_points_but_finds_none(dino, heads_set):
+    from lmdisc.config import profile
+    from lmdisc.method.detection import describe_keypoints, detect_keypoints
+    from lmdisc.method.stage1 import cluster_keypoints
+    crops = heads_set.take(range(8)).crops(64)
+    points = describe_keypoints(crops, detect_keypoints(crops, "xfeat", progress=False), f"hf:{dino}", progress=False)
+    assert points.descriptor.shape == (len(points), 32)
+    torch.testing.assert_close(points.descriptor.norm(dim=-1), torch.ones(len(points)))
+    labels, centroids = cluster_keypoints(points, profile("smoke").stage1, 64, 0, None)
+    assert centroids.shape[1] == 32 and len(labels)
+    with pytest.raises(ValueError, match="finds none; find them with aliked"): detect_keypoints(crops, f"hf:{dino}")
+
+@pytest.mark.parametrize("share", [0., .1])
+def test_a_discovery_on_a_vision_transformer_is_saved_whole(dino, heads_set, runs, tmp_path, share):
+    "Frozen, it does not change; the saved detector needs neither the folder nor the network."
+    from lmdisc.use.chosen import load
+    start = {k: v.clone() for k, v in open_trunk(f"hf:{dino}").named_parameters()}
+    found = discover(heads_set, small_config(**{"net.trunk": f"hf:{dino}", "net.descriptor": 32, "learning1.trunk": share, "learning2.trunk": share}), runs)
+    learned = found.detector.net.backbone.trunk.named_parameters()
+    assert all(torch.equal(p.cpu(), start[name]) for name, p in learned) == (share == 0)
+    found.detector.save(tmp_path/"detector")
+    before = found.detector.predict(found.test)
+    shutil.move(dino, away := dino.with_name("away"))
+    try: after = load(tmp_path/"detector").predict(found.test)
+    finally: shutil.move(away, dino)
+    for a, b in zip(before, after): np.testing.assert_array_equal(a, b)
+
+@pytest.mark.parametrize("missing", ["config.json", "model.safetensors", "preprocessor_config.json"])
+def test_an_incomplete_vision_transformer_is_refused(dino, tmp_path, missing):
+    shutil.copytree(dino, tmp_path/"part")
+    (tmp_path/"part"/missing).unlink()
+    with pytest.raises(ValueError, match="part cannot be read as a vision transformer .* and preprocessor_config.json"): open_trunk(f"hf:{tmp_path/'part'}")
+
+def test_a_network_without_patches_is_refused(dino, tmp_path):
+    hf = pytest.importorskip("transformers")
+    hf.ConvNextBackbone(hf.ConvNextConfig(hidden_sizes=[8, 8, 16, 16], depths=[1, 1, 1, 1])).save_pretrained(tmp_path)
+    shutil.copy(dino/"preprocessor_config.json", tmp_path)
+    with pytest.raises(ValueError, match="cannot be read as a vision transformer"): open_trunk(f"hf:{tmp_path}")
+
+def test_without_transformers_the_message_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "transformers", None)
+    with pytest.raises(ValueError, match=r"hf:some/model needs the package transformers .*pip install 'lmdisc\[hf\]'"): open_trunk("hf:some/model")

@@ -16,7 +16,7 @@ from ..store.processes import map_batches, state
 from ..store.spill import collect_rows
 from ..data.images import Crops
 from ..data.points import Keypoints, evenly, offsets_of, padded
-from ..nets.detectors import Detector, open_detector
+from ..nets.detectors import Detector, Vit, open_detector
 
 # %% ../../nbs/06_method/02_detection.ipynb #42d59881
 def zoom(pictures: Tensor, scale: float, canvas: int) -> Tensor: # (B, 3, S, S), px -> (B, 3, canvas, canvas)
@@ -99,6 +99,8 @@ def detect_keypoints(
     detector, canvas, device = _opened(detector, canvas)
     if canvas % 32:
         raise ValueError(f"canvas is {canvas} px; detectors need a multiple of 32, such as {max(32, canvas // 32 * 32)}")
+    if isinstance(detector, Vit):
+        raise ValueError("a vision transformer describes points and finds none; find them with aliked or another")
     threshold, size = detector.threshold if threshold is None else threshold, crops.size
     most = max(256, max_points) if max_points else canvas**2 # peaks of a scale
     boxes = torch.as_tensor(crops.boxes, dtype=torch.float32, device=device)[:, None]
@@ -125,7 +127,7 @@ def detect_keypoints(
 @torch.inference_mode()
 def describe_keypoints(
     crops: Crops, keypoints: Keypoints, # pictures, and points in them, crop px
-    detector: str | Detector = "xfeat", # a name in `DETECTORS`, or a `Detector`
+    detector: str | Detector = "xfeat", # a name in `DETECTORS`, "hf:..." of a vision transformer, or a `Detector`
     batch: int = 16,                  # pictures at once; bounds the memory
     progress: bool = True,            # show a bar
     canvas: int | None = None,        # see `detect_keypoints`

@@ -16,6 +16,7 @@ from ..store.files import whole_file, load_state, save_state
 from ..store.spill import collect_rows
 from ..data.images import Crops, ImageSet, crops_of, to_pixels
 from ..nets.heatmaps import decode
+from ..nets.trunks import bare_trunks
 from ..nets.networks import LandmarkNet, NetConfig, STRIDE
 from ..nets.training import memory_format
 from .released import Released
@@ -95,6 +96,7 @@ class LandmarkDetector:
                   "threshold": self.threshold, "names": self.names,
                   "released": asdict(self.released), "net": asdict(self.net.config)}
         if self.shape is not None: record["shape"] = self.shape.record()
+        if kept := getattr(getattr(self.net.backbone, "trunk", None), "record", None): record["trunk"] = kept
         save_state(Path(folder) / "weights.safetensors", self.net.state_dict(), record)
         with whole_file(Path(folder) / "detector.json") as part: part.write_text(json.dumps(record, indent=1))
 
@@ -107,7 +109,7 @@ class LandmarkDetector:
         try:
             r = json.loads(path.read_text())
             if isinstance(r["threshold"], list): raise ValueError("it is of an earlier version, with a threshold for each landmark")
-            net = LandmarkNet(r["K"], NetConfig(**r["net"]))
+            with bare_trunks(r.get("trunk")): net = LandmarkNet(r["K"], NetConfig(**r["net"]))
             shape = Shape.restored(r["shape"]) if "shape" in r else None
         except (ValueError, KeyError, TypeError) as e:
             raise ValueError(f"{path} is not the record of a detector ({e!r}); name the folder a LandmarkDetector was saved to") from e

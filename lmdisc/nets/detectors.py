@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['DETECTORS', 'sample_at', 'Detector', 'fetched', 'Aliked', 'Disk', 'XFeat', 'Sift', 'SuperPoint', 'R2D2',
-           'open_detector', 'at_hand']
+           'open_detector', 'at_hand', 'Vit']
 
 # %% ../../nbs/03_nets/03_detectors.ipynb #1b1491fe
+import json
 from importlib.util import find_spec
 from pathlib import Path
 import torch, torch.nn.functional as F
@@ -196,8 +197,9 @@ class R2D2(Detector):
 # %% ../../nbs/03_nets/03_detectors.ipynb #707acf50
 DETECTORS = dict(aliked=Aliked, disk=Disk, xfeat=XFeat, sift=Sift, superpoint=SuperPoint, r2d2=R2D2)
 
-def open_detector(name: str, weights: str | Path | None = None, device: str = "cpu") -> Detector: # one of `DETECTORS`
+def open_detector(name: str, weights: str | Path | None = None, device: str = "cpu") -> Detector: # one of `DETECTORS`, or "hf:..."
     "A generic keypoint detector, ready for inference; its weights are read from a file, or (None) found or downloaded."
+    if name.startswith("hf:") and not weights: return Vit(name[3:]).eval().requires_grad_(False).to(device)
     if name not in DETECTORS: raise ValueError(f"there is no detector {name!r}; choose one of {', '.join(DETECTORS)}")
     return DETECTORS[name](weights).eval().requires_grad_(False).to(device)
 
@@ -205,3 +207,35 @@ def at_hand(name: str) -> bool:
     "True if this detector can be opened here: its weights are installed, cached, or can be downloaded."
     try: return bool(open_detector(name))
     except (OSError, ImportError): return False
+
+# %% ../../nbs/03_nets/03_detectors.ipynb #vit00002
+class Vit(Detector):
+    "A vision transformer of the package transformers: it describes points, and finds none."
+    stride, canvas = 8, 160
+    def __init__(self, name: str, record: dict | None = None): # on the hub, or a folder; of a saved detector: nothing is read
+        super().__init__()
+        try: import transformers as hf
+        except ImportError as e: raise ValueError(f"hf:{name} needs the package transformers ({e}): pip install 'lmdisc[hf]'") from e
+        try:
+            if record: net = hf.AutoBackbone.from_config(hf.AutoConfig.for_model(**record["config"]))
+            else:
+                kind = type(hf.AutoBackbone.from_config(hf.AutoConfig.from_pretrained(name))) # AutoBackbone itself reads no folder
+                net, told = kind.from_pretrained(name, use_safetensors=True, output_loading_info=True)
+                if told["missing_keys"]: raise ValueError(f"its file of weights lacks {min(told['missing_keys'])}")
+                looks, _ = hf.ImageProcessingMixin.get_image_processor_dict(name)
+                config = json.loads(net.config.to_json_string(use_diff=False))
+                record = dict(config=config, mean=looks["image_mean"], std=looks["image_std"])
+            side = 4 * (patch := net.config.patch_size)
+            with torch.no_grad(): maps = net.float()(torch.zeros(1, 3, side, side)).feature_maps
+            if maps[-1].shape[-2:] != (4, 4): raise ValueError("its last map has no cell for each patch")
+        except Exception as e:        # of many kinds
+            raise ValueError(f"hf:{name} cannot be read as a vision transformer ({e!r}); name a folder with config.json, "
+                             "model.safetensors and preprocessor_config.json, or such a model on the hub") from e
+        self.net, self.record, self.patch, self.channels = net, record, patch, maps[-1].shape[1]
+        for unused in (p for n, p in net.named_parameters() if "mask_token" in n): unused.requires_grad_(False)
+        for name in ("mean", "std"): self.register_buffer(name, torch.tensor(record[name])[:, None, None], persistent=False)
+
+    def forward(self, pictures):
+        side = [n // self.stride * self.patch for n in pictures.shape[-2:]]
+        x = F.interpolate((pictures - self.mean) / self.std, side, mode="bilinear", align_corners=False)
+        return None, self.net(x).feature_maps[-1]

@@ -18,7 +18,6 @@ import numpy as np, torch
 import lmdisc
 from ..store.files import counted, load_state, whole_file
 from ..data.images import Crops, ImageSet, crops_of, picture_sizes
-from ..nets.trunks import bare_trunks
 from ..scores.errors import mean_seen, ridge
 from ..method.detector import LandmarkDetector
 
@@ -312,7 +311,7 @@ def load(
     if not (folder/"detector.json").exists():
         raise FileNotFoundError(f"{name} holds no detector.json; name the folder called detector that discover wrote, or heads; "
                                 "a command takes it first, then pictures")
-    with bare_trunks(): detector = LandmarkDetector.load(folder)
+    detector = LandmarkDetector.load(folder)
     path = folder/"chosen.json"
     if not path.exists(): return detector
     try: return ChosenLandmarks(detector, Chosen.from_record(json.loads(path.read_text()), detector.K))

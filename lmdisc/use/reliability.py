@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['TOLERANCE', 'LOW', 'LEAST', 'MOST', 'FOLDS', 'RIDGE', 'share_within', 'held_out_predictions', 'prediction_errors',
-           'seen_in', 'moved_and_found', 'repeatability', 'mirror_consistency', 'matched_and_back', 'cycle_consistency',
-           'calibration', 'Reliability', 'alike', 'reliability', 'best_landmarks', 'candidates', 'best_run',
-           'picked_by_quality']
+           'seen_in', 'moved_and_found', 'repeatability', 'seen_in_mirror', 'mirror_consistency', 'matched_and_back',
+           'cycle_consistency', 'calibration', 'Reliability', 'alike', 'reliability', 'best_landmarks', 'candidates',
+           'best_run', 'picked_by_quality']
 
 # %% ../../nbs/10_use/02_reliability.ipynb #962864e6
 from dataclasses import dataclass, replace
@@ -82,10 +82,13 @@ def repeatability(
     return hits / np.maximum(asked, 1)
 
 # %% ../../nbs/10_use/02_reliability.ipynb #5f0e0954
+def seen_in_mirror(detector: LandmarkDetector | ChosenLandmarks, crops: Crops) -> np.ndarray: # (N, K, 2) crop px, NaN where hidden
+    "The landmarks in sight in the mirrored pictures, mirrored back."
+    return seen_in(detector, replace(crops, pixels=np.ascontiguousarray(crops.pixels[..., ::-1]))) * [-1, 1] + [crops.size - 1, 0]
+
 def mirror_consistency(detector: LandmarkDetector | ChosenLandmarks, crops: Crops) -> np.ndarray: # (K,) 0...1
     "How often each landmark's partner is found on the same spot of the mirrored picture."
-    xy, S = seen_in(detector, crops), crops.size
-    back = seen_in(detector, replace(crops, pixels=np.ascontiguousarray(crops.pixels[..., ::-1]))) * [-1, 1] + [S - 1, 0]
+    xy, back, S = seen_in(detector, crops), seen_in_mirror(detector, crops), crops.size
     apart = np.linalg.norm((xy / S)[:, :, None] - (back / S)[:, None], axis=-1)
     hits, asked = (apart <= TOLERANCE).sum(0), (~np.isnan(xy[..., 0])).sum(0)
     return (hits / asked[:, None].clip(1)).max(1, initial=0)
