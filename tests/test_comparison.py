@@ -1,13 +1,13 @@
 "A method beside others on every published layout, and a comparison that goes on where it stopped."
 from pathlib import Path
 import numpy as np, pandas as pd, pytest, torch
-from lmdisc.config import profile
+from lmdisc.config import change, profile
 from lmdisc.lab import comparison
 from lmdisc.lab.baselines import common
-from lmdisc.lab.baselines.common import n_drawn
+from lmdisc.lab.baselines.common import baseline_config, n_drawn
 from lmdisc.lab.experiment import perform
 from lmdisc.lab.gate import at_budget, gated
-from lmdisc.lab.protocols import pictures, sweep_profile
+from lmdisc.lab.protocols import PAPER_FORM, as_in_paper, pictures, sweep_profile
 from lmdisc.lab.tables import for_reading
 from test_datasets import WRITE
 
@@ -76,10 +76,44 @@ def test_a_text_column_is_read(heads_set):
 
 def test_the_gate_lets_through_what_labels_learn():
     config = sweep_profile("smoke")
-    rows = [dict(trunk=config.net.trunk, seed=s, pictures_drawn=n_drawn(config) * i, direct=e, mean_shape=.2) for s in (0, 1) for i, e in ((1, .05), (2, .045), (4, .044))]
+    rows = [dict(form="ours", trunk=config.net.trunk, seed=s, pictures_drawn=n_drawn(config) * i, direct=e, mean_shape=.2) for s in (0, 1) for i, e in ((1, .05), (2, .045), (4, .044))]
     at = at_budget(gated(pd.DataFrame(rows)), n_drawn(config), config.net.trunk)
     assert at.direct_twice.tolist() == [.045, .045] and at.passes.all()
     assert not gated(pd.DataFrame(rows).assign(mean_shape=.09)).passes[0]    # worse than half of the mean shape
+
+def test_the_bound_of_a_form_has_its_own_backbone_loss_and_optimiser(heads_set, monkeypatch):
+    config, asked = change(sweep_profile("smoke"), PAPER_FORM | as_in_paper("net.trunk", "net.keep")), []
+    points = comparison.method_points
+    monkeypatch.setattr(comparison, "method_points", lambda *a: asked.append(a) or points(*a))
+    (row,) = comparison.taught(heads_set, config, drawn=8, own=True)
+    _, _, _, trained, _, rate = asked[0]
+    how = baseline_config(trained, 10, rate)
+    assert (how.net.trunk, how.learning, how.emphasis) == ("hourglass", config.learning1, config.stage1.emphasis) and np.isfinite(row["direct"])
+    assert how.learning.optimizer == "rmsprop" and how.emphasis == 0 and n_drawn(trained) == 8
+    assert baseline_config(sweep_profile("smoke"), 10).emphasis == 10
+
+def test_training_goes_on_until_it_is_flat_and_where_it_stopped(heads_set, tmp_path, monkeypatch):
+    people, config = comparison.validation(heads_set), sweep_profile("smoke")
+    ask = lambda most: comparison.until_flat(people, config, tmp_path, "supervised", None, 1e-3, most)
+    first = ask(1)
+    trained, detector_of = [], comparison.detector_of
+    monkeypatch.setattr(comparison, "detector_of", lambda *a: trained.append(a) or detector_of(*a))
+    rows = ask(2)
+    assert [(r["times"], r["pictures_drawn"]) for r in rows] == [(1, n_drawn(config)), (2, 2 * n_drawn(config))]
+    assert len(trained) == 1 and rows[0]["forward"] == first[0]["forward"]          # the first length was kept
+    errors = iter((.2, .15, .149, .1))
+    monkeypatch.setattr(comparison, "compared", lambda *a: ([dict(forward_placed=next(errors))], {}))
+    assert [r["times"] for r in ask(16)] == [1, 2, 4]
+
+def test_a_comparison_takes_what_was_chosen_on_its_own_set(tmp_path):
+    config = sweep_profile("smoke")
+    rows = [dict(of="imm", rate=r, times=t, forward_placed=e) for r, t, e in ((1e-3, 1, .1), (1e-3, 2, .08), (1e-3, 4, .079), (1e-4, 1, .2))]
+    pd.DataFrame(rows).to_csv(tmp_path/"tune_baselines_faces_cfp.csv")
+    (tmp_path/"tune_baselines_faces_cfp.json").write_text('{"parameters": {"profile": "smoke"}}')
+    tuned = comparison.chosen_on(tmp_path, "faces_cfp", config, "smoke")
+    ours, imm = comparison.side_by_side("ours,imm", "10", "0,1", tuned)
+    assert not ours.changes and imm.given["lr"] == 1e-3 and n_drawn(change(config, imm.changes)) == 2 * n_drawn(config)
+    assert not comparison.chosen_on(tmp_path, "heads", config, "smoke") and not comparison.chosen_on(tmp_path, "faces_cfp", config, "cpu")
 
 @pytest.mark.parametrize("wrong, message", [
     (lambda: comparison.contestants("ours,vgg", "10"), "no method 'vgg' to compare; there are ours, stages, pairs, imm"),

@@ -28,6 +28,7 @@ class BaselineConfig:
     net: NetConfig = NetConfig()      # size of the backbone
     learning: Learning = Learning()   # optimiser and learning rate
     augment: Augment = field(default_factory=Augment)
+    emphasis: float = 10.0            # of the supervised bound's loss, see `lmdisc.nets.losses.heatmap_loss`
     seed: int = 0
 
 def n_drawn(config) -> int:           # `Config` of a discovery
@@ -36,9 +37,10 @@ def n_drawn(config) -> int:           # `Config` of a discovery
     return 2 * one.batch * (one.warmup_steps + one.rounds * one.round_steps) + two.batch * two.steps
 
 def baseline_config(config, K: int, lr: float | None = None) -> BaselineConfig: # of a discovery; lr None: that of stage 2
-    "Settings with the backbone of a discovery, that draw as many training pictures."
+    "Settings with the backbone and the loss of a discovery, that draw as many training pictures."
     batch, learning = config.stage2.batch, replace(config.learning2, lr=lr or config.learning2.lr)
-    return BaselineConfig(K, -(-n_drawn(config) // batch), batch, config.net, learning, config.augment, config.seed)
+    return BaselineConfig(K, -(-n_drawn(config) // batch), batch, config.net, learning, config.augment, config.stage1.emphasis,
+                          config.seed)
 
 # %% ../../../nbs/13_lab/baselines/02_common.ipynb #ea44b9bf
 def mean_cell(share: Tensor) -> Tensor: # (B, K, H, W), each map sums to 1 -> (B, K, 2) float32, map cells
@@ -124,10 +126,8 @@ class Decoder(nn.Module):
 
 # %% ../../../nbs/13_lab/baselines/02_common.ipynb #fbd7cbb9
 def training_batch(crops, how, generator, device): # `Crops`, `BaselineConfig` -> (B, 3, S, S) in 0...1
-    "The augmented pictures of one step."
-    index = torch.randint(len(crops), (how.batch,), generator=generator)
-    nothing = torch.zeros(how.batch, 0, 2, device=device)
-    return how.augment(crops.raw(index, device), nothing, nothing[..., 0].bool(), generator)[0]
+    "The pictures of one step, as they are: IMM and Zhang et al. know no changes but their own deformations."
+    return crops.batch(torch.randint(len(crops), (how.batch,), generator=generator), device)
 
 # %% ../../../nbs/13_lab/baselines/02_common.ipynb #1c746a5f
 def train(model, loss, how, checkpoint=None, every=100, name="train"): # loss: (model, generator) -> {name: scalar}

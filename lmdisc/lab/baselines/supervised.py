@@ -20,6 +20,6 @@ def supervised(crops, how, checkpoint=None, margin=.15): # `Crops`, `BaselineCon
         raise ValueError("these pictures have no annotated landmarks; a supervised detector learns from nothing else")
     torch.manual_seed(how.seed)
     places = torch.from_numpy(np.where(annotated(crops)[..., None], crops.landmarks, np.nan).astype(np.float32))
-    loss = landmark_loss(Stage2(batch=how.batch, emphasis=10.0), crops, places, how.augment)
+    loss = landmark_loss(Stage2(batch=how.batch, emphasis=how.emphasis), crops, places, how.augment)
     net = train(LandmarkNet(places.shape[1], how.net), loss, how, checkpoint, name="supervised")
     return LandmarkDetector(net, crops.size, margin, threshold=-np.inf)
