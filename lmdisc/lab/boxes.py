@@ -20,6 +20,7 @@ def corners(images: ImageSet, margin: float) -> np.ndarray: # (N, 4) float64 ima
     centre, side = squares(images, margin)
     return np.c_[centre - side[:, None] / 2, centre + side[:, None] / 2]
 
+# %% ../../nbs/13_lab/16_boxes.ipynb #5ha9e075
 def boxes_row(images: ImageSet, margin: float) -> dict: # with a field "true_box"
     "Overlap of the crops with those about the true boxes, and the share of annotated points inside them."
     here, true = corners(images, margin), corners(boxed(images, images.fields["true_box"]), margin)

@@ -46,6 +46,7 @@ def _word(low, high, least, most, exercised):
     if not exercised: return "not exercised"
     return "holds" if least <= low and high <= most else "does not hold" if high < least or low > most else "inconclusive"
 
+# %% ../../nbs/13_lab/12_claims.ipynb #5ha9e077
 def judged_values(
     values: np.ndarray,               # (n,) one number a seed
     least: float = -np.inf, most: float = np.inf, exercised: bool = True, # the claim holds from `least` to `most`

@@ -218,6 +218,7 @@ def until_flat(images, config, runs=None, method="ours", K=None, lr=None, most=1
         rows, times = [*rows, {"times": times} | row], 2 * times
     return rows
 
+# %% ../../nbs/13_lab/10_comparison.ipynb #5ha9e076
 def at_rate(method, rate):            # None: its own -> changes to the configuration, arguments of a measure
     "How a method is given a learning rate."
     if rate is None or np.isnan(rate): return {}, {}

@@ -42,6 +42,7 @@ def earlier_nmi(table) -> str:         # of `rounds` or `landmarks` -> empty whe
     "What a caption says of an NMI without the number of points it rests on: a cluster took one point of a picture, others did not count."
     return "" if "scored_points" in table else EARLIER
 
+# %% ../../nbs/13_lab/08_measures.ipynb #5ha9e078
 def rounds(images, config, runs=None): # -> rows
     "Scores of the initial clusters and the generic detector (round -1), of the warm-up and of each round of stage 1."
     start = prepare(images, config, runs)

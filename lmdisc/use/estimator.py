@@ -43,6 +43,7 @@ def places_and_scores(detector: object, images: ImageSet) -> tuple[np.ndarray, n
     xy, score = detector.predict(images)
     return xy, np.where(in_picture(xy, picture_sizes(images)), score, score.dtype.type(0))
 
+# %% ../../nbs/10_use/05_estimator.ipynb #5ha9e079
 def landmark_rows(pictures: list, xy: np.ndarray, scores: np.ndarray, names: list | None = None, # N, (N, K, 2), (N, K), K
                   numbers: list | None = None) -> pd.DataFrame: # K; None: from 0
     "Landmarks (image px) as a table of N * K rows: picture, landmark (its number), name (where names are given), x, y, score."

@@ -34,8 +34,11 @@ def shape_in_crops(images: ImageSet, detector: LandmarkDetector) -> tuple[torch.
     middle = (detector.shape.place(cameras).double().mean(1) + .5) / detector.size - .5
     return torch.cat([cameras.scale[:, None], middle], 1), angles(cameras.rotation)[:, 0]
 
-def moved_boxes(images: ImageSet, detector: LandmarkDetector, view: torch.Tensor, usual: torch.Tensor) -> np.ndarray: # (N, 3), (3,) -> (N, 4)
-    "Boxes in whose crops the shape has the usual scale and place; both as in `shape_in_crops`."
+# %% ../../nbs/10_use/04_finding.ipynb #5ha9e073
+def moved_boxes(
+    images: ImageSet, detector: LandmarkDetector, view: torch.Tensor, usual: torch.Tensor, # (N, 3), (3,) as in `shape_in_crops`
+) -> np.ndarray:                      # (N, 4)
+    "Boxes in whose crops the shape has the usual scale and place."
     (centre, side), view, usual = squares(images, detector.margin), view.numpy(), usual.numpy()
     new = side * view[:, 0] / usual[0]
     middle = centre + side[:, None] * view[:, 1:] - new[:, None] * usual[1:]
@@ -149,6 +152,7 @@ def nearest_window(features: WindowFeatures, box: np.ndarray) -> int: # (4,) ima
     middle, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]).max() / 2
     return int(overlap(features.boxes, np.r_[middle - half, middle + half]).argmax())
 
+# %% ../../nbs/10_use/04_finding.ipynb #5ha9e074
 def view_templates(
     images: ImageSet, yaw: np.ndarray, # with moved boxes; (N,) degrees
     tensors: dict, how: Finding,      # of the finder
