@@ -505,9 +505,11 @@ def main(
     argv: list | None = None,         # arguments; None: those of the process
 ) -> int:                             # exit code
     "The `lmdisc` command."
+    for stream in (sys.stdout, sys.stderr):                # a console that lacks a letter shows its number
+        if hasattr(stream, "reconfigure"): stream.reconfigure(errors="backslashreplace")
     if os.environ.get("RANK", "0") != "0":                 # of several processes, only the first prints
         os.environ["TQDM_DISABLE"] = "1"
-        sys.stdout = open(os.devnull, "w")
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")
     args = parser().parse_args(argv)
     overwritten(args)
     try:

@@ -340,6 +340,16 @@ def test_a_format_of_no_table_is_refused(here):
 
 # before the first run
 
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+def test_a_console_that_lacks_letters_gets_their_numbers(encoding, tmp_path):
+    "As on Windows: one picture's name is in no letters of the console, and the table is written all the same."
+    draw(tmp_path/"日本 ö.png", 0)
+    env = os.environ | {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+    code = "import sys; from lmdisc.cli import main; sys.exit(main())"
+    done = subprocess.run([sys.executable, "-c", code, "predict", "heads", str(tmp_path)], capture_output=True, env=env, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert rb"\u65e5\u672c" in done.stdout and len(done.stdout.splitlines()) == 57
+
 def test_a_dry_run_writes_nothing(faces, tmp_path, here):
     pictures = tmp_path/"faces"
     shutil.copytree(faces, pictures)

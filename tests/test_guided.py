@@ -9,6 +9,7 @@ from lmdisc.method.stage2 import learn_landmarks
 from lmdisc.nets.networks import CorrespondenceNet
 from lmdisc.use.chosen import drop
 from lmdisc.use.estimator import pose_rows
+from torch.overrides import TorchFunctionMode
 from conftest import guided_heads, small_config
 
 @pytest.fixture(scope="module")
@@ -93,3 +94,19 @@ def test_a_picture_that_fits_badly_says_why(train, heads_set):
     fit, = worst_fits(found, replace(images, boxes=boxes))
     assert (fit["name"], fit["misfit"]) == (images.name(3), .5) and fit["uri"].startswith("data:image/jpeg")
     assert fit["why"] == "the box is cut off by the frame; 1 landmark in sight, where 3 are usual; yaw 80°, where 0° to 0° is usual"
+
+class NoDoubles(TorchFunctionMode):
+    "An error where a number of double precision is made on a device, or moved to one: Apple's has none."
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        out, kwargs = func(*args, **(kwargs or {})), kwargs or {}
+        to_device = kwargs.get("device") is not None or func is torch.Tensor.to and isinstance(args[1], (torch.device, str))
+        assert not (to_device and isinstance(out, torch.Tensor) and out.dtype == torch.float64), func
+        return out
+
+def test_no_double_goes_to_a_device(heads_set, train):
+    with NoDoubles():
+        with pytest.raises(AssertionError): torch.zeros(1).double().to(torch.device("cpu"))
+        found = discover(heads_set, small_config(**{"stage1.warmup_steps": 1, "stage1.round_steps": 1, "stage1.rounds": 1, "stage2.steps": 4,
+                                                    "stage2.merge_from": 2, "stage2.merge_every": 2, "stage2.shape": True}))
+        found.detector.predict(found.test)
+        learned(train)                # labels from a shape

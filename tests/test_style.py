@@ -1,5 +1,5 @@
 "The habits of the house, over all modules and notebooks."
-import inspect, json, re, statistics, subprocess, sys
+import ast, inspect, json, re, statistics, subprocess, sys
 from importlib import import_module
 from operator import attrgetter
 from pathlib import Path
@@ -129,6 +129,28 @@ def test_what_the_paper_found_stands_beside_it(notebook):
     "In words; and where the paper gives numbers, drawn in a panel of their own."
     text = "".join("".join(c["source"]) for c in json.loads(notebook.read_text())["cells"])
     assert "## Beside the paper" in text and ("plot_beside(" in text or re.search("no numbers|without numbers|not at hand|no curve", text))
+
+# what differs on Windows and macOS
+
+def calls(path):
+    "(line, name, call) of everything that a module calls."
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call): yield node.lineno, getattr(node.func, "attr", getattr(node.func, "id", "")), node
+
+def test_text_is_read_and_written_as_utf8():
+    "Windows would take its own encoding: our modules, and names in other people's files, would be misread."
+    def bare(name, call, own_open):
+        text = name in ("read_text", "write_text") or name == "open" and isinstance(call.func, ast.Name) and not own_open
+        binary = any("b" in str(getattr(a, "value", "")) for a in call.args[1:2])
+        return text and not binary and not any(k.arg == "encoding" for k in call.keywords)
+    found = [(p, *c) for p in MODULES for c in calls(p)]
+    assert not [f"{p.relative_to(ROOT)}:{line}" for p, line, name, call in found
+                if bare(name, call, p.parent.name == "datasets" and p.stem == "__init__")]
+
+def test_nothing_is_asked_of_linux_alone():
+    "Imports that Windows lacks, and processes that are forked."
+    text = "\n".join(p.read_text(encoding="utf-8") for p in MODULES)
+    assert not re.findall(r"^ *(?:import|from) .*\b(?:fcntl|resource|pwd|grp|termios|multiprocessing)\b.*|os\.(?:fork|kill|uname|statvfs)\(.*", text, re.M)
 
 def test_one_cache_one_engine_one_ledger():
     text = {p: p.read_text() for p in MODULES}

@@ -285,7 +285,7 @@ def explored_parts(
 def call_kept(folder: str | Path) -> dict:
     "The record that `lmdisc discover` wrote of its call; empty where there is none."
     path = Path(folder)/"landmarks_seen.json"
-    return json.loads(path.read_text()) if path.exists() else {}
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 def pictures_kept(folder: str | Path) -> ImageSet:
     "The pictures that `lmdisc discover` was given."

@@ -26,7 +26,7 @@ def synced(kind: type, *start) -> traitlets.TraitType:
 
 class Board(anywidget.AnyWidget):
     "A picture with numbered landmarks, the list of them, and close-ups of the one that is selected."
-    _esm = BOARD.read_text()
+    _esm = BOARD.read_text(encoding="utf-8")
     look = synced(traitlets.Bytes)    # JPEG of the picture
     title = synced(traitlets.Unicode) # of the picture
     points = synced(traitlets.List)   # see `Exploration.points`

@@ -389,7 +389,7 @@ def export_yolo(
         def write(i, picture):
             size = save_png(new/"train"/"images"/files[i], picture)
             line = yolo_label(images.boxes[i], xy[i], score[i], threshold, size)
-            (new/"train"/"labels"/files[i]).with_suffix(".txt").write_text(line)
+            (new/"train"/"labels"/files[i]).with_suffix(".txt").write_text(line, encoding="utf-8")
         for _ in in_turn(images, write, progress): pass
         (new/"data.yaml").write_text(json.dumps(about, ensure_ascii=False, indent=1), encoding="utf-8") # JSON is YAML
     return folder

@@ -308,7 +308,7 @@ def read_tables(
     for name, alone, dataset in product(("gate", *JUDGED), ("", "_paper"), datasets):
         path = folder/f"{of_set(name + alone, dataset)}.csv"
         if not path.is_file(): continue
-        spent = json.loads(path.with_suffix(".json").read_text())["budget"]
+        spent = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["budget"]
         tables[name + alone, dataset] = Measured(pd.read_csv(path), spent["pictures_drawn"], spent["net"]["trunk"])
     return tables
 
@@ -375,7 +375,7 @@ def save_claims(
     parameters: dict, missing: list,  # of the notebook; names of tables that are not there
 ):
     "Write claims.csv; its provenance names the commits and machines of the runs behind the tables."
-    records = [json.loads((folder/f"{of_set(*key)}.json").read_text()) for key in tables]
+    records = [json.loads((folder/f"{of_set(*key)}.json").read_text(encoding="utf-8")) for key in tables]
     def each(key): return [json.loads(v) for v in sorted({json.dumps(v, sort_keys=True) for r in records for v in r[key]})]
     origin = {key: each(key) for key in ("commit", "source", "versions", "machine", "precision", "data_hash")}
     save_table(table, "claims", out, notebook="nbs/claims.ipynb", parameters=parameters, seed=None, **origin,

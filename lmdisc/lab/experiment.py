@@ -181,7 +181,7 @@ class Experiment:
 def perform(notebook: Path, parameters: dict):
     "Run a notebook's code here, as papermill would, without storing its outputs."
     scope = {"__name__": "__main__", "display": lambda *_: None}
-    for cell in json.loads(notebook.read_text())["cells"]:
+    for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
         if cell["cell_type"] != "code": continue
         exec(compile("".join(cell["source"]), notebook.name, "exec"), scope)
         if "parameters" in cell["metadata"].get("tags", []): scope |= parameters
@@ -190,7 +190,7 @@ def perform(notebook: Path, parameters: dict):
 # %% ../../nbs/13_lab/14_experiment.ipynb #23a59d56
 def drawings(folder: Path) -> list:    # of figures -> [(notebook, parameters), ...]
     "Which notebooks drew the figures of a folder, and with which parameters; the claims come last, since they read the tables."
-    records = [json.loads(p.read_text()) for p in sorted(folder.glob("*.json"))]
+    records = [json.loads(p.read_text(encoding="utf-8")) for p in sorted(folder.glob("*.json"))]
     seen = {json.dumps([r["notebook"], r["parameters"]], sort_keys=True) for r in records if "drawn_with" in r}
     return sorted(map(json.loads, seen), key=lambda one: (one[0] == "nbs/claims.ipynb", json.dumps(one)))
 

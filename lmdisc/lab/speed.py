@@ -235,7 +235,7 @@ def discovery_cost(
     path.parent.mkdir(parents=True, exist_ok=True)
     code = f"from {__name__} import save_cost; save_cost({n}, {str(path)!r}, {threads}, {size!r})"
     if not path.exists(): subprocess.run([sys.executable, "-c", code], check=True)
-    return json.loads(path.read_text())
+    return json.loads(path.read_text(encoding="utf-8"))
 
 def save_cost(n: int, path: str | Path, threads: int, size: str):
     "Measure, and write `path`."
@@ -243,7 +243,8 @@ def save_cost(n: int, path: str | Path, threads: int, size: str):
     started, at = time.time(), commit()
     rows = watch_discovery(n, Path(path).parent, size)
     about = provenance("nbs/scale.ipynb", dict(n=n, threads=threads, size=size), 0, started)
-    with whole_file(path) as part: part.write_text(json.dumps(dict(n_pictures=n, threads=threads, rows=rows, **about | at), indent=1))
+    with whole_file(path) as part: part.write_text(json.dumps(dict(n_pictures=n, threads=threads, rows=rows, **about | at), indent=1),
+                                                              encoding="utf-8")
 
 # %% ../../nbs/13_lab/18_speed.ipynb #b6c839e7
 def curve(costs: list) -> pd.DataFrame: # from `discovery_cost` -> step, n_pictures, seconds, peak_gib, calls

@@ -98,7 +98,7 @@ class LandmarkDetector:
         if self.shape is not None: record["shape"] = self.shape.record()
         if kept := getattr(getattr(self.net.backbone, "trunk", None), "record", None): record["trunk"] = kept
         save_state(Path(folder) / "weights.safetensors", self.net.state_dict(), record)
-        with whole_file(Path(folder) / "detector.json") as part: part.write_text(json.dumps(record, indent=1))
+        with whole_file(Path(folder) / "detector.json") as part: part.write_text(json.dumps(record, indent=1), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: str | Path) -> "LandmarkDetector": # as given to `save`
@@ -107,7 +107,7 @@ class LandmarkDetector:
         if not path.exists():
             raise FileNotFoundError(f"{folder} holds no detector.json; name the folder a LandmarkDetector was saved to")
         try:
-            r = json.loads(path.read_text())
+            r = json.loads(path.read_text(encoding="utf-8"))
             if isinstance(r["threshold"], list): raise ValueError("it is of an earlier version, with a threshold for each landmark")
             with bare_trunks(r.get("trunk")): net = LandmarkNet(r["K"], NetConfig(**r["net"]))
             shape = Shape.restored(r["shape"]) if "shape" in r else None

@@ -28,7 +28,7 @@ def commit() -> dict:                 # {"commit": hash or "unknown", "dirty": b
 # %% ../../nbs/01_store/04_provenance.ipynb #a91367a6
 def _cpu_model():
     "The processor's name."
-    try: models = [line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")]
+    try: models = [line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo", encoding="utf-8") if line.startswith("model name")]
     except OSError: models = []
     return models[0] if models else platform.processor() or platform.machine()
 

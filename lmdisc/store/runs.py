@@ -65,8 +65,8 @@ def _begin(folder):
     note, before = folder/"begun.json", 0.0
     if note.exists():
         last = max(p.stat().st_mtime for p in folder.iterdir())
-        before = json.loads(note.read_text())["before"] + (last - note.stat().st_mtime) / 60
-    with whole_file(note) as part: part.write_text(json.dumps({"before": before}))
+        before = json.loads(note.read_text(encoding="utf-8"))["before"] + (last - note.stat().st_mtime) / 60
+    with whole_file(note) as part: part.write_text(json.dumps({"before": before}), encoding="utf-8")
     return before
 
 # %% ../../nbs/01_store/06_runs.ipynb #5a72cb01
@@ -144,14 +144,14 @@ def save_results(path: Path, runs: list[tuple[dict, Run]]) -> None: # (label: {c
     tensors = {f"{i}.{k}": v for i, (_, run) in enumerate(runs) for k, v in run.tensors.items()}
     if tensors: save_state(path.with_suffix(".safetensors"), tensors, {})
     listed = ",\n".join(json.dumps(plain(dict(label=label, about=run.about, rows=run.rows))) for label, run in runs)
-    with whole_file(path) as part: part.write_text(f'{{"told": {{}},\n"runs": [\n{listed}\n]}}\n')
+    with whole_file(path) as part: part.write_text(f'{{"told": {{}},\n"runs": [\n{listed}\n]}}\n', encoding="utf-8")
 
 # %% ../../nbs/01_store/06_runs.ipynb #183d8c46
 def load_results(path: Path) -> list[tuple[dict, Run]]: # (label, run)
     "What `save_results` wrote."
     if not path.exists():
         raise FileNotFoundError(f"there is no {path}: nothing was measured that could be drawn; run the notebook without draw=True")
-    record, beside = json.loads(path.read_text()), path.with_suffix(".safetensors")
+    record, beside = json.loads(path.read_text(encoding="utf-8")), path.with_suffix(".safetensors")
     tensors = load_state(beside)[0] if beside.exists() else {}
     def tensors_of_run(i): return {k.split(".", 1)[1]: v for k, v in tensors.items() if k.startswith(f"{i}.")}
     return [(r["label"], Run(r["rows"], tensors_of_run(i), r["about"])) for i, r in enumerate(record["runs"])]

@@ -21,7 +21,7 @@ def module_file(name: str) -> Path:
 
 def parsed(name: str) -> ast.Module:
     "The syntax tree of a module."
-    return ast.parse(module_file(name).read_text())
+    return ast.parse(module_file(name).read_text(encoding="utf-8"))
 
 # %% ../../nbs/01_store/05_source.ipynb #eb21a1fc
 def _computes(statement):

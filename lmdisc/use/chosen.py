@@ -170,7 +170,7 @@ class ChosenLandmarks:
         if not (folder/"detector.json").exists(): self.detector.save(folder)
         if not holds(folder, self.detector):
             raise ValueError(f"{folder} holds another detector, whose landmarks these names do not fit; save into an empty folder")
-        with whole_file(folder/"chosen.json") as part: part.write_text(json.dumps(self.choice.as_record(), indent=1))
+        with whole_file(folder/"chosen.json") as part: part.write_text(json.dumps(self.choice.as_record(), indent=1), encoding="utf-8")
 
 # %% ../../nbs/10_use/01_chosen.ipynb #d7a0afac
 def chosen(detector: LandmarkDetector | ChosenLandmarks) -> ChosenLandmarks:
@@ -314,7 +314,7 @@ def load(
     detector = LandmarkDetector.load(folder)
     path = folder/"chosen.json"
     if not path.exists(): return detector
-    try: return ChosenLandmarks(detector, Chosen.from_record(json.loads(path.read_text()), detector.K))
+    try: return ChosenLandmarks(detector, Chosen.from_record(json.loads(path.read_text(encoding="utf-8")), detector.K))
     except (ValueError, KeyError, TypeError) as e:
         raise ValueError(f"{path} does not fit the detector beside it ({e}); remove it, and choose again") from e
 

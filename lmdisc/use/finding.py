@@ -107,7 +107,7 @@ class Finder:
         "Write what was learned into a folder."
         record = {"what": "lmdisc finder", "how": asdict(self.how), "shape": None}     # "shape": of earlier versions
         save_state(Path(folder)/"finder.safetensors", {k: v.contiguous() for k, v in self.tensors.items()}, record)
-        with whole_file(Path(folder)/"finder.json") as part: part.write_text(json.dumps(record, indent=1))
+        with whole_file(Path(folder)/"finder.json") as part: part.write_text(json.dumps(record, indent=1), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: str | Path) -> "Finder":
@@ -115,7 +115,7 @@ class Finder:
         path = Path(folder)/"finder.json"
         if not path.exists(): raise FileNotFoundError(f"{folder} holds no finder.json; name the folder a Finder was saved to")
         try:
-            record = json.loads(path.read_text())["how"]
+            record = json.loads(path.read_text(encoding="utf-8"))["how"]
             how = Finding(**record | {"shares": tuple(record["shares"])})
         except (ValueError, KeyError, TypeError) as e:
             raise ValueError(f"{path} is not the record of a finder ({e!r}); name the folder a Finder was saved to") from e

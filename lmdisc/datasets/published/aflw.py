@@ -19,7 +19,7 @@ _GET = ("https://www.robots.ox.ac.uk/~vgg/research/unsupervised_landmarks/resour
 def _index(root, split, official):
     "Names (N,), landmarks (N, 5, 2) and sizes w, h (N, 2), image px, of a split that has `official` pictures."
     lists, mat = (located(root, "aflw", f"aflw_{split}_{f}", get=_GET) for f in ("images.txt", "keypoints.mat"))
-    names, (gt, hw) = np.array(lists.read_text().split(), str), matlab(mat, "gt", "hw")
+    names, (gt, hw) = np.array(lists.read_text(encoding="utf-8").split(), str), matlab(mat, "gt", "hw")
     if gt.shape != (len(names), 5, 2) or hw.shape != (len(names), 2):
         raise ValueError(f"{mat}: gt has shape {gt.shape} and hw {hw.shape}; ({len(names)}, 5, 2) "
                          f"and ({len(names)}, 2) are needed for the {len(names)} names in {lists.name}")

@@ -20,7 +20,7 @@ _NINE = ("left_eye", "right_eye", "mouth", "left_ear_1", "left_ear_2", "left_ear
 
 def _points(path):
     "The points (9, 2) float32 of one .cat file, image px."
-    try: numbers = np.array(Path(path).read_text().split(), float)
+    try: numbers = np.array(Path(path).read_text(encoding="utf-8").split(), float)
     except ValueError as e: raise ValueError(f"{path}: numbers are needed: {e}") from None
     if len(numbers) != 19 or numbers[0] != 9:
         first = f", the first {numbers[0]:g}" if len(numbers) else ""

