@@ -55,14 +55,16 @@ figures: $(READY) ## every committed figure and table again, from the committed 
 heads: $(READY)  ## the detector that comes with the package, from the run of the main job: 15 minutes without it, else one
 	$(RUN) python -c "from lmdisc.lab.shipping import make_heads; make_heads('runs/cpu/kept')"
 
-# Experiments that ask for the same runs find them in LMDISC_RUNS, which begins empty: each is trained once.
+WITH_NOTEBOOKS := tests/test_papermill.py
+# Both sides take about as long. Experiments that ask for the same runs find them in LMDISC_RUNS, which begins empty: each is trained once.
 test: $(READY)  ## every notebook's tests and, beside them, pytest: 15 minutes at most on 2 cores that do nothing else
 	@rm -rf runs/tests && mkdir -p runs
-	@echo "Side by side, one core each: the notebooks, and pytest, whose word comes at the end."
+	@echo "Side by side, one core each: the notebooks and $(WITH_NOTEBOOKS), and the rest of pytest, whose word comes at the end."
 	@export OMP_NUM_THREADS=1; $(RUN); export PATH; \
-	  (python -m pytest > runs/pytest.log 2>&1; echo $$? > runs/pytest.rc) & \
+	  (python -m pytest --ignore $(WITH_NOTEBOOKS) > runs/pytest.log 2>&1; echo $$? > runs/pytest.rc) & \
 	  LMDISC_RUNS="$(CURDIR)/runs/tests" nbdev_test --n_workers 0; notebooks=$$?; \
-	  wait; cat runs/pytest.log; exit $$((notebooks + $$(cat runs/pytest.rc)))
+	  python -m pytest $(WITH_NOTEBOOKS); papermill=$$?; \
+	  wait; cat runs/pytest.log; exit $$((notebooks + papermill + $$(cat runs/pytest.rc)))
 
 soak: $(READY)   ## killed 200 times, at any moment; two processes; a disk that is full: half an hour
 	@export OMP_NUM_THREADS=1 LMDISC_KILLS=200; $(RUN) python -m pytest -q tests/test_kills.py tests/test_processes.py tests/test_resume.py

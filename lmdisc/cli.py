@@ -5,9 +5,10 @@
 # %% auto #0
 __all__ = ['TIMES', 'STEPS', 'EXAMPLES', 'MODEL', 'BOXES', 'notice', 'is_utf8', 'pictures_at', 'with_found_boxes',
            'landmarks_of_pictures', 'picture_of', 'outside', 'overwritten', 'landmark_table', 'write_landmarks',
-           'run_discover', 'with_names', 'write_discovery', 'minutes_by_step', 'plan_of', 'ready', 'run_doctor',
-           'command_of', 'run_predict', 'run_quality', 'labels_at', 'one_meaning', 'run_name', 'with_ending',
-           'run_export', 'run_video', 'unusable', 'directory', 'table', 'numbers', 'parser', 'one_line', 'main']
+           'seconds_a_step', 'expected', 'run_discover', 'with_names', 'write_discovery', 'minutes_by_step', 'plan_of',
+           'ready', 'run_doctor', 'command_of', 'run_predict', 'run_quality', 'labels_at', 'one_meaning', 'run_name',
+           'with_ending', 'run_export', 'run_video', 'unusable', 'directory', 'table', 'numbers', 'parser', 'one_line',
+           'main']
 
 # %% ../nbs/14_cli.ipynb #46188858
 import argparse, os, sys, time, warnings
@@ -112,9 +113,37 @@ def write_landmarks(path: str | Path, *found) -> Path: # see `landmark_table`
     with whole_file(path) as part, open(part, "w", newline="", encoding="utf-8") as file: landmark_table(file, *found)
     return Path(path)
 
-# %% ../nbs/14_cli.ipynb #20fd7ca9
+# %% ../nbs/14_cli.ipynb #h1b00004
+def seconds_a_step(config, n: int = 3) -> float: # `Config`; steps that are timed, after one that is not
+    "What a step of stage 2 takes on this machine, on random pictures."
+    from timeit import timeit
+    import numpy as np, torch
+    from lmdisc.data.images import Crops
+    from lmdisc.method.stage2 import landmark_loss
+    from lmdisc.nets.networks import CorrespondenceNet, landmark_net
+    from lmdisc.nets.training import Trainer
+    stage, size, points = config.stage2, config.data.size, config.stage1.clusters
+    pixels = np.random.default_rng(0).integers(0, 256, (stage.batch, 3, size, size), np.uint8)
+    boxes = np.tile([0, 0, size, size], (stage.batch, 1))
+    crops = Crops(pixels, boxes, np.ones(stage.batch), np.zeros((stage.batch, 2)))
+    places = size * torch.rand(stage.batch, points, 2)
+    loss = landmark_loss(stage, crops, places, config.augment, hidden=torch.zeros(places.shape[:2]))
+    trainer = Trainer(landmark_net(CorrespondenceNet(config.net), points), config.learning2)
+    def step(): trainer.one_step(loss, 0.)
+    step()
+    return timeit(step, number=n) / n
+
 TIMES = {"smoke": "a minute at most", "cpu": "15 minutes at most on 2 cores", "gpu": "hours on a GPU", "paper": "days on a GPU"}
 
+def expected(n: int, profile: str, runs: int = 1) -> str: # pictures in all
+    "How long a discovery takes: an estimate from this machine's speed for profile cpu, and the most that others take."
+    from lmdisc.config import profile as named
+    if profile != "cpu": return f"{f'{runs} times ' * (runs > 1)}{TIMES[profile]}"
+    config = named(profile)
+    minutes = runs * config.stage2.steps * seconds_a_step(config) * (1 + 3.7 * n / 1500) / 60
+    return f"about {max(1, round(minutes))} min on this machine by estimate"
+
+# %% ../nbs/14_cli.ipynb #20fd7ca9
 def run_discover(args: argparse.Namespace) -> None:
     "`lmdisc discover`."
     from lmdisc.config import profile
@@ -203,9 +232,9 @@ def plan_of(args: argparse.Namespace, images, unreadable: list, config, runs: in
     learned = min(len(images) - held, config.data.n_images or len(images))
     there = (Path(args.out)/"detector"/"detector.json").exists()
     where = f"{args.out}, over the detector that is there; names and choices of the same one are kept" if there else args.out
-    points = config.initial.detector
+    points, time_here = config.initial.detector, expected(min(len(images), learned + held), args.profile, runs)
     return (f"{counted(len(images), 'picture')} can be read, {len(unreadable)} cannot. It would learn from {learned} and hold {held} out, "
-            f"{f'{runs} times ' * (runs > 1)}{TIMES[args.profile]}, and write into {where}. Weights of {points}: {ready(points)}. "
+            f"{time_here}, and write into {where}. Weights of {points}: {ready(points)}. "
             "Nothing was written.")
 
 # %% ../nbs/14_cli.ipynb #cb9bff34
@@ -236,6 +265,7 @@ def run_doctor(args: argparse.Namespace) -> None:
         images, unreadable = pictures_at([args.pictures])
         rows["pictures"] = f"{len(images)} can be read, {len(unreadable)} cannot"
     rows["time"] = "; ".join(f"{name}: {time}" for name, time in TIMES.items())
+    if args.pictures: rows["time here"] = f"{expected(len(images), 'cpu')}, profile cpu"
     for title, said in rows.items(): print(f"{title:10} {said}")
 
 # %% ../nbs/14_cli.ipynb #44f8cbd5

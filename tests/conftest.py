@@ -1,4 +1,5 @@
 "Small pictures and one small discovery, made once for all tests that look at them."
+import multiprocessing
 import numpy as np, pytest, torch
 
 def small_heads():
@@ -34,6 +35,15 @@ def assert_same(a, b):
     assert a[1] == b[1]
     assert a[0].keys() == b[0].keys()
     for k in a[0]: np.testing.assert_array_equal(a[0][k].numpy(), b[0][k].numpy(), k)
+
+@pytest.fixture(scope="session")
+def server():
+    "Starts processes that have everything loaded already."
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["loaded"])
+    first = context.Process(target=int)           # the others do not wait for the server
+    first.start(), first.join()
+    return context
 
 @pytest.fixture(scope="session")
 def heads_set(): return small_heads()

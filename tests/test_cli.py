@@ -229,10 +229,12 @@ def test_a_name_that_no_export_takes_is_refused(detector, here, name):
     failed(here("name", detector[0], f"1={name}"), 1, "is no name: it has control characters, or is not UTF-8; choose another")
     assert not (detector[0]/"chosen.json").exists()
 
-def test_names_are_the_same_everywhere_after_a_second_discovery(faces, tmp_path, here):
+def test_names_are_the_same_everywhere_after_a_second_discovery(run, faces, tmp_path, here):
+    "On the checkpoints of `run`, too."
     import pandas as pd
     again = "discover", faces, "--profile", "smoke", "--out", tmp_path/"out"
-    here(*again), here("name", tmp_path/"out"/"detector", "3=left eye", "2=NA"), here("name", tmp_path/"out"/"detector", "--drop", "1")
+    shutil.copytree(run[1], tmp_path/"out")
+    here("name", tmp_path/"out"/"detector", "3=left eye", "2=NA"), here("name", tmp_path/"out"/"detector", "--drop", "1")
     done = here(*again)
     K = len(pd.read_csv(tmp_path/"out"/"quality.csv"))
     assert f"Names and choices made before are kept: {K - 1} points." in done.stdout
@@ -358,10 +360,21 @@ def test_a_dry_run_writes_nothing(faces, tmp_path, here):
     assert done.stdout.startswith("24 pictures can be read, 1 cannot. It would learn from 20 and hold 2 out, a minute at most")
     assert "Weights of xfeat: ready" in done.stdout and not (tmp_path/"out").exists()
 
+@pytest.mark.parametrize("seconds, minutes", [(.2, 2), (2., 21)])
+def test_the_time_of_a_discovery_is_estimated_for_this_machine(faces, tmp_path, here, monkeypatch, seconds, minutes):
+    "The notebook measures steps; here a machine is given, ten times as slow as another."
+    import lmdisc.cli
+    monkeypatch.setattr(lmdisc.cli, "seconds_a_step", lambda config: seconds)
+    said = f"about {minutes} min on this machine by estimate"
+    assert f"{said}, profile cpu" in here("doctor", faces).stdout
+    assert f"hold 2 out, {said}, and write" in here("discover", faces, "--out", tmp_path/"out", "--dry-run").stdout
+
 def test_the_doctor_says_what_is_here_and_what_is_missing(faces, here, monkeypatch):
+    "It times a few steps of training, too."
     import torch
     done = here("doctor", faces)
     assert done.returncode == 0 and f"torch {torch.__version__}" in done.stdout and "24 can be read, 0 cannot" in done.stdout
+    assert re.search(r"^time here +about \d+ min on this machine by estimate, profile cpu$", done.stdout, re.M)
     def closed(name): raise OSError(f"could not get {name}; download it yourself")
     monkeypatch.setattr("lmdisc.nets.detectors.open_detector", closed)
     assert "aliked MISSING: could not get aliked; download it yourself" in here("doctor").stdout

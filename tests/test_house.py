@@ -114,7 +114,3 @@ def test_predict_loads_neither_the_lab_nor_matplotlib(tmp_path):
     assert not heavy(modules), heavy(modules)
     assert (tmp_path/"points.csv").exists()
     print(f"lmdisc predict, from start to end: {seconds:.1f} s")
-
-def test_the_estimator_loads_neither_the_lab_nor_matplotlib():
-    modules, _ = loaded("from lmdisc import LandmarkDiscovery")
-    assert not heavy(modules), heavy(modules)

@@ -1,5 +1,5 @@
 "A discovery that is killed at any moment ends, when it is started again, as one that was never killed."
-import multiprocessing, os, subprocess, sys, time
+import os, subprocess, sys, time
 from pathlib import Path
 import numpy as np, pytest
 from lmdisc.store.files import load_state
@@ -31,13 +31,6 @@ def work(runs, out, kind=None, nth=0):
     images = small_heads().take([*range(12), *range(24, 30)])
     save_state(Path(out), *outcome(discover(images, small_config(**BRIEF), runs)))
 
-@pytest.fixture(scope="module")
-def server():
-    "Starts processes that have everything loaded already."
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["lmdisc.discovery", "lmdisc.datasets.rendered.heads", "conftest"])
-    return context
-
 def started(server, at, *trouble):
     child = server.Process(target=work, args=[str(at/"runs"), str(at/"out.safetensors"), *trouble])
     child.start()
@@ -46,9 +39,8 @@ def started(server, at, *trouble):
 @pytest.fixture(scope="module")
 def whole(server, heads_set, tmp_path_factory):
     "One that is never killed, and how long it takes."
-    for _ in range(2):                # the second does not wait for the server
-        at, begun = tmp_path_factory.mktemp("whole"), time.time()
-        started(server, at).join(300)
+    at, begun = tmp_path_factory.mktemp("whole"), time.time()
+    started(server, at).join(300)
     return load_state(at/"out.safetensors"), time.time() - begun
 
 def files_being_written(at): return [p.name for p in at.rglob("*.tmp")]

@@ -132,7 +132,7 @@ def workers(parent):
 def test_one_dies_and_the_next_start_goes_on(alone_and_together, heads_set, tmp_path):
     runs, out = tmp_path/"runs", tmp_path/"out.safetensors"
     both = start(2, runs, out)
-    wait_for(both, runs, "stage1", 5)
+    wait_for(lambda: both.poll() is None, runs, "stage1", 5)
     os.kill(workers(both.pid)[1], signal.SIGKILL)
     assert both.wait(120) != 0 and not out.exists()
     again = start(2, runs, out)

@@ -1,51 +1,49 @@
 "A discovery that is killed and started again ends as one never killed; the same seed gives the same landmarks."
-import signal, subprocess, sys, time
+import os, signal, sys, time
 from pathlib import Path
 import numpy as np, pytest
 from lmdisc.discovery import discover, find_correspondence, prepare
 from lmdisc.store.runs import run_of
-from lmdisc.store.files import load_state
-from conftest import assert_same, outcome, small_config
+from lmdisc.store.files import load_state, save_state
+from conftest import assert_same, outcome, small_config, small_heads
 
-CHILD = """
-import sys
-sys.path.insert(0, sys.argv[1])
-from conftest import outcome, small_config, small_heads
-from lmdisc.discovery import discover
-from lmdisc.store.files import save_state
-save_state(sys.argv[3], *outcome(discover(small_heads(), small_config(), sys.argv[2])))
-"""
-
-def start(runs, out):
-    "The same discovery in a process of its own."
-    return subprocess.Popen([sys.executable, "-c", CHILD, Path(__file__).parent, runs, out], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+def work(runs, out):
+    "The same discovery, in a process of its own."
+    sys.stderr = open(os.devnull, "w")
+    save_state(Path(out), *outcome(discover(small_heads(), small_config(), runs)))
 
 def step_of(runs, stage):
     "The step that the checkpoint of a stage stands at; -1 where there is none yet."
     return max([load_state(p)[1]["step"] for p in Path(runs).glob(f"{stage}-*/checkpoint.safetensors")], default=-1)
 
-def wait_for(child, runs, stage, step, limit=300):
-    "Until the checkpoint of a stage holds `step` steps or more."
+def wait_for(runs_on, runs, stage, step, limit=300):
+    "Until the checkpoint of a stage holds `step` steps or more, while `runs_on()`."
     give_up = time.time() + limit
     while step_of(runs, stage) < step:
-        assert child.poll() is None, child.stderr.read()
+        assert runs_on(), f"it ended before {stage} came to step {step}"
         assert time.time() < give_up, f"{stage} never came to step {step}"
         time.sleep(.01)
 
 # steps: warm-up to 10, rounds to 15 and 20; stage 2 to 20, merging after 8 and 14
 MOMENTS = [("stage1", 5), ("stage1", 15), ("stage2", 8)]
 
-def test_killed_three_times(found, heads_set, tmp_path):
+def test_killed_three_times(server, found, tmp_path):
     chance = np.random.default_rng(0)
+    def start():
+        child = server.Process(target=work, args=[str(tmp_path/"runs"), str(tmp_path/"out.safetensors")])
+        child.start()
+        return child
     for stage, step in MOMENTS:
-        child = start(tmp_path/"runs", tmp_path/"out.safetensors")
-        wait_for(child, tmp_path/"runs", stage, step)
+        child = start()
+        wait_for(child.is_alive, tmp_path/"runs", stage, step)
         time.sleep(chance.uniform(0, .1))
         child.kill()
-        assert child.wait() == -signal.SIGKILL
+        child.join()
+        assert child.exitcode == -signal.SIGKILL
         assert not (tmp_path/"out.safetensors").exists()
-    last = start(tmp_path/"runs", tmp_path/"out.safetensors")
-    assert last.wait(300) == 0, last.stderr.read()
+    last = start()
+    last.join(300)
+    assert last.exitcode == 0
     assert_same(load_state(tmp_path/"out.safetensors"), outcome(found))
 
 def test_same_seed_twice(found, heads_set):

@@ -8,7 +8,7 @@ __all__ = ['LABEL_FREE', 'reliabilities', 'resampled', 'correlations']
 # %% ../../nbs/13_lab/15_agreement.ipynb #moved054
 from itertools import product
 import numpy as np, pandas as pd
-from scipy.stats import spearmanr
+from scipy.stats import rankdata, spearmanr
 from ..data.images import ImageSet
 from ..config import Config
 from ..discovery import discover
@@ -27,9 +27,11 @@ def reliabilities(images: ImageSet, config: Config, runs: str | None = None) -> 
 # %% ../../nbs/13_lab/15_agreement.ipynb #9cc3a56d
 def resampled(x: np.ndarray, y: np.ndarray, times: int = 2000) -> tuple[float, float, float]:
     "Rank correlation with its 95 % bootstrap interval."
-    samples = np.random.default_rng(0).integers(0, len(x), (times, len(x)))
-    drawn = [spearmanr(x[i], y[i]).statistic for i in samples if np.ptp(x[i]) > 0 and np.ptp(y[i]) > 0]
-    return spearmanr(x, y).statistic, *np.quantile(drawn, [.025, .975])
+    n, samples = len(x), np.random.default_rng(0).integers(0, len(x), (times, len(x)))
+    a, b = (rankdata(v[samples], axis=1) - (n + 1) / 2 for v in (x, y))        # all at once: `spearmanr` takes a second for 2,000
+    vary = (np.ptp(a, 1) > 0) & (np.ptp(b, 1) > 0)
+    (aa, bb, ab) = ((u * v)[vary].sum(1) * (1 / (n - 1)) for u, v in ((a, a), (b, b), (a, b)))
+    return spearmanr(x, y).statistic, *np.quantile((ab / np.sqrt(aa) / np.sqrt(bb)).clip(-1, 1), [.025, .975])
 
 # %% ../../nbs/13_lab/15_agreement.ipynb #54989dbe
 def correlations(
