@@ -239,7 +239,8 @@ def chosen_on(folder, dataset, config, profile): # of figures -> {method: (chang
     "Rates and steps chosen on validation people of a set, as committed; empty where none were at this profile."
     path = folder/f"{of_set('tune_baselines', dataset)}.csv"
     table = pd.read_csv(path) if path.is_file() else pd.DataFrame()
-    if "times" not in table or json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["parameters"]["profile"] != profile: return {}
+    if "times" not in table: return {}
+    if json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["parameters"]["profile"] != profile: return {}
     both = {r.of: (longer(config, r.times), at_rate(r.of, r.rate)) for r in best_rates(table).itertuples()}
     return {method: (steps | changes, given) for method, (steps, (changes, given)) in both.items()}
 
