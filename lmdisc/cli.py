@@ -179,6 +179,7 @@ def with_names(table, detector):      # of qualities, a row a landmark; with nam
 
 def write_discovery(args, started, found, quality, images, unreadable, finder): # results of `run_discover`
     "Write the detector, its landmarks in every picture, how good they are, a picture and a report; print what was found."
+    import pandas as pd
     from lmdisc.draw.saving import save_figure
     from lmdisc.explore.report import report
     from lmdisc.store.files import counted
@@ -190,7 +191,11 @@ def write_discovery(args, started, found, quality, images, unreadable, finder): 
     record = provenance("lmdisc discover", asked, found.config.seed, started, images.data_hash, K=found.detector.K)
     if aside := save_over(found.detector, out/"detector"):
         notice(f"The detector is another one than before; the names and choices made of that one are kept in {aside}.")
-    if finder: finder.save(out/"detector"/"finder")
+    if finder:
+        finder.save(out/"detector"/"finder")
+        boxes = pd.DataFrame(images.boxes, columns=["x0", "y0", "x1", "y1"])
+        boxes.insert(0, "name", [images.name(i) for i in range(len(images))])
+        save_table(boxes, "boxes", out, **record)
     detector, what = load(out/"detector"), "flagged; --drop would leave them out"
     kept = f" Names and choices made before are kept: {counted(detector.K, 'point')}." if hasattr(detector, "choice") else ""
     if args.drop and quality.flagged:
@@ -267,6 +272,7 @@ def run_doctor(args: argparse.Namespace) -> None:
     rows["time"] = "; ".join(f"{name}: {time}" for name, time in TIMES.items())
     if args.pictures: rows["time here"] = f"{expected(len(images), 'cpu')}, profile cpu"
     for title, said in rows.items(): print(f"{title:10} {said}")
+    if "cache" in rows: sys.exit(1)
 
 # %% ../nbs/14_cli.ipynb #44f8cbd5
 def command_of(args: argparse.Namespace) -> str:
@@ -379,17 +385,22 @@ def run_export(args: argparse.Namespace) -> None:
         if value: args.parser.error(f"--format {args.format} makes no use of {option}; leave {'it' if option[0] == '-' else 'them'} out")
     if args.format == "onnx":
         from lmdisc.export.onnx import export_onnx
-        from lmdisc.use.chosen import load
+        from lmdisc.use.chosen import folder_of, load
+        if (folder_of(args.model)/"finder").exists():
+            notice("The finder of this detector is not part of the ONNX file: cut pictures about the object, or give its box.")
         print(export_onnx(args.out, load(args.model), example=not args.crops, crops=args.crops))
         return
     from lmdisc.export import formats
     from lmdisc.use.chosen import numbers_of
-    from lmdisc.use.symmetry import symmetry
+    from lmdisc.use.symmetry import LEAST, symmetry
     if not args.pictures: args.parser.error(f"--format {args.format} needs pictures; only onnx does without")
     if args.format in ("dlc", "yolo"): outside(args.out, *args.pictures)
     detector, images, xy, score = landmarks_of_pictures(args.model, args.pictures, args.boxes)
     how = {"threshold": detector.threshold} if args.format in ("coco", "dlc", "sleap", "yolo") else {}
-    if args.format in ("coco", "dlc", "yolo"): how["flip"] = symmetry(detector, images).partner.tolist()
+    if args.format in ("coco", "dlc", "yolo"):
+        if len(images) < LEAST:
+            notice(f"Left and right are not told apart: that takes {LEAST} pictures. Do not train with flipped pictures.")
+        how["flip"] = symmetry(detector, images).partner.tolist()
     if args.format == "csv": how = {"numbers": numbers_of(detector)}
     print(getattr(formats, f"export_{args.format}")(args.out, images, xy, score, detector.names, **how))
 

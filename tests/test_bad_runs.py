@@ -1,5 +1,5 @@
 "What may go wrong within a run: a clear message, or simply handled."
-import json
+import json, os
 from dataclasses import replace
 import numpy as np, pytest, torch
 from safetensors import SafetensorError
@@ -126,6 +126,12 @@ def full_disk(monkeypatch):
         path.write_bytes(b"half a file")
         raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
     monkeypatch.setattr(files, "save_file", save)
+
+def test_others_may_read_what_is_written_as_the_umask_says(tmp_path):
+    before = os.umask(0o027)
+    try: save_state(tmp_path/"a.safetensors", {"x": torch.ones(2)}, {})
+    finally: os.umask(before)
+    assert os.name == "nt" or (tmp_path/"a.safetensors").stat().st_mode & 0o777 == 0o640
 
 def test_full_disk_leaves_the_old_checkpoint(tmp_path, monkeypatch):
     path = tmp_path/"a.safetensors"

@@ -2,9 +2,11 @@
 import csv, io, json, os, re, shutil, subprocess, sys
 from pathlib import Path
 from types import SimpleNamespace
-import numpy as np, pytest
+import numpy as np, pandas as pd, pytest
 from PIL import Image, ImageDraw
 from lmdisc.cli import main
+from lmdisc.data.images import boxed
+from lmdisc.datasets.given import given
 
 def lmdisc(*args, cwd=None):
     "The finished process of a call."
@@ -231,7 +233,6 @@ def test_a_name_that_no_export_takes_is_refused(detector, here, name):
 
 def test_names_are_the_same_everywhere_after_a_second_discovery(run, faces, tmp_path, here):
     "On the checkpoints of `run`, too."
-    import pandas as pd
     again = "discover", faces, "--profile", "smoke", "--out", tmp_path/"out"
     shutil.copytree(run[1], tmp_path/"out")
     here("name", tmp_path/"out"/"detector", "3=left eye", "2=NA"), here("name", tmp_path/"out"/"detector", "--drop", "1")
@@ -328,8 +329,26 @@ def test_a_folder_that_cannot_be_written_into_is_said_first(tmp_path, monkeypatc
 def test_a_cache_that_cannot_be_used_is_named(tmp_path, monkeypatch, here):
     (tmp_path/"file").touch()
     monkeypatch.setenv("LMDISC_CACHE", str(tmp_path/"file"/"cache"))
-    assert f"CANNOT BE USED: {tmp_path/'file'}: Not a directory; set LMDISC_CACHE to another folder" in here("doctor").stdout
+    done = here("doctor")
+    assert f"CANNOT BE USED: {tmp_path/'file'}: Not a directory; set LMDISC_CACHE to another folder" in done.stdout and done.returncode == 1
     failed(here("discover", "heads", "--profile", "smoke", "--out", tmp_path/"out"), 1, f"{tmp_path/'file'}", "set LMDISC_CACHE to another folder")
+
+def test_a_home_may_be_short(tmp_path, monkeypatch):
+    from lmdisc.store.files import cache_dir
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.setenv("LMDISC_CACHE", "~/kept")
+    assert cache_dir() == tmp_path/"kept"
+
+def test_found_boxes_are_written_and_a_finder_is_not_exported_in_silence(faces, tmp_path, monkeypatch, here):
+    class Found:
+        def aim(self, images, whole, detector, progress): return boxed(images, images.boxes + 1)
+        def save(self, folder): folder.mkdir()
+    monkeypatch.setattr("lmdisc.use.finding.found_boxes", lambda images, runs: (images, Found()))
+    assert here("discover", faces, "--profile", "smoke", "--find", "--out", tmp_path/"o").returncode == 0
+    boxes, whole = pd.read_csv(tmp_path/"o"/"boxes.csv"), given(faces)
+    assert list(boxes.name) == [whole.name(i) for i in range(len(whole))] and (boxes[["x0", "y0", "x1", "y1"]].to_numpy() == whole.boxes + 1).all()
+    assert "The finder of this detector is not part of" in here("export", tmp_path/"o"/"detector", "--format", "onnx", "--out", tmp_path/"a.onnx").stderr
 
 @pytest.mark.parametrize("args, said", [
     (("coco", "face.png", "--crops"), "--crops"), (("onnx", "--boxes", "b.csv"), "--boxes"), (("onnx", "face.png"), "pictures")], ids=lambda a: a if isinstance(a, str) else a[0])

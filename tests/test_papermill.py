@@ -30,11 +30,11 @@ def test_discover_runs_from_the_root(tmp_path):
     assert str(tmp_path) not in json.dumps(told)
 
 def test_discover_runs_from_nbs_and_with_nothing_seen(tmp_path, monkeypatch):
-    "A threshold that no landmark reaches: none is in sight, and all have a place."
+    "A threshold that no landmark reaches: none is in sight; all have a place if there is a shape, else they count as missing."
     monkeypatch.chdir(ROOT/"nbs")
     perform(ROOT/NOTEBOOK, dict(changes={"stage2.confident": 9.0}, out_dir=str(tmp_path)))
     told = json.loads((tmp_path/"discover.json").read_text())
-    assert told["in_sight"] == 0 and told["coverage"] == 1 and told["nme_backward"] > 0 and told["nme_forward"] > 0
+    assert told["in_sight"] == 0 and told["coverage"] == (told["rigid"] > 0) and told["nme_forward"] > 0
     assert told["parameters"]["changes"] == {"stage2.confident": 9.0}
 
 @pytest.mark.parametrize("given, draw", [("false", False), ("False", False), (0, False), ("true", True), (True, True), ("maybe", None)])

@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 import matplotlib.pyplot as plt, pandas as pd
 from matplotlib.figure import Figure
+from ..store.files import counted
 from ..store.progress import tqdm
 from ..store.provenance import checkout, output_folder, save_record, save_table, version_of
 from ..store.source import source
@@ -174,7 +175,7 @@ class Experiment:
 
     def close(self):
         "Print how long the runs took, and a warning where the numbers mean nothing."
-        print(f"{len(self.drawn)} runs, {minutes_of([run for _, run in self.drawn]):.0f} minutes of training.")
+        print(f"{len(self.drawn)} runs, {counted(round(minutes_of([run for _, run in self.drawn])), 'minute')} of training.")
         if self.p.profile == "smoke": print("Profile smoke: these numbers mean nothing.")
 
 # %% ../../nbs/13_lab/14_experiment.ipynb #3acd0645

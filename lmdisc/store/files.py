@@ -21,7 +21,7 @@ from .processes import state
 # %% ../../nbs/01_store/02_files.ipynb #76f508d2
 def cache_dir() -> Path:
     "Folder for downloads and rendered pictures: the environment's LMDISC_CACHE, else ~/.cache/lmdisc."
-    return Path(os.environ.get("LMDISC_CACHE") or Path.home()/".cache"/"lmdisc")
+    return Path(os.environ.get("LMDISC_CACHE") or "~/.cache/lmdisc").expanduser()
 
 def instead(path: str | Path) -> str:
     "What to do where a file or folder cannot be written."
@@ -55,6 +55,8 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     part = path.with_name(f"{path.name}.{socket.gethostname()}.{os.getpid()}.tmp")
     try:
         yield part
+        os.umask(mask := os.umask(0))
+        part.chmod(0o666 & ~mask)         # safetensors writes for its owner alone
         os.replace(part, path)
     except OSError as e:
         if e.errno == errno.ENOSPC: raise disk_full(path) from e
