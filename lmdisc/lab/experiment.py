@@ -175,7 +175,7 @@ class Experiment:
 
     def close(self):
         "Print how long the runs took, and a warning where the numbers mean nothing."
-        print(f"{len(self.drawn)} runs, {counted(round(minutes_of([run for _, run in self.drawn])), 'minute')} of training.")
+        print(f"{counted(len(self.drawn), 'run')}, {counted(round(minutes_of([run for _, run in self.drawn])), 'minute')} of training.")
         if self.p.profile == "smoke": print("Profile smoke: these numbers mean nothing.")
 
 # %% ../../nbs/13_lab/14_experiment.ipynb #3acd0645
