@@ -219,11 +219,11 @@ STEPS = {"keypoints": "generic keypoints", "stage1": "correspondence (stage 1)",
 
 def minutes_by_step(folder: Path, started: float) -> dict: # of kept runs; `time.time()` when the command began -> {step: minutes}
     "How long the steps took that this command took, and the rest of it; steps that were kept from before are left out."
-    from lmdisc.store.files import load_state
+    from lmdisc.store.files import load_record
     from lmdisc.store.runs import FILE
     steps, now, parts = {}, time.time(), {}
     for run in Path(folder).glob(f"*/{FILE}"):
-        if run.stat().st_mtime >= started: parts |= load_state(run)[1]["about"]["parts"]
+        if run.stat().st_mtime >= started: parts |= load_record(run)["about"]["parts"]
     for part, minutes in parts.items():
         name = STEPS.get(part.split("-")[0], part.split("-")[0])
         steps[name] = steps.get(name, 0) + minutes

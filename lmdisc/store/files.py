@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['MARK', 'cache_dir', 'instead', 'disk_full', 'folder_to_write', 'whole_file', 'sha256', 'OneLine', 'counted',
-           'on_disk', 'make_room', 'save_state', 'load_state', 'plain', 'as_json', 'write_together', 'whole_folder']
+           'on_disk', 'make_room', 'save_state', 'load_state', 'load_record', 'plain', 'as_json', 'write_together',
+           'whole_folder']
 
 # %% ../../nbs/01_store/02_files.ipynb #moved002
 import errno, hashlib, json, math, os, socket, tempfile
@@ -123,14 +124,22 @@ def save_state(path: str | Path, tensors: dict[str, Tensor], record: dict) -> No
         raise OSError(f"could not write {path}: {e}; free some space or choose another folder") from e
 
 # %% ../../nbs/01_store/02_files.ipynb #e9a9e588
-def load_state(path: str | Path) -> tuple[dict[str, Tensor], dict]: # tensors, record
-    "What `save_state` wrote."
+@contextmanager
+def _opened(path):
+    "A file of `save_state`, or an error that names it."
     try:
-        with safe_open(path, "pt") as f:
-            return {k: f.get_tensor(k) for k in f.keys()}, json.loads(f.metadata()["record"])
+        with safe_open(path, "pt") as f: yield f
     except FileNotFoundError: raise
     except Exception as e:
         raise ValueError(f"{path} is no file of lmdisc's ({e}); delete it, or name the right one") from e
+
+def load_state(path: str | Path) -> tuple[dict[str, Tensor], dict]: # tensors, record
+    "What `save_state` wrote."
+    with _opened(path) as f: return {k: f.get_tensor(k) for k in f.keys()}, json.loads(f.metadata()["record"])
+
+def load_record(path: str | Path) -> dict:
+    "The record that `save_state` wrote, without the tensors."
+    with _opened(path) as f: return json.loads(f.metadata()["record"])
 
 # %% ../../nbs/01_store/02_files.ipynb #30b9a6a8
 def plain(o: object) -> object:

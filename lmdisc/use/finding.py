@@ -71,19 +71,24 @@ class Finder:
         train, boxes = images.take(learns), images.boxes.copy()
         view, yaw = shape_in_crops(train, detector)
         self.tensors["usual"] = view.median(0).values
-        train = self.moved(train, whole.take(learns), detector)
+        train = self.moved(train, whole.take(learns), detector, view)
         some = np.sort(np.random.default_rng(self.how.seed).permutation(len(train))[:self.how.pictures])
         self.tensors |= view_templates(train.take(some), yaw.numpy()[some], self.tensors, self.how, progress)
         boxes[learns] = train.boxes
         if not learns.all(): boxes[~learns] = self.boxes(whole.take(~learns), progress, detector)
         return boxed(images, boxes)
 
-    def moved(self, images: ImageSet, whole: ImageSet, detector: LandmarkDetector) -> ImageSet: # with found boxes; with their own
+    def moved(self,
+        images: ImageSet, whole: ImageSet, # with found boxes; with their own
+        detector: LandmarkDetector,
+        view: torch.Tensor | None = None, # of `shape_in_crops`, where it is known
+    ) -> ImageSet:
         "The pictures with their boxes moved to where the detector's shape lies; those in which nothing was found are left as they are."
         if "usual" not in self.tensors or detector.shape is None: return images
         found = (images.boxes != whole.boxes).any(1, keepdims=True)
         for _ in range(2):            # from a better crop the shape is seen better
-            boxes = moved_boxes(images, detector, shape_in_crops(images, detector)[0], self.tensors["usual"])
+            if view is None: view = shape_in_crops(images, detector)[0]
+            boxes, view = moved_boxes(images, detector, view, self.tensors["usual"]), None
             images = boxed(images, np.where(found, boxes, images.boxes))
         return images
 

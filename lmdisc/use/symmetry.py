@@ -71,8 +71,7 @@ def symmetry(
     pairs, off = np.flatnonzero(near > own), np.zeros(len(near), bool)
     if len(pairs) >= 3 and not np.isnan(xyz[pairs]).any() and not np.isnan(xyz[near[pairs]]).any():
         normal, offset = plane_of(xyz[pairs], xyz[near[pairs]])
-        most, beside = EXACT * np.linalg.norm(xyz - np.nanmean(xyz, 0), axis=1), xyz @ normal - offset
-        most = np.nanmean(most)
+        most, beside = EXACT * np.nanmean(np.linalg.norm(xyz - np.nanmean(xyz, 0), axis=1)), xyz @ normal - offset
         image = xyz - 2 * beside[:, None] * normal
         off = (near == own) & (abs(beside) > most)
         near = np.where(np.linalg.norm(image - xyz[near], axis=1) <= most, near, -1)
