@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['TIMES', 'STEPS', 'EXAMPLES', 'MODEL', 'BOXES', 'notice', 'is_utf8', 'pictures_at', 'with_found_boxes',
            'landmarks_of_pictures', 'picture_of', 'outside', 'overwritten', 'landmark_table', 'write_landmarks',
-           'seconds_a_step', 'expected', 'run_discover', 'with_names', 'write_discovery', 'minutes_by_step', 'plan_of',
-           'ready', 'run_doctor', 'command_of', 'run_predict', 'run_quality', 'labels_at', 'one_meaning', 'run_name',
-           'with_ending', 'run_export', 'run_video', 'unusable', 'directory', 'table', 'numbers', 'parser', 'one_line',
-           'main']
+           'seconds_a_step', 'expected', 'run_discover', 'with_names', 'write_discovery', 'minutes_by_step',
+           'learned_and_held', 'plan_of', 'ready', 'run_doctor', 'command_of', 'run_predict', 'run_quality',
+           'labels_at', 'one_meaning', 'run_name', 'with_ending', 'run_export', 'run_video', 'unusable', 'directory',
+           'table', 'numbers', 'parser', 'one_line', 'main']
 
 # %% ../nbs/14_cli.ipynb #46188858
 import argparse, os, sys, time, warnings
@@ -97,10 +97,10 @@ def overwritten(args: argparse.Namespace):
 
 # %% ../nbs/14_cli.ipynb #6514f8c7
 def landmark_table(file, detector, images, xy, score): # open for text; of `landmarks_of_pictures`
-    "Write the table of landmarks, 10,000 pictures at a time to bound memory; names where a user has chosen."
+    "Write the table of landmarks, 10,000 pictures at a time to bound memory."
     from lmdisc.use.chosen import numbers_of
     from lmdisc.use.estimator import landmark_rows
-    names, numbers = detector.names if hasattr(detector, "choice") else None, numbers_of(detector)
+    names, numbers = detector.names, numbers_of(detector)
     for at in range(0, len(images), 10_000):
         some = range(at, min(at + 10_000, len(images)))
         rows = landmark_rows([images.name(i) for i in some], xy[some], score[some], names, numbers)
@@ -160,9 +160,10 @@ def run_discover(args: argparse.Namespace) -> None:
     outside(own_folder(args.out), args.pictures)
     runs = len(candidates(config, args.seeds, args.clusters))
     images, unreadable = pictures_at([args.pictures], args.boxes)
+    takes = expected(sum(learned_and_held(images, config)), args.profile, runs)
     notice(f"{counted(len(images), 'picture')}, profile {args.profile}, seed {args.seed}, "
-           f"generic keypoints from {config.initial.detector}; {f'{runs} runs of ' * (runs > 1)}{TIMES[args.profile]}")
-    if args.dry_run: return print(plan_of(args, images, unreadable, config, runs))
+           f"generic keypoints from {config.initial.detector}; {takes}")
+    if args.dry_run: return print(plan_of(args, images, unreadable, config, takes))
     whole, (images, finder) = images, found_boxes(images, out/"checkpoints") if args.find else (images, None)
     found, quality, tried = best_run(images, config, out/"checkpoints", args.seeds, args.clusters)
     if finder: images = finder.aim(images, whole, found.detector, progress=True)
@@ -230,16 +231,19 @@ def minutes_by_step(folder: Path, started: float) -> dict: # of kept runs; `time
     return steps | {"pictures, quality, tables and this page": max(0, (now - started) / 60 - sum(steps.values()))}
 
 # %% ../nbs/14_cli.ipynb #36773d6c
-def plan_of(args: argparse.Namespace, images, unreadable: list, config, runs: int) -> str: # as in `run_discover`
+def learned_and_held(images, config) -> tuple: # `ImageSet`, `Config` -> two numbers of pictures
+    "How many pictures a discovery would learn from, and how many it would hold out."
+    held = list(images.fields.get("split", ())).count("test")
+    return min(len(images) - held, config.data.n_images or len(images)), held
+
+def plan_of(args: argparse.Namespace, images, unreadable: list, config, takes: str) -> str: # as in `run_discover`; see `expected`
     "What a discovery would do."
     from lmdisc.store.files import counted
-    held = list(images.fields.get("split", ())).count("test")
-    learned = min(len(images) - held, config.data.n_images or len(images))
+    (learned, held), points = learned_and_held(images, config), config.initial.detector
     there = (Path(args.out)/"detector"/"detector.json").exists()
     where = f"{args.out}, over the detector that is there; names and choices of the same one are kept" if there else args.out
-    points, time_here = config.initial.detector, expected(min(len(images), learned + held), args.profile, runs)
     return (f"{counted(len(images), 'picture')} can be read, {len(unreadable)} cannot. It would learn from {learned} and hold {held} out, "
-            f"{time_here}, and write into {where}. Weights of {points}: {ready(points)}. "
+            f"{takes}, and write into {where}. Weights of {points}: {ready(points)}. "
             "Nothing was written.")
 
 # %% ../nbs/14_cli.ipynb #cb9bff34
@@ -269,8 +273,8 @@ def run_doctor(args: argparse.Namespace) -> None:
     if args.pictures:
         images, unreadable = pictures_at([args.pictures])
         rows["pictures"] = f"{len(images)} can be read, {len(unreadable)} cannot"
-    rows["time"] = "; ".join(f"{name}: {time}" for name, time in TIMES.items())
-    if args.pictures: rows["time here"] = f"{expected(len(images), 'cpu')}, profile cpu"
+    times = TIMES | ({"cpu": expected(len(images), "cpu")} if args.pictures else {})
+    rows["time"] = "; ".join(f"{name}: {time}" for name, time in times.items())
     for title, said in rows.items(): print(f"{title:10} {said}")
     if "cache" in rows: sys.exit(1)
 
@@ -497,7 +501,7 @@ def parser() -> argparse.ArgumentParser:
                   "lmdisc predict MODEL PICTURES [PICTURES ...] [--out CSV] [--poses CSV] [--boxes CSV]")
     add("pictures", metavar="MODEL PICTURES", nargs="+", help="a detector's folder; then picture files, or one folder")
     add("--model", metavar="MODEL", help="the detector, where it does not come first: heads comes with the package")
-    add("--out", type=table, metavar="CSV", help="table to write: picture,landmark,x,y,score (default: print it)")
+    add("--out", type=table, metavar="CSV", help="table to write: picture,landmark,name,x,y,score (default: print it)")
     add("--poses", type=table, metavar="CSV", help="how the object is turned: picture,yaw,pitch,roll,scale,misfit")
     add("--boxes", **BOXES)
 

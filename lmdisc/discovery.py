@@ -195,7 +195,7 @@ def clusters_in_space(start: Prepared, config: Config) -> Guide | None:
     similar = similar_pictures(points, 20, seed=seed, among=some)
     try: shape = fit_shape(own[some], similar[some][:, :10], size, seed=seed)
     except TooFewPoints as e: return warnings.warn(f"{e}; hidden landmarks are not completed")
-    if not moves_as_one(shape): return warnings.warn(f"{problems(shape)[0]}; hidden landmarks are not completed")
+    if not moves_as_one(shape): return warnings.warn(f"before training {problems(shape)[0]}; hidden landmarks are not completed")
     kept = (shape.rigid >= .35).nonzero()[:, 0]
     cameras, shape, own = shape.pose(*borrowed(own, similar, own[some])), shape.only(kept), own[:, kept]
     return guide(config.stage2, shape, cameras, own)

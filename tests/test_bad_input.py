@@ -308,6 +308,23 @@ def test_boxes_that_are_none(tmp_path, boxes, said):
         with pytest.raises(ValueError, match=f"{said}.*; one row x0, y0, x1, y1 for each of 2 pictures is needed"): ask()
 
 
+def test_one_picture_and_the_boxes_of_a_folder(tmp_path):
+    for name in ("a/x.png", "a/y.png", "b/x.png"):
+        (tmp_path/name).parent.mkdir(exist_ok=True)
+        saved(tmp_path/name)
+    table = tmp_path/"boxes.csv"
+    table.write_text("name,x0,y0,x1,y1\nx.png,1,2,30,31\ny.png,3,4,20,21\n")
+    assert given_pictures(tmp_path/"a"/"y.png", table).boxes.tolist() == [[3, 4, 20, 21]]
+    assert given_pictures([tmp_path/"a"/"x.png", tmp_path/"a"/"y.png"], table).boxes.tolist() == [[1, 2, 30, 31], [3, 4, 20, 21]]
+    with pytest.raises(ValueError, match="boxes.csv: no box for: .*z.png"):
+        saved(tmp_path/"a"/"z.png")
+        given_pictures(tmp_path/"a"/"z.png", table)
+    with pytest.raises(ValueError, match="boxes.csv: a box may be of two of these pictures"): given_pictures([tmp_path/"a"/"x.png", tmp_path/"b"/"x.png"], table)
+    (tmp_path/"a"/"z.png").unlink()
+    table.write_text("name,x0,y0,x1,y1\nx.png,1,2,30,31\n")
+    with pytest.raises(ValueError, match="no box for: y.png"): folder(tmp_path/"a", table, progress=False)
+
+
 @pytest.mark.parametrize("one", [np.array(3), torch.tensor(3), np.array("a.png"), np.float32(3), 3, None], ids=lambda one: type(one).__name__)
 def test_what_holds_no_pictures(one):
     with pytest.raises(ValueError, match="cannot be asked for its length and its items; give a folder, a list or an array"): given_pictures(one)

@@ -76,10 +76,10 @@ def _from_paths(paths):
     return files(paths)
 
 # %% ../../nbs/04_datasets/19_given.ipynb #393da3c3
-def _with_boxes(images, boxes):
-    "The same pictures with boxes from a CSV file or an array (N, 4), image px."
+def _with_boxes(images, boxes, single):
+    "The same pictures with boxes from a CSV file, perhaps of more than these `single` files, or an array (N, 4), image px."
     names = np.array([images.name(i) for i in range(len(images))])
-    boxes = read_boxes(boxes, names) if _is_path(boxes) else box_array(boxes, len(images))
+    boxes = read_boxes(boxes, names, single=single) if _is_path(boxes) else box_array(boxes, len(images))
     sizes = np.array([images[i].shape[1::-1] for i in range(len(images))])
     return replace(images, boxes=clip_boxes(boxes, sizes, names),
                    data_hash=images.data_hash and sha256(images.data_hash, boxes))
@@ -93,13 +93,13 @@ def given(
     "Pictures in whatever form they are given; a string may also name a data set."
     if _is_path(pictures) and Path(pictures).is_dir(): return datasets.open(str(pictures), boxes=boxes, **kwargs)
     if _is_path(pictures) and Path(pictures).is_file() and Path(pictures).suffix.lower() != ".npz": pictures = [pictures]
-    pictures = _as_items(pictures)
+    pictures, single = _as_items(pictures), False
     if _is_path(pictures): images = datasets.open(str(pictures), **kwargs)
     elif isinstance(pictures, ImageSet): images = pictures
     elif not hasattr(pictures, "__len__") or not hasattr(pictures, "__getitem__") or getattr(pictures, "ndim", 1) == 0:
         raise ValueError(f"{type(pictures).__name__} cannot be asked for its length and its items; "
                          "give a folder, a list or an array")
     elif not len(pictures): raise ValueError("there are no pictures; give one at least")
-    elif all(map(_is_path, pictures)): images = _from_paths(list(pictures))
+    elif single := all(map(_is_path, pictures)): images = _from_paths(list(pictures))
     else: images = _from_items(pictures)
-    return images if boxes is None else _with_boxes(images, boxes)
+    return images if boxes is None else _with_boxes(images, boxes, single)

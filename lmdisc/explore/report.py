@@ -25,7 +25,7 @@ from ..draw.pictures import colours_around, ink_on, set_style
 from ..draw.curves import plot_merging, plot_rounds
 from ..method.shape import Shape
 from ..discovery import Discovery
-from ..use.reliability import LOW, Reliability, alike, best_landmarks
+from ..use.reliability import LOW, TRIAL, Reliability, alike, best_landmarks
 from ..use.symmetry import Symmetry
 from .display import held_out, svg_in_space
 
@@ -114,10 +114,10 @@ def close_ups(xy: np.ndarray, side: int, n: int = 8) -> list: # (N, 2) px, NaN w
             for i in rows[evenly(len(rows), n)]]
 
 # %% ../../nbs/11_explore/03_report.ipynb #96000015
-def judged(table: pd.DataFrame, pictures: Crops) -> Reliability: # of `reliability`, or read from its CSV
+def judged(table: pd.DataFrame, pictures: Crops, trial: bool = False) -> Reliability: # of `reliability`, or read from its CSV
     "The table with the run's quality and verdict."
     full = table.assign(flagged=table.flagged.fillna("").astype(str), quality=table.quality.astype(float))
-    return Reliability(full, len(pictures), alike(pictures))
+    return Reliability(full, len(pictures), alike(pictures), trial)
 
 def works(quality: Reliability) -> bool:
     "Is there something to use?"
@@ -237,7 +237,7 @@ def report(
     steps: dict = {},                 # {step: minutes it took}
 ) -> Path:                            # of the file
     "One HTML file that says whether a run worked, which landmarks are good, and what to do next."
-    K, quality = found.detector.K, judged(table, found.train)
+    K, quality = found.detector.K, judged(table, found.train, found.config.stage2.steps < TRIAL)
     if len(table) != K: raise ValueError(f"the table has {len(table)} rows for {K} landmarks; give this detector's, in its order")
     about, pictures, pixels = picture_entries(found, quality.table, images, few)
     content = about | dict(

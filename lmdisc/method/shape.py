@@ -222,7 +222,7 @@ def problems(shape: Shape) -> list[str]:
     "What speaks against this shape, in words."
     found, rigid = [], int((shape.rigid >= .5).sum())
     if not moves_as_one(shape):
-        found.append(f"only {rigid} of {shape.K} landmarks move as one object")
+        found.append(f"only {rigid} of {shape.K} landmarks fit one shape in space")
     if rigid < 4: return found        # of so few points nothing else can be said
     if shape.yaw_spread < 5: found.append(f"all pictures are from one side (within {shape.yaw_spread:.0f}°): depth is not determined")
     if shape.far_side > .25:
