@@ -15,7 +15,7 @@ ENV = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.envir
 PLAN = """
 profile: smoke
 seed: 0
-seeds: {smoke: [0, 1]}
+seeds: {smoke: [0]}
 ablations: {ablation_clusters: {heads: {clusters: "4,6"}}}
 quick: []
 pages: {}
@@ -62,17 +62,17 @@ def test_killed_and_started_again(checkout):
     child.wait()
     time.sleep(3)                     # an orphaned kernel notices within a second
     before = finished(checkout)
-    assert 1 <= len(before) < 4
+    assert len(before) == 1
 
     done = snakemake("--cores", "2", "--rerun-incomplete", TARGET, cwd=checkout)
     assert done.returncode == 0, done.stdout + done.stderr
     after = finished(checkout)
-    assert len(after) == 4 and {p: after[p] for p in before} == before
+    assert len(after) == 2 and {p: after[p] for p in before} == before
 
     images = pictures("heads", "smoke", n_landmarks=15)
     config = change(sweep_profile("smoke"), {"initial.outliers": 0.0, "initial.share_real": 0.4})
     torch.set_num_threads(1)          # as the plan's jobs do: sums in another order are other numbers
-    arms = [({"M": m, "seed": seed}, change(config, {"stage1.clusters": m, "seed": seed})) for m in (4, 6) for seed in (0, 1)]
+    arms = [({"M": m, "seed": 0}, change(config, {"stage1.clusters": m, "seed": 0})) for m in (4, 6)]
     try: never_killed = as_table([(label, measured(rounds, images, one, None, {})) for label, one in arms])
     finally: torch.set_num_threads(threads)
     drawn = pd.read_csv(checkout/"runs"/"smoke"/"figures"/"ablation_clusters.csv")

@@ -80,7 +80,8 @@ def read_boxes(path: str | Path, names: np.ndarray, unused: tuple = (), single: 
             raise ValueError(f"{path}, line {n}: four numbers are needed after the name, got {got}") from None
     if single:
         called = [next((end for end in ends_of(name) if end in boxes), name) for name in names]
-        if len(set(called)) < len(set(names)): raise ValueError(f"{path}: a box may be of two of these pictures; name them in it by their paths")
+        if len(set(called)) < len(set(names)):
+            raise ValueError(f"{path}: a box may be of two of these pictures; name them in it by their paths")
         names, unused = called, boxes
     for what, odd in (("boxes of pictures that are not there", set(boxes) - set(names) - set(unused)),
                       ("no box for", set(names) - set(boxes))):
