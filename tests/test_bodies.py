@@ -69,3 +69,13 @@ def test_poses_keep_people_whole(model, people):
             for side in ("left_", "right_"): assert bone(after, side + a, side + b) == pytest.approx(bone(before, side + a, side + b), rel=1e-3)
         z = dict(zip(body_landmarks, after[:, 2]))
         assert z["neck"] > max(z["left_hip"], z["right_hip"]) and z["head_top"] > max(z["left_ankle"], z["right_ankle"])
+
+
+def test_signers_face_the_camera_and_move_their_arms(tmp_path):
+    images = datasets.open("signing", n_train=16, n_test=4, size=32, cache=tmp_path, workers=1)
+    xy, at = images.landmarks / images.normaliser[:, None, None], images.landmark_names.index
+    assert (xy[:, at("left_shoulder"), 0] > xy[:, at("right_shoulder"), 0]).all()     # nobody is seen from behind
+    still, moves = (np.linalg.norm((xy[:, at(n)] - xy[:, at("neck")]).std(0)) for n in ("left_shoulder", "left_wrist"))
+    assert moves > 3 * still
+    assert (images.landmarks > images.boxes[:, None, :2] - 1).all() and (images.landmarks < images.boxes[:, None, 2:] + 1).all()
+    assert datasets.open("bodies", n_train=16, n_test=4, size=32, cache=tmp_path, workers=1).data_hash != images.data_hash

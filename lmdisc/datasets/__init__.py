@@ -15,6 +15,7 @@ if TYPE_CHECKING: from lmdisc.data.images import ImageSet
 # %% ../../nbs/04_datasets/18_open.ipynb #d88f0fd7
 _FOLDERS = {"": "folder packed", "rendered.": "heads bodies recombined", "published.": "aflw bbcpose cats celeba human36m ls3d"}
 MODULES = {name: f"lmdisc.datasets.{folder}{name}" for folder, names in _FOLDERS.items() for name in names.split()}
+MODULES["signing"] = MODULES["bodies"]
 
 def available() -> list[str]:
     "The names of the data sets that `open` knows, sorted."

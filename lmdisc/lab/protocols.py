@@ -20,9 +20,9 @@ from ..config import Config, change, profile
 from .baselines.common import n_drawn
 
 # %% ../../nbs/13_lab/07_protocols.ipynb #5ha9e043
-RENDERED = "heads", "bodies"
+RENDERED = "heads", "bodies", "signing"
 WHOLE = "celeba", "aflw", "human36m"
-LIMBS = "bodies", "bodies_lsp", "bbcpose", "human36m"
+LIMBS = "bodies", "signing", "bodies_lsp", "bbcpose", "human36m"
 
 def needed(dataset: str, config: Config) -> dict: # {path: value}
     "What a data set needs otherwise than a profile has it."
