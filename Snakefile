@@ -41,7 +41,8 @@ def superpoint():
 def here(dataset, experiment=""):
     "Packed sets are other people's pictures; where they are missing, so are their results. Profile smoke does without them."
     from lmdisc.datasets.packed import data_root
-    there = dataset in ("heads", "bodies") or PROFILE != "smoke" and (data_root() / f"{dataset}.npz").is_file()
+    from lmdisc.lab.protocols import RENDERED
+    there = dataset in RENDERED or PROFILE != "smoke" and (data_root() / f"{dataset}.npz").is_file()
     return there and (dataset == "heads" or experiment != "ablation_init" or superpoint())
 
 def drawn(experiments):

@@ -262,7 +262,7 @@ def test_long_thin_picture_stays_small():
 
 def test_folder_without_pictures(tmp_path):
     (tmp_path/"readme.txt").write_text("nothing here")
-    with pytest.raises(FileNotFoundError, match="no pictures match"): folder(tmp_path, progress=False)
+    with pytest.raises(FileNotFoundError, match="holds no pictures; there is: "): folder(tmp_path, progress=False)
 
 
 @pytest.mark.parametrize("box", [(60, 5, 90, 30), (5, 5, 5, 30), (30, 5, 5, 30), (np.nan, 5, 30, 30), (5, -20, 30, -3)],

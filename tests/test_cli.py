@@ -379,12 +379,28 @@ def test_a_dry_run_writes_nothing(faces, tmp_path, here):
     assert done.stdout.startswith("24 pictures can be read, 1 cannot. It would learn from 20 and hold 2 out, a minute at most")
     assert "Weights of xfeat: ready" in done.stdout and not (tmp_path/"out").exists()
 
+def test_what_is_replaced_and_what_is_few_is_said(faces, detector, tmp_path, here):
+    out = Path(detector[0]).parent
+    assert "24 pictures are few" in here("discover", faces, "--profile", "SMOKE", "--out", out, "--dry-run").stderr.replace("22 pictures", "24 pictures")
+    failed(here("discover", faces, "--out", tmp_path/"x", "--find", "--boxes", "b.csv"), 2, "give one of them")
+    for times, said in ((1, False), (2, True)):
+        done = here("export", detector[0], faces, "--format", "COCO", "--out", tmp_path/"c.json")
+        assert done.returncode == 0 and ("c.json is replaced" in done.stderr) == said
+    failed(here("export", detector[0], faces, "--format", "yolo", "--out", tmp_path/"c.json"), 2, "c.json is a file; --format yolo needs a folder")
+
+def test_where_left_and_right_are_not_known_no_tool_flips(faces, detector, tmp_path, here):
+    few = sorted(Path(faces).iterdir())[:3]
+    here("export", detector[0], *few, "--format", "yolo", "--out", tmp_path/"y")
+    assert "flip_idx" not in json.loads((tmp_path/"y"/"data.yaml").read_text(encoding="utf-8"))
+    here("export", detector[0], *few, "--format", "coco", "--out", tmp_path/"c.json")
+    assert "flip_pairs" not in json.loads((tmp_path/"c.json").read_text(encoding="utf-8"))["categories"][0]
+
 @pytest.mark.parametrize("seconds, minutes", [(.2, 2), (2., 21)])
 def test_the_time_of_a_discovery_is_estimated_for_this_machine(faces, tmp_path, here, monkeypatch, seconds, minutes):
     "The notebook measures steps; here a machine is given, ten times as slow as another."
     import lmdisc.cli
     monkeypatch.setattr(lmdisc.cli, "seconds_a_step", lambda config: seconds)
-    said = f"about {minutes} min on this machine by estimate"
+    said = f"about {minutes} min by estimate, on this machine as busy as it is now"
     assert f"cpu: {said};" in here("doctor", faces).stdout
     assert f"hold 2 out, {said}, and write" in here("discover", faces, "--out", tmp_path/"out", "--dry-run").stdout
 
@@ -393,7 +409,7 @@ def test_the_doctor_says_what_is_here_and_what_is_missing(faces, here, monkeypat
     import torch
     done = here("doctor", faces)
     assert done.returncode == 0 and f"torch {torch.__version__}" in done.stdout and "24 can be read, 0 cannot" in done.stdout
-    assert re.search(r"^time .*cpu: about \d+ min on this machine by estimate;", done.stdout, re.M) and "15 minutes" not in done.stdout
+    assert re.search(r"^time .*cpu: about \d+ min by estimate, on this machine as busy as it is now;", done.stdout, re.M) and "15 minutes" not in done.stdout
     def closed(name): raise OSError(f"could not get {name}; download it yourself")
     monkeypatch.setattr("lmdisc.nets.detectors.open_detector", closed)
     assert "aliked MISSING: could not get aliked; download it yourself" in here("doctor").stdout

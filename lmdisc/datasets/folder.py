@@ -43,7 +43,9 @@ def pictures_in(root: str | Path, pattern: str = "**/*") -> list[Path]:
     there = sorted(p for p in root.glob(pattern)
                    if p.is_file() and not any(part[0] == "." for part in p.relative_to(root).parts))
     found, others = [p for p in there if p.suffix.lower() in known], [p for p in there if p.suffix.lower() not in known]
-    if not found: raise FileNotFoundError(f"{root}: no pictures match {pattern!r}; there is: {counts_of(others) or 'nothing'}")
+    if not found:
+        matching = f" that match {pattern!r}" * (pattern != "**/*")
+        raise FileNotFoundError(f"{root} holds no pictures{matching}; there is: {counts_of(others) or 'nothing'}")
     if odd := [p for p in others if p.suffix.lower() not in BESIDE]:
         warnings.warn(f"{root}: {counted(len(odd), 'file')} not read as pictures: {counts_of(odd)}", Notice, stacklevel=2)
     return found

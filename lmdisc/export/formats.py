@@ -128,7 +128,8 @@ def export_coco(
     content = dict(
         info=dict(description=f"landmarks found by lmdisc {lmdisc.__version__}", date_created=datetime.date.today().isoformat()),
         licenses=[], images=pictures,
-        categories=[dict(id=1, name=category, supercategory=category, keypoints=names, skeleton=[], flip_pairs=flip_pairs(names, flip))],
+        categories=[dict(id=1, name=category, supercategory=category, keypoints=names, skeleton=[])
+                    | ({} if flip is None else {"flip_pairs": flip_pairs(names, flip)})],
         annotations=[coco_annotation(i, *one, threshold, (p["width"], p["height"]))
                      for i, (*one, p) in enumerate(zip(images.boxes, xy, score, pictures))])
     with whole_file(path) as part: part.write_text(json.dumps(content, ensure_ascii=False, allow_nan=False), encoding="utf-8")
@@ -382,8 +383,8 @@ def export_yolo(
     "A data set that Ultralytics trains a pose model on."
     (xy, score, names), folder = checked(images, xy, score, names), Path(folder).absolute()
     files = file_names([images.name(i) for i in range(len(images))])
-    about = dict(path=str(folder), train="train/images", val="train/images", names=[category], kpt_shape=[len(names), 3],
-                 flip_idx=mirrored_rows(names, flip), node_names=names)
+    about = dict(path=str(folder), train="train/images", val="train/images", names=[category], kpt_shape=[len(names), 3], node_names=names)
+    if flip is not None: about["flip_idx"] = mirrored_rows(names, flip)  # without it, Ultralytics flips no pictures
     with whole_folder(folder, "a YOLO data set") as new:
         for part in ("images", "labels"): (new/"train"/part).mkdir(parents=True)
         def write(i, picture):
