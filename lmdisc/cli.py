@@ -130,8 +130,9 @@ def seconds_a_step(config, n: int = 3) -> float: # `Config`; steps that are time
     loss = landmark_loss(stage, crops, places, config.augment, hidden=torch.zeros(places.shape[:2]))
     trainer = Trainer(landmark_net(CorrespondenceNet(config.net), points), config.learning2)
     def step(): trainer.one_step(loss, 0.)
-    step()
-    return timeit(step, number=n) / n
+    with torch.random.fork_rng():     # what is trained afterwards draws what it would have drawn
+        step()
+        return timeit(step, number=n) / n
 
 FEW, KEPT = 100, "names and choices are kept if the detector is the same"
 TIMES = {"smoke": "a minute at most", "cpu": "15 minutes at most on 2 cores", "gpu": "hours on a GPU", "paper": "days on a GPU"}
