@@ -2,7 +2,8 @@
 
 d = { 'settings': {'branch': 'main', 'doc_baseurl': '/lmdisc', 'doc_host': '', 'git_url': '', 'lib_path': 'lmdisc'},
   'syms': { 'lmdisc.assets.run_onnx': {},
-            'lmdisc.cli': { 'lmdisc.cli.command_of': ('cli.html#command_of', 'lmdisc/cli.py'),
+            'lmdisc.cli': { 'lmdisc.cli.alone_in': ('cli.html#alone_in', 'lmdisc/cli.py'),
+                            'lmdisc.cli.command_of': ('cli.html#command_of', 'lmdisc/cli.py'),
                             'lmdisc.cli.directory': ('cli.html#directory', 'lmdisc/cli.py'),
                             'lmdisc.cli.expected': ('cli.html#expected', 'lmdisc/cli.py'),
                             'lmdisc.cli.is_utf8': ('cli.html#is_utf8', 'lmdisc/cli.py'),

@@ -5,13 +5,15 @@
 # %% auto #0
 __all__ = ['FEW', 'KEPT', 'TIMES', 'STEPS', 'EXAMPLES', 'MODEL', 'BOXES', 'notice', 'is_utf8', 'pictures_at', 'with_found_boxes',
            'landmarks_of_pictures', 'picture_of', 'outside', 'overwritten', 'landmark_table', 'write_landmarks',
-           'seconds_a_step', 'expected', 'run_discover', 'with_names', 'write_discovery', 'minutes_by_step',
+           'seconds_a_step', 'expected', 'alone_in', 'run_discover', 'with_names', 'write_discovery', 'minutes_by_step',
            'learned_and_held', 'plan_of', 'ready', 'run_doctor', 'command_of', 'run_predict', 'run_quality',
            'labels_at', 'one_meaning', 'run_name', 'with_ending', 'run_export', 'run_video', 'unusable', 'directory',
            'table', 'numbers', 'parser', 'one_line', 'main']
 
 # %% ../nbs/14_cli.ipynb #46188858
 import argparse, os, sys, time, warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 import lmdisc
 
@@ -146,6 +148,19 @@ def expected(n: int, profile: str, runs: int = 1) -> str: # pictures in all
     return f"about {max(1, round(minutes))} min by estimate, on this machine as busy as it is now"
 
 # %% ../nbs/14_cli.ipynb #20fd7ca9
+@contextmanager
+def alone_in(out: Path) -> Iterator[None]:
+    "An error where another discovery writes into this folder; the system frees the lock of a process that was killed."
+    from filelock import FileLock, Timeout
+    from lmdisc.store.files import folder_to_write
+    if os.environ.get("RANK", "0") == "0":                 # of several processes, the first holds it for all
+        lock = FileLock(folder_to_write(out/"checkpoints")/"lock")
+        try: lock.acquire(timeout=0)
+        except Timeout: raise ValueError(f"another discovery is writing into {out}; wait for it, or name another folder") from None
+        with lock: yield
+        lock.release(force=True)
+    else: yield
+
 def run_discover(args: argparse.Namespace) -> None:
     "`lmdisc discover`."
     from lmdisc.config import profile
@@ -163,19 +178,22 @@ def run_discover(args: argparse.Namespace) -> None:
     outside(own_folder(args.out), args.pictures)
     runs = len(candidates(config, args.seeds, args.clusters))
     images, unreadable = pictures_at([args.pictures], args.boxes)
-    used = sum(learned_and_held(images, config))
+    learned, held = learned_and_held(images, config)
+    if learned < 2: raise ValueError(f"{counted(learned, 'picture')} to learn from; 2 are needed, hundreds are better")
+    used = learned + held
     takes = expected(used, args.profile, runs)
     notice(f"{counted(len(images), 'picture')}, profile {args.profile}, seed {args.seed}, "
            f"generic keypoints from {config.initial.detector}; {takes}")
     if used < FEW: notice(f"{counted(used, 'picture')} {'is' if used == 1 else 'are'} few: hundreds are better")
     if (out/"detector"/"detector.json").exists() and not args.dry_run: notice(f"The results in {out} are replaced; {KEPT}.")
     if args.dry_run: return print(plan_of(args, images, unreadable, config, takes))
-    whole, (images, finder) = images, found_boxes(images, out/"checkpoints") if args.find else (images, None)
-    found, quality, tried = best_run(images, config, out/"checkpoints", args.seeds, args.clusters)
-    if finder: images = finder.aim(images, whole, found.detector, progress=True)
-    if runs > 1: print(tried.round(2).to_string(index=False))
-    with on_main() as main:
-        if main: write_discovery(args, started, found, quality, images, unreadable, finder)
+    with alone_in(out):
+        whole, (images, finder) = images, found_boxes(images, out/"checkpoints") if args.find else (images, None)
+        found, quality, tried = best_run(images, config, out/"checkpoints", args.seeds, args.clusters)
+        if finder: images = finder.aim(images, whole, found.detector, progress=True)
+        if runs > 1: print(tried.round(2).to_string(index=False))
+        with on_main() as main:
+            if main: write_discovery(args, started, found, quality, images, unreadable, finder)
 
 # %% ../nbs/14_cli.ipynb #556380c9
 def with_names(table, detector):      # of qualities, a row a landmark; with names of one's own perhaps -> the table with these
@@ -198,11 +216,12 @@ def write_discovery(args, started, found, quality, images, unreadable, finder): 
     record = provenance("lmdisc discover", asked, found.config.seed, started, images.data_hash, K=found.detector.K)
     if aside := save_over(found.detector, out/"detector"):
         notice(f"The detector is another one than before; the names and choices made of that one are kept in {aside}.")
+    boxes = []
     if finder:
         finder.save(out/"detector"/"finder")
         boxes = pd.DataFrame(images.boxes, columns=["x0", "y0", "x1", "y1"])
         boxes.insert(0, "name", [images.name(i) for i in range(len(images))])
-        save_table(boxes, "boxes", out, **record)
+        boxes = [save_table(boxes, "boxes", out, **record)]
     detector, what = load(out/"detector"), "flagged; --drop would leave them out"
     kept = f" Names and choices made before are kept: {counted(detector.K, 'point')}." if hasattr(detector, "choice") else ""
     if args.drop and quality.flagged:
@@ -213,7 +232,7 @@ def write_discovery(args, started, found, quality, images, unreadable, finder): 
     table = with_names(quality.table, detector)
     for kind in ("csv", "json") if found.shape is None else (): (out/f"poses.{kind}").unlink(missing_ok=True) # of an earlier run
     poses = [] if found.shape is None else [save_table(pose_rows(found.detector, images), "poses", out, **record)]
-    wrote = [out/"detector", write_landmarks(out/"landmarks.csv", detector, images, *places_and_scores(detector, images)), *poses,
+    wrote = [out/"detector", write_landmarks(out/"landmarks.csv", detector, images, *places_and_scores(detector, images)), *poses, *boxes,
              save_table(table, "quality", out, **record), save_figure(picture_of(found), "landmarks_seen", out, **record)]
     page = report(out/"report.html", found, table, images, command_of(args), (time.time() - started) / 60, unreadable,
                   symmetry=symmetry(found.detector, found.train), steps=minutes_by_step(out/"checkpoints", started))
@@ -299,9 +318,12 @@ def command_of(args: argparse.Namespace) -> str:
 def run_predict(args: argparse.Namespace) -> None:
     "`lmdisc predict`."
     from lmdisc.store.files import counted, whole_file
+    from lmdisc.use.chosen import load
     from lmdisc.use.estimator import pose_rows
     model, pictures = (args.model, args.pictures) if args.model else (args.pictures[0], args.pictures[1:])
     if not pictures: args.parser.error("name a detector and at least one picture; or --model heads and pictures")
+    if args.poses and load(model).shape is None:
+        raise ValueError(f"{model} knows no shape in space, since the pictures it learned from agreed on none: leave out --poses")
     detector, images, xy, score = landmarks_of_pictures(model, pictures, args.boxes)
     if args.poses:
         with whole_file(args.poses) as part: pose_rows(detector, images).to_csv(part, index=False)
@@ -413,8 +435,11 @@ def run_export(args: argparse.Namespace) -> None:
     detector, images, xy, score = landmarks_of_pictures(args.model, args.pictures, args.boxes)
     how = {"threshold": detector.threshold} if args.format in ("coco", "dlc", "sleap", "yolo") else {}
     if args.format in ("coco", "dlc", "yolo"):
-        if len(images) >= LEAST: how["flip"] = symmetry(detector, images).partner.tolist()
-        else: notice(f"Left and right are not told apart: that takes {LEAST} pictures. Do not train with flipped pictures.")
+        told, K = symmetry(detector, images), detector.K
+        if told.known.all() or told.pairs and args.format != "yolo": how["flip"] = told.partner.tolist()
+        why = "" if len(images) >= LEAST else f"; {LEAST} pictures are needed to tell"
+        if not told.known.all():
+            notice(f"What {told.known.sum()} of {K} landmarks are in a mirror is known{why}. Do not train with flipped pictures.")
     if args.format == "csv": how = {"numbers": numbers_of(detector)}
     if os.path.exists(args.out): notice(f"{args.out} is replaced.")
     print(getattr(formats, f"export_{args.format}")(args.out, images, xy, score, detector.names, **how))

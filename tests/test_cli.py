@@ -65,7 +65,7 @@ def test_discover_writes_its_files(run, faces):
     K = json.loads((out/"detector"/"detector.json").read_text())["K"]
     assert f"{K} landmarks found" in done.stdout
     rows = list(csv.DictReader(open(out/"landmarks.csv")))
-    assert len(rows) == 24 * K and (not rows or set(rows[0]) == {"picture", "landmark", "x", "y", "score"})
+    assert len(rows) == 24 * K and (not rows or set(rows[0]) == {"picture", "landmark", "name", "x", "y", "score"})
     record = json.loads((out/"landmarks_seen.json").read_text())
     assert record["parameters"]["profile"] == "smoke" and record["parameters"]["pictures"] == faces.name
     assert Image.open(out/"landmarks_seen.png").size[0] > 100
@@ -387,6 +387,23 @@ def test_what_is_replaced_and_what_is_few_is_said(faces, detector, tmp_path, her
         done = here("export", detector[0], faces, "--format", "COCO", "--out", tmp_path/"c.json")
         assert done.returncode == 0 and ("c.json is replaced" in done.stderr) == said
     failed(here("export", detector[0], faces, "--format", "yolo", "--out", tmp_path/"c.json"), 2, "c.json is a file; --format yolo needs a folder")
+
+def test_a_folder_takes_one_discovery_at_a_time(faces, tmp_path, here):
+    from filelock import FileLock
+    (tmp_path/"out"/"checkpoints").mkdir(parents=True)
+    with FileLock(tmp_path/"out"/"checkpoints"/"lock"):
+        failed(here("discover", faces, "--profile", "smoke", "--out", tmp_path/"out"), 1, "another discovery is writing into")
+    assert [p.name for p in (tmp_path/"out").iterdir()] == ["checkpoints"]
+
+def test_a_plan_refuses_what_a_discovery_refuses(faces, tmp_path, here):
+    one = sorted(Path(faces).iterdir())[0]
+    failed(here("discover", one, "--profile", "smoke", "--out", tmp_path/"out", "--dry-run"), 1, "1 picture to learn from; 2 are needed")
+
+def test_poses_need_a_shape(detector, faces, tmp_path, here):
+    from lmdisc.use.chosen import chosen, load
+    (flat := chosen(load(detector[0])).detector).shape = None
+    flat.save(tmp_path/"flat")
+    failed(here("predict", tmp_path/"flat", faces, "--out", tmp_path/"p.csv", "--poses", tmp_path/"q.csv"), 1, "knows no shape in space", "leave out --poses")
 
 def test_where_left_and_right_are_not_known_no_tool_flips(faces, detector, tmp_path, here):
     few = sorted(Path(faces).iterdir())[:3]

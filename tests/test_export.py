@@ -6,7 +6,7 @@ from lmdisc.use.chosen import drop, learned_points, rename, same
 from lmdisc.config import profile
 from lmdisc.export.formats import (export_coco, export_csv, export_dlc, export_dlc_predictions, export_fiftyone, export_labelstudio, export_movement,
                                    export_nwb, export_sleap, export_yolo)
-from lmdisc.data.images import ImageSet, read_picture
+from lmdisc.data.images import ImageSet, in_picture, picture_sizes, read_picture
 from lmdisc.method.detector import LandmarkDetector
 from lmdisc.nets.networks import LandmarkNet, NetConfig
 from lmdisc.export.onnx import export_onnx
@@ -316,7 +316,12 @@ def test_sleap_io_reads_label_studio_and_yolo(tmp_path):
     images, xy, score, names = given = found()
     path = export_labelstudio(tmp_path/"ü.json", *given, progress=False)
     assert [task["data"]["image"] for task in json.loads(path.read_text())] == images.names.tolist()
-    near([frame.instances[0].numpy() for frame in sleap.load_labelstudio(str(path), skeleton=list(names))], xy)
+    sizes = picture_sizes(images)
+    near([frame.instances[0].numpy() for frame in sleap.load_labelstudio(str(path), skeleton=list(names))],
+         np.where(in_picture(xy, sizes)[..., None], xy, np.nan))
+    for task, box, size in zip(json.loads(path.read_text()), images.boxes, sizes):
+        told = [r["value"] for r in task["annotations"][0]["result"] if r["type"] == "rectanglelabels"][0]
+        near([told["x"] / 100, told["y"] / 100, (told["x"] + told["width"]) / 100, (told["y"] + told["height"]) / 100], (box + .5) / np.tile(size, 2))
     folder = export_yolo(tmp_path/"yolo ü", *given, progress=False)
     read = sleap.load_ultralytics(str(folder), split="train")
     assert [node.name for node in read.skeleton.nodes] == names and len(read) == 6

@@ -54,6 +54,7 @@ class Symmetry:
     "Which landmarks are left and right of each other."
     partner: np.ndarray               # (K,) int64: the row of each one's mirror image; its own where there is none, or none is known
     confused: np.ndarray              # rows of landmarks that answer to both sides
+    known: np.ndarray                 # (K,) bool: it has a partner, or lies where the mirror leaves it
 
     @property
     def pairs(self) -> list:          # of rows, the smaller one first
@@ -75,4 +76,4 @@ def symmetry(
         image = xyz - 2 * beside[:, None] * normal
         off = (near == own) & (abs(beside) > most)
         near = np.where(np.linalg.norm(image - xyz[near], axis=1) <= most, near, -1)
-    return Symmetry(np.where(near < 0, own, near), np.flatnonzero(off))
+    return Symmetry(np.where(near < 0, own, near), np.flatnonzero(off), (near >= 0) & ~off)
