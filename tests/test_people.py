@@ -58,7 +58,7 @@ def test_one_picture_alone_is_refused_before_anything_takes_time(tmp_path, capsy
     for more in ([], ["--find"]):
         assert main(["discover", str(tmp_path/"in"), "--profile", "smoke", "--out", str(tmp_path/"out"), *more]) == 1
         said = capsys.readouterr().err
-        assert "1 picture, profile smoke" in said and said.splitlines()[-1] == "lmdisc: 1 picture to learn from; 2 are needed, hundreds are better"
+        assert said.splitlines()[-1] == "lmdisc: 1 picture to learn from; 2 are needed, hundreds are better"
     assert not list(tmp_path.glob("out/**/*.safetensors"))
 
 @pytest.mark.parametrize("choices, said", [({"net.maps": "heat"}, "set net.maps to 'where', or stage2.shape to False"),

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['BESIDE', 'PAGES', 'BITS', 'Notice', 'readable', 'counts_of', 'pictures_in', 'box_rows', 'ends_of', 'read_boxes',
-           'full_boxes', 'box_array', 'clip_boxes', 'tell', 'LeftOut', 'files', 'random_split', 'folder']
+           'full_boxes', 'box_array', 'why_no_box', 'clip_boxes', 'tell', 'LeftOut', 'files', 'random_split', 'folder']
 
 # %% ../../nbs/04_datasets/01_folder.ipynb #c194a42d
 import csv, hashlib, warnings
@@ -103,6 +103,12 @@ def box_array(boxes: object, n: int, readable: int = 0) -> np.ndarray: # (n, 4) 
     if array.shape in ((n, 4), (readable or n, 4)): return array
     raise ValueError(f"boxes {are}; one row x0, y0, x1, y1 for each of {counted(n, 'picture')} is needed")
 
+def why_no_box(box: np.ndarray) -> str: # (4,)
+    "What is wrong with a box that has no area in its picture."
+    if not np.isfinite(box).all(): return "has a value that is no finite number"
+    if (box[2:] <= box[:2]).any(): return "is empty or inverted: x1 has to be above x0, and y1 above y0"
+    return "lies outside the picture"
+
 def clip_boxes(boxes: np.ndarray, sizes: np.ndarray, names: np.ndarray) -> np.ndarray: # (N, 4), (N, 2), (N,) -> (N, 4)
     "Boxes, image px, clipped to pictures of `sizes` (width, height), float32; one without any area inside is an error."
     boxes = box_array(boxes, len(sizes))
@@ -115,8 +121,8 @@ def clip_boxes(boxes: np.ndarray, sizes: np.ndarray, names: np.ndarray) -> np.nd
     bad = ~((clipped[:, 2:] > clipped[:, :2]).all(1) & np.isfinite(boxes).all(1))
     if bad.any():
         i = int(bad.argmax())
-        raise ValueError(f"{names[i]} (row {i}): box {boxes[i].tolist()} is empty, inverted, not a number or outside "
-                         f"the {sizes[i][0]} × {sizes[i][1]} picture, or infinite ({bad.sum()} in all)")
+        raise ValueError(f"{names[i]} (row {i}): box {boxes[i].tolist()} {why_no_box(boxes[i])}; "
+                         f"the picture has {sizes[i][0]} × {sizes[i][1]} pixels ({bad.sum()} such boxes in all)")
     return clipped.astype(np.float32)
 
 # %% ../../nbs/04_datasets/01_folder.ipynb #0b66036b
