@@ -237,8 +237,8 @@ def write_discovery(args, started, found, quality, images, unreadable, finder): 
              *wrote_boxes, save_table(table, "quality", out, **record), save_figure(picture_of(found), "landmarks_seen", out, **record)]
     page = report(out/"report.html", found, table, images, command_of(args), (time.time() - started) / 60, unreadable,
                   symmetry=symmetry(found.detector, found.train), steps=minutes_by_step(out/"checkpoints", started))
-    judged = quality.pictures >= LEAST and not quality.trial
-    note = f" {len(quality.flagged)} of them {what}: {', '.join(map(str, quality.flagged))}." if quality.flagged and (judged or args.drop) else ""
+    told = quality.flagged and (args.drop or quality.pictures >= LEAST and not quality.trial)
+    note = f" {len(quality.flagged)} of them {what}: {', '.join(map(str, quality.flagged))}." if told else ""
     found_said = f"{counted(found.detector.K, 'landmark')} found. {quality.verdict}{note}{kept} Written:"
     print(found_said, *wrote, f"{page}: look at this first", sep="\n  ")
 

@@ -125,7 +125,7 @@ def test_the_example_runs_without_lmdisc(exported, chosen, tmp_path):
     code = ("import runpy, sys\n"
             "for name in ('lmdisc', 'torch', 'pandas', 'matplotlib'): sys.modules[name] = None\n"
             "for path in sys.argv[1:]:\n"
-            "    sys.argv = ['run_onnx.py', 'detector.onnx', path, *('3 4 40 41'.split() if '16' in path else [])]\n"
+            "    sys.argv = ['run_onnx.py', 'detector.onnx', path, *('3 4 40 41'.split() if path.endswith('16.png') else [])]\n"
             "    runpy.run_path('run_onnx.py', run_name='__main__')\n")
     done = subprocess.run([sys.executable, "-c", code, *map(str, paths)], cwd=exported, capture_output=True, text=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr

@@ -105,7 +105,7 @@ def box_array(boxes: object, n: int, readable: int = 0) -> np.ndarray: # (n, 4) 
 
 def why_no_box(box: np.ndarray) -> str: # (4,)
     "What is wrong with a box that has no area in its picture."
-    if not np.isfinite(box).all(): return "has a value that is no finite number"
+    if not np.isfinite(box).all(): return "is infinite, or not a number"
     if (box[2:] <= box[:2]).any(): return "is empty or inverted: x1 has to be above x0, and y1 above y0"
     return "lies outside the picture"
 
