@@ -40,9 +40,9 @@ def superpoint():
 
 def here(dataset, experiment=""):
     "Packed sets are other people's pictures; where they are missing, so are their results. Profile smoke does without them."
+    from lmdisc.datasets import MODULES
     from lmdisc.datasets.packed import data_root
-    from lmdisc.lab.protocols import RENDERED
-    there = dataset in RENDERED or PROFILE != "smoke" and (data_root() / f"{dataset}.npz").is_file()
+    there = ".rendered." in MODULES.get(dataset, "") or PROFILE != "smoke" and (data_root() / f"{dataset}.npz").is_file()
     return there and (dataset == "heads" or experiment != "ablation_init" or superpoint())
 
 def drawn(experiments):

@@ -154,11 +154,9 @@ def alone_in(out: Path) -> Iterator[None]:
     from filelock import FileLock, Timeout
     from lmdisc.store.files import folder_to_write
     if os.environ.get("RANK", "0") == "0":                 # of several processes, the first holds it for all
-        lock = FileLock(folder_to_write(out/"checkpoints")/"lock")
-        try: lock.acquire(timeout=0)
+        try: held = FileLock(folder_to_write(out/"checkpoints")/"lock").acquire(timeout=0)
         except Timeout: raise ValueError(f"another discovery is writing into {out}; wait for it, or name another folder") from None
-        with lock: yield
-        lock.release(force=True)
+        with held: yield
     else: yield
 
 def run_discover(args: argparse.Namespace) -> None:

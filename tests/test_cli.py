@@ -381,7 +381,7 @@ def test_a_dry_run_writes_nothing(faces, tmp_path, here):
 
 def test_what_is_replaced_and_what_is_few_is_said(faces, detector, tmp_path, here):
     out = Path(detector[0]).parent
-    assert "24 pictures are few" in here("discover", faces, "--profile", "SMOKE", "--out", out, "--dry-run").stderr.replace("22 pictures", "24 pictures")
+    assert "24 pictures are few" in here("discover", faces, "--profile", "SMOKE", "--out", out, "--dry-run").stderr
     failed(here("discover", faces, "--out", tmp_path/"x", "--find", "--boxes", "b.csv"), 2, "give one of them")
     for times, said in ((1, False), (2, True)):
         done = here("export", detector[0], faces, "--format", "COCO", "--out", tmp_path/"c.json")

@@ -22,7 +22,7 @@ from scipy.io import netcdf_file
 from ..store.progress import tqdm
 import lmdisc
 from ..store.files import whole_file, whole_folder
-from ..data.images import ImageSet, in_picture, picture_sizes
+from ..data.images import ImageSet, in_picture
 from ..use.chosen import is_name
 from ..use.estimator import landmark_rows
 
@@ -353,12 +353,12 @@ def export_labelstudio(
     "Tasks for Label Studio, with the box and every landmark that has a place in the picture; of hidden ones, too."
     sleap, studio = (optional_package(p, "export", "Label Studio's format") for p in ("sleap_io", "sleap_io.io.labelstudio"))
     xy, score, names = checked(images, xy, score, names)
-    xy = np.where(in_picture(xy, picture_sizes(images))[..., None], xy, np.nan)      # its places are shares of the picture
-    tasks, skeleton = [], sleap.Skeleton(nodes=names)
+    tasks, skeleton = [], sleap.Skeleton(nodes=names)              # its places are shares of the picture
     for i, (h, w) in enumerate(in_turn(images, lambda i, picture: picture.shape[:2], progress)):
         meta = dict(type="ImageVideo", shape=[1, h, w, 3])
         video = sleap.Video(filename=images.name(i), open_backend=False, backend_metadata=meta)
-        task, = studio.convert_labels(sleap.Labels([sleap_frame(sleap, skeleton, video, 0, xy[i], score[i], True, 0.)]))
+        inside = np.where(in_picture(xy[[i]], np.array([[w, h]]))[0, :, None], xy[i], np.nan)
+        task, = studio.convert_labels(sleap.Labels([sleap_frame(sleap, skeleton, video, 0, inside, score[i], True, 0.)]))
         x0, y0, x1, y1 = (100 * (images.boxes[i] + .5) / [w, h, w, h]).tolist()       # sleap_io writes the whole picture, in pixels
         rectangle = next(r for r in task["annotations"][0]["result"] if r["type"] == "rectanglelabels")
         rectangle["value"] |= dict(x=x0, y=y0, width=x1 - x0, height=y1 - y0)
