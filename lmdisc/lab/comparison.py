@@ -15,7 +15,7 @@ from dataclasses import asdict, replace
 from operator import attrgetter
 from pathlib import Path
 import numpy as np, pandas as pd, torch
-import lmdisc.lab.baselines.imm, lmdisc.lab.baselines.supervised, lmdisc.lab.baselines.zhang
+import lmdisc.lab.baselines.adapted, lmdisc.lab.baselines.imm, lmdisc.lab.baselines.supervised, lmdisc.lab.baselines.zhang
 from . import baselines
 from ..store.files import sha256
 from ..store.runs import address, data_of, run_of
@@ -33,9 +33,9 @@ from .measures import as_placed, hidden_error, often_seen, placed_row
 
 # %% ../../nbs/13_lab/10_comparison.ipynb #e07e9c31
 METHODS = {"ours": "ours", "stages": "the paper's stages", "pairs": "augmented pairs alone", "imm": "IMM [15]", "zhang": "Zhang 2018 [51]",
-           "supervised": "supervised"}
+           "adapted": "Sanchez 2019 [33]", "supervised": "supervised"}
 DISCOVERIES = "ours", "stages", "pairs"
-FIXED_K = "imm", "zhang"
+FIXED_K = "imm", "zhang", "adapted"
 
 def contestants(methods: str, Ks) -> list: # "ours,imm", "10,30" for `FIXED_K` -> [(method, K), ...]
     "The methods compared; K is None for those that need none."
