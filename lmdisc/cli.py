@@ -482,6 +482,7 @@ def unusable(folder: Path) -> str:    # why; empty: it can be used
     if any(len(os.fsencode(part)) > 255 for part in folder.parts): return "a name in it is too long"
     try:
         with TemporaryFile(dir=there): return ""
+    except FileNotFoundError: return f"no file can be made in {there}"
     except OSError as e: return f"{there}: {e.strerror}"
 
 def directory(text: str) -> str:      # the same

@@ -115,13 +115,13 @@ def clip_boxes(boxes: np.ndarray, sizes: np.ndarray, names: np.ndarray) -> np.nd
     shares = (boxes >= 0).all(1) & (boxes <= 1).all(1) & (np.min(sizes, 1) > 2)
     if shares.any():
         i = int(shares.argmax())
-        raise ValueError(f"{names[i]} (row {i}): box {boxes[i].tolist()} has shares of the picture from 0 to 1; pixels are needed: "
+        raise ValueError(f"{names[i]}: box {boxes[i].tolist()} has shares of the picture from 0 to 1; pixels are needed: "
                          f"multiply by its width and height, {sizes[i][0]} and {sizes[i][1]} ({shares.sum()} in all)")
     clipped = np.clip(boxes, -0.5, np.tile(sizes, 2) - 0.5)
     bad = ~((clipped[:, 2:] > clipped[:, :2]).all(1) & np.isfinite(boxes).all(1))
     if bad.any():
         i = int(bad.argmax())
-        raise ValueError(f"{names[i]} (row {i}): box {boxes[i].tolist()} {why_no_box(boxes[i])}; "
+        raise ValueError(f"{names[i]}: box {boxes[i].tolist()} {why_no_box(boxes[i])}; "
                          f"the picture has {sizes[i][0]} × {sizes[i][1]} pixels ({bad.sum()} such boxes in all)")
     return clipped.astype(np.float32)
 
