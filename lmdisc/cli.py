@@ -41,7 +41,7 @@ def pictures_at(where: list, boxes: str | None = None) -> tuple: # `ImageSet`, [
     told = [w.message for w in caught if issubclass(w.category, Notice)]
     for warning in told: notice(warning)
     unreadable = [file for warning in told if isinstance(warning, LeftOut) for file in warning.pictures]
-    for name in [images.name(i) for i in range(len(images))] + [str(path) for path, _ in unreadable]:
+    for name in images.all_names() + [str(path) for path, _ in unreadable]:
         if not is_utf8(name): raise ValueError(f"{name!a}: no table can hold this name, since it is not UTF-8; rename the picture")
     return images, unreadable
 
@@ -162,6 +162,7 @@ def alone_in(out: Path) -> Iterator[None]:
 def run_discover(args: argparse.Namespace) -> None:
     "`lmdisc discover`."
     from lmdisc.config import profile
+    from lmdisc.data.images import check_number
     from lmdisc.discovery import check_choices
     from lmdisc.use.chosen import own_folder
     from lmdisc.use.finding import found_boxes
@@ -177,7 +178,7 @@ def run_discover(args: argparse.Namespace) -> None:
     runs = len(candidates(config, args.seeds, args.clusters))
     images, unreadable = pictures_at([args.pictures], args.boxes)
     learned, held = learned_and_held(images, config)
-    if learned < 2: raise ValueError(f"{counted(learned, 'picture')} to learn from; 2 are needed, hundreds are better")
+    check_number(learned)
     used = learned + held
     takes = expected(used, args.profile, runs)
     notice(f"{counted(len(images), 'picture')}, profile {args.profile}, seed {args.seed}, "
@@ -219,7 +220,7 @@ def write_discovery(args, started, found, quality, images, unreadable, finder): 
     if finder:
         finder.save(out/"detector"/"finder")
         boxes = pd.DataFrame(images.boxes, columns=["x0", "y0", "x1", "y1"])
-        boxes.insert(0, "name", [images.name(i) for i in range(len(images))])
+        boxes.insert(0, "name", images.all_names())
         wrote_boxes = [save_table(boxes, "boxes", out, **record)]
     detector, what = load(out/"detector"), "flagged; --drop would leave them out"
     kept = f" Names and choices made before are kept: {counted(detector.K, 'point')}." if hasattr(detector, "choice") else ""

@@ -17,7 +17,7 @@ from accelerate import Accelerator
 from .store.processes import broadcast
 from .store.files import OneLine, counted
 from .store.runs import run_of
-from .data.images import Crops, ImageSet, annotated
+from .data.images import Crops, ImageSet, annotated, check_number
 from .data.points import Keypoints, Labels, places_of, offsets_of
 from .nets.detectors import DETECTORS
 from .nets.networks import CorrespondenceNet, LandmarkNet, NetConfig
@@ -61,7 +61,7 @@ def split_crops(images: ImageSet, config: Config) -> list: # train, and test or 
     if names is not None: train, test = images.split("train"), images.split("test") if "test" in names else None
     if data.n_images and len(train) > data.n_images:
         train = train.take(np.sort(np.random.default_rng(config.seed).permutation(len(train))[:data.n_images]))
-    if len(train) < 2: raise ValueError(f"{counted(len(train), 'picture')} to learn from; 2 are needed, hundreds are better")
+    check_number(len(train))
     return [s and s.crops(data.size, data.margin) for s in (train, test)]
 
 # %% ../nbs/09_discovery.ipynb #ea88f4c7

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['CROPS_IN_MEMORY', 'integers', 'in_eight_bits', 'to_rgb', 'opened', 'upright', 'read_picture', 'Pictures', 'ImageSet',
-           'squares', 'cut', 'Crops', 'cut_all', 'crops_of', 'to_cells', 'to_pixels', 'annotated', 'picture_sizes',
-           'boxed', 'in_picture']
+           'squares', 'cut', 'Crops', 'cut_all', 'check_number', 'crops_of', 'to_cells', 'to_pixels', 'annotated',
+           'picture_sizes', 'boxed', 'in_picture']
 
 # %% ../../nbs/02_data/01_images.ipynb #1ac937bb
 import os
@@ -140,6 +140,7 @@ class ImageSet(Pictures):
 
     def __len__(self): return len(self.boxes)
     def name(self, i: int) -> str: return f"picture {i}" if self.names is None else str(self.names[i])
+    def all_names(self) -> list: return [self.name(i) for i in range(len(self))]
 
     def picture(self, i: int) -> np.ndarray:
         "Picture `i`, uint8 (H, W, 3), RGB."
@@ -279,6 +280,10 @@ def cut_all(
                  to_crop(images.landmarks), images.visible, normaliser, images.fields, data_hash)
 
 # %% ../../nbs/02_data/01_images.ipynb #98a3c088
+def check_number(n: int):             # of pictures
+    "An error where there are too few to learn from."
+    if n < 2: raise ValueError(f"{counted(n, 'picture')} to learn from; 2 are needed, hundreds are better")
+
 def crops_of(pictures: ImageSet | Crops, size: int, margin: float) -> Crops: # as the detector was trained
     "Crops for a detector: cut from pictures, or given, and then of the size it was trained on."
     crops = pictures if isinstance(pictures, Crops) else pictures.crops(size, margin)

@@ -78,7 +78,7 @@ def _from_paths(paths):
 # %% ../../nbs/04_datasets/19_given.ipynb #393da3c3
 def _with_boxes(images, boxes, single):
     "The same pictures with boxes from a CSV file, perhaps of more than these `single` files, or an array (N, 4), image px."
-    names = np.array([images.name(i) for i in range(len(images))])
+    names = np.array(images.all_names())
     boxes = read_boxes(boxes, names, single=single) if _is_path(boxes) else box_array(boxes, len(images))
     sizes = np.array([images[i].shape[1::-1] for i in range(len(images))])
     return replace(images, boxes=clip_boxes(boxes, sizes, names),

@@ -51,7 +51,7 @@ def examples(found: Discovery, images: ImageSet | None = None) -> tuple[Crops, n
         return crops.take(rows), np.asarray(xy)[rows], [f"picture {i}" for i in rows]
     images = images.split("test") if has_held_out(images) else images
     images = images.take(evenly_by_yaw(images, 36))
-    names = [images.name(i) for i in range(len(images))]
+    names = images.all_names()
     if found.shape is not None:       # from one side to the other, as the cameras have it
         yaw = found.detector.pose(images)["yaw"]
         images, names = images.take(order := np.argsort(yaw, kind="stable")), [f"{names[i]}, yaw {yaw[i]:.0f}°" for i in order]

@@ -84,7 +84,7 @@ def export_csv(
     numbers: list | None = None,      # K numbers of the landmarks; None: from 0
 ) -> Path:                            # of the file
     "One row for each picture and landmark: picture,landmark,name,x,y,score."
-    rows = landmark_rows([images.name(i) for i in range(len(images))], *checked(images, xy, score, names), numbers)
+    rows = landmark_rows(images.all_names(), *checked(images, xy, score, names), numbers)
     with whole_file(path) as part: rows.to_csv(part, index=False)
     return Path(path)
 
@@ -196,7 +196,7 @@ def export_dlc(
     if np.isnan(xy).all():
         raise ValueError(f"no landmark is in sight in any of {len(images)} pictures (score {threshold} or above), and DeepLabCut's CSV "
                          "file cannot say that: pandas takes its first row for names; add pictures, or lower the threshold")
-    files = file_names([images.name(i) for i in range(len(images))])
+    files = file_names(images.all_names())
     with whole_folder(folder, "a DeepLabCut project") as new:
         labelled = new/"labeled-data"/name
         labelled.mkdir(parents=True)
@@ -256,7 +256,7 @@ def export_sleap(
     "A SLEAP package: landmarks and pictures in one file."
     sleap, path = optional_package("sleap_io", "export", "a SLEAP package"), checked_ending(path, "sleap")
     xy, score, names = checked(images, xy, score, names)
-    own = [images.name(i) for i in range(len(images))]
+    own = images.all_names()
     with whole_file(path) as part, tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp") as aside:
         files = [Path(aside)/f for f in file_names(own)]
         sizes = list(in_turn(images, lambda i, picture: save_png(files[i], picture), progress))
@@ -279,7 +279,7 @@ def export_dlc_predictions(
     (xy, score, names), path = checked(images, xy, score, names), checked_ending(path, "dlc_predictions")
     as_csv = path.suffix.lower() == ".csv"
     columns = pd.MultiIndex.from_product([[scorer], names, ["x", "y", "likelihood"]], names=["scorer", "bodyparts", "coords"])
-    rows = range(len(images)) if "time" in images.fields else [images.name(i) for i in range(len(images))]
+    rows = range(len(images)) if "time" in images.fields else images.all_names()
     table = pd.DataFrame(np.dstack([xy, score]).reshape(len(rows), -1), columns=columns, index=rows)
     if not as_csv: optional_package("tables", "export", "a .h5 file")
     with whole_file(path) as part: table.to_csv(part) if as_csv else table.to_hdf(part, key="df_with_missing", mode="w")
@@ -314,7 +314,7 @@ def export_movement(
         put_variable(file, "position", ("time", "space", "keypoints", "individuals"), xy.transpose(0, 2, 1)[..., None])
         put_variable(file, "confidence", ("time", "keypoints", "individuals"), score[..., None])
         if time is None:
-            put_variable(file, "picture", ("time",), np.array([images.name(i) for i in range(len(images))]))
+            put_variable(file, "picture", ("time",), np.array(images.all_names()))
             for name in ("position", "confidence"): file.variables[name].coordinates = b"picture"
     return Path(path)
 
@@ -329,7 +329,7 @@ def export_nwb(
     (xy, score, names), path = checked(images, xy, score, names), Path(path)
     if odd := [n for n in names if set("/:") & set(n)]: raise ValueError(f"{odd[0]!r}: NWB takes no name with / or :; rename the landmark")
     time = np.asarray(images.fields.get("time", np.arange(len(xy))), float)
-    sources = [] if "time" in images.fields else [images.name(i) for i in range(len(images))]
+    sources = [] if "time" in images.fields else images.all_names()
     file = nwb.NWBFile(session_description=f"landmarks found by lmdisc {lmdisc.__version__}", identifier=str(uuid.uuid4()),
                        session_start_time=datetime.datetime.now(datetime.timezone.utc))
     skeleton = pose.Skeleton(name=category, nodes=names, edges=np.zeros((0, 2), np.uint8))
@@ -386,7 +386,7 @@ def export_yolo(
 ) -> Path:                            # of the data set
     "A data set that Ultralytics trains a pose model on."
     (xy, score, names), folder = checked(images, xy, score, names), Path(folder).absolute()
-    files = file_names([images.name(i) for i in range(len(images))])
+    files = file_names(images.all_names())
     about = dict(path=str(folder), train="train/images", val="train/images", names=[category], kpt_shape=[len(names), 3], node_names=names)
     if flip is not None: about["flip_idx"] = mirrored_rows(names, flip)  # without it, Ultralytics flips no pictures
     with whole_folder(folder, "a YOLO data set") as new:

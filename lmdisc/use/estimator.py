@@ -56,7 +56,7 @@ def landmark_rows(pictures: list, xy: np.ndarray, scores: np.ndarray, names: lis
 # %% ../../nbs/10_use/05_estimator.ipynb #6fc82ac3
 def pose_rows(detector: object, images: ImageSet) -> pd.DataFrame: # see `LandmarkDetector.pose`
     "How the object is turned, a row a picture: picture, yaw, pitch, roll (degrees), scale, misfit (share of the crop's side)."
-    return pd.DataFrame({"picture": [images.name(i) for i in range(len(images))], **detector.pose(images)}).round(4)
+    return pd.DataFrame({"picture": images.all_names(), **detector.pose(images)}).round(4)
 
 # %% ../../nbs/10_use/05_estimator.ipynb #62badc3c
 _OWN = "profile", "seed", "device", "runs", "find"
@@ -126,7 +126,7 @@ class LandmarkDiscovery(TransformerMixin, BaseEstimator):
     def predict_frame(self, pictures: object, boxes: object = None) -> pd.DataFrame: # picture, landmark, name, x, y, score
         "Landmarks, with how likely each is in sight, as a table with a row for each picture and landmark; arguments as in `fit`."
         images = self.pictures_of(pictures, boxes)
-        names = [images.name(i) for i in range(len(images))]
+        names = images.all_names()
         return landmark_rows(names, *places_and_scores(self.detector_, images), self.detector_.names)
 
     def pose_frame(self, pictures: object, boxes: object = None) -> pd.DataFrame: # picture, yaw, pitch, roll, scale, misfit

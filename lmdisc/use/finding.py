@@ -11,9 +11,9 @@ import json, warnings
 from dataclasses import asdict, replace
 from pathlib import Path
 import numpy as np, torch
-from ..store.files import counted, sha256, whole_file, load_state, save_state
+from ..store.files import sha256, whole_file, load_state, save_state
 from ..store.runs import run_of
-from ..data.images import ImageSet, boxed, squares
+from ..data.images import ImageSet, boxed, check_number, squares
 from ..method.cameras import angles
 from ..method.detector import LandmarkDetector
 from .windows import (Finding, WindowFeatures, aligned_template, best_windows, contrasted_template, feature_agreement, object_extent,
@@ -175,7 +175,7 @@ def view_templates(
 # %% ../../nbs/10_use/04_finding.ipynb #1f14fd08
 def learn_finder(images: ImageSet, how: Finding = Finding(), progress: bool = True) -> Finder: # the boxes of `images` are not used
     "Learn what recurs in most of the pictures, and how to find it in others. Takes minutes at most, on one core."
-    if len(images) < 2: raise ValueError(f"{counted(len(images), 'picture')} to learn from; 2 are needed, hundreds are better")
+    check_number(len(images))
     drawn = np.sort(np.random.default_rng(how.seed).permutation(len(images))[:how.pictures])
     features = list(window_features(images.take(drawn), how, progress))
     mean, white = whitening(features)
