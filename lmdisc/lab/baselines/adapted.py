@@ -10,21 +10,21 @@ from dataclasses import replace
 import torch
 from torch import nn
 from torch.nn.utils.parametrize import register_parametrization
-from ...config import Config, change
+from ... import datasets
 from ...data.images import Crops
 from ...nets.networks import LandmarkNet
 from .common import PointDetector, SoftPoints, train
 from .imm import Imm, imm_loss
 from .supervised import supervised
-from ..protocols import all_pictures
 
 # %% ../../../nbs/13_lab/baselines/06_adapted.ipynb #adapt006
 CORE, CORE_RATE = "signing", 1e-3     # the set whose labels the core learns; the learning rate tuned for the supervised bound
 
 def core_pictures(crops: Crops, margin: float) -> Crops: # of the new category; of the crops
     "As many labelled pictures of another category, of the same size."
-    like = change(Config(), {"data.n_images": len(crops), "data.size": crops.size})
-    return all_pictures(CORE, like).split("train").crops(crops.size, margin)
+    n = len(crops)                    # with held-out ones, as the main job on this set has them: rendered once
+    people = datasets.open(CORE, n_train=n, n_test=min(n, 300), size=max(128, crops.size))
+    return people.split("train").crops(crops.size, margin)
 
 def core_of(crops, how, checkpoint=None, margin=.15): # as for `adapted` -> `LandmarkNet`
     "The supervised network of another category."
