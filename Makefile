@@ -7,7 +7,7 @@ READY    := $(VENV)/.ready
 CORES    ?= 2
 SWEEP    := snakemake --cores $(CORES) --quiet host rules --rerun-triggers mtime params input --rerun-incomplete --nolock
 TAKES_smoke := 15 minutes at most on 2 cores
-TAKES_cpu   := a night on 2 cores with bf16, 27 hours without, by estimate
+TAKES_cpu   := five hours on 2 cores with bf16, ten without, by estimate
 RUN      := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 

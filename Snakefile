@@ -22,6 +22,7 @@ COMPARISONS, AFTER = config.get("comparisons", {}), config.get("after", {})
 if PROFILE not in config["seeds"]: raise WorkflowError(f"there is no profile '{PROFILE}'; there are {', '.join(config['seeds'])}")
 SEEDS, RUNS = config["seeds"][PROFILE], f"runs/{PROFILE}"
 ALL_SEEDS = ",".join(map(str, SEEDS))
+APART = config.get("apart", []) if PROFILE == "cpu" else []
 PAGES = *config["pages"], "benchmarks", "claims"
 FIGURES = "figures" if PROFILE == "cpu" else f"{RUNS}/figures"
 
@@ -47,7 +48,7 @@ def here(dataset, experiment=""):
 
 def drawn(experiments):
     "The notebooks that draw these experiments, on all the pictures that are here."
-    return [f"{RUNS}/{name}_{dataset}.ipynb" for name, sets in experiments.items() for dataset in sets if here(dataset, name)]
+    return [f"{RUNS}/{name}_{dataset}.ipynb" for name, sets in experiments.items() if name not in APART for dataset in sets if here(dataset, name)]
 
 def earlier(w):
     "The first seed finds the keypoints for the others; an ablation that shares runs with others waits for them."
@@ -58,7 +59,7 @@ def earlier(w):
 def before(w):
     "What a comparison shares runs with."
     return gate(w) + [f"{RUNS}/{name}_{w.dataset}.ipynb" for name in AFTER.get(w.experiment, [])
-                      if w.dataset in (ABLATIONS | COMPARISONS).get(name, {}) and here(w.dataset, name)]
+                      if name not in APART and w.dataset in (ABLATIONS | COMPARISONS).get(name, {}) and here(w.dataset, name)]
 
 def gate(w):
     "The gate's number stands in every caption; the quick ones take it as committed."
@@ -80,7 +81,7 @@ rule quick:
     input: f"{RUNS}/discover.ipynb", drawn({name: ABLATIONS[name] for name in config["quick"]}),
 
 rule all:
-    input: rules.quick.input, drawn(ABLATIONS), drawn(COMPARISONS), [f"{RUNS}/{page}.ipynb" for page in PAGES],
+    input: rules.quick.input, drawn(ABLATIONS), drawn(COMPARISONS), [f"{RUNS}/{page}.ipynb" for page in PAGES if page not in APART],
 
 rule discover:
     input: notebook="nbs/discover.ipynb",
