@@ -183,7 +183,7 @@ def run_discover(args: argparse.Namespace) -> None:
     takes = expected(used, args.profile, runs)
     notice(f"{counted(len(images), 'picture')}, profile {args.profile}, seed {args.seed}, "
            f"generic keypoints from {config.initial.detector}; {takes}")
-    if used < FEW: notice(f"{counted(used, 'picture')} {'is' if used == 1 else 'are'} few: hundreds are better")
+    if len(images) < FEW: notice(f"{counted(len(images), 'picture')} {'is' if len(images) == 1 else 'are'} few: hundreds are better")
     if (out/"detector"/"detector.json").exists() and not args.dry_run: notice(f"The results in {out} are replaced; {KEPT}.")
     if args.dry_run: return print(plan_of(args, images, unreadable, config, takes))
     with alone_in(out):
@@ -302,7 +302,7 @@ def run_doctor(args: argparse.Namespace) -> None:
     if args.pictures:
         images, unreadable = pictures_at([args.pictures])
         rows["pictures"] = f"{len(images)} can be read, {len(unreadable)} cannot"
-    times = TIMES | ({"cpu": expected(len(images), "cpu")} if args.pictures else {})
+    times = TIMES | ({"cpu": expected(len(images), "cpu")} if args.pictures and len(images) > 1 else {})
     rows["time"] = "; ".join(f"{name}: {time}" for name, time in times.items())
     for title, said in rows.items(): print(f"{title:10} {said}")
     if "cache" in rows: sys.exit(1)
@@ -440,10 +440,12 @@ def run_export(args: argparse.Namespace) -> None:
         if told.known.all() or told.pairs and args.format != "yolo": how["flip"] = told.partner.tolist()
         why = "" if len(images) >= LEAST else f"; {LEAST} pictures are needed to tell"
         if not told.known.all():
-            notice(f"What {told.known.sum()} of {K} landmarks are in a mirror is known{why}. Do not train with flipped pictures.")
+            notice(f"Of {told.known.sum()} of {K} landmarks it is known which one they become in a mirror{why}. Do not train with flipped pictures.")
     if args.format == "csv": how = {"numbers": numbers_of(detector)}
-    if os.path.exists(args.out): notice(f"{args.out} is replaced.")
-    print(getattr(formats, f"export_{args.format}")(args.out, images, xy, score, detector.names, **how))
+    there = os.path.exists(args.out)
+    written = getattr(formats, f"export_{args.format}")(args.out, images, xy, score, detector.names, **how)
+    if there: notice(f"{args.out} is replaced.")
+    print(written)
 
 # %% ../nbs/14_cli.ipynb #2cd40ab1
 def run_video(args: argparse.Namespace) -> None:

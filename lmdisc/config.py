@@ -39,8 +39,8 @@ class Initial:
     n_points: int = 15                # points a picture of that mixture
 
 # %% ../nbs/08_config.ipynb #d13d34a7
-LOWEST = {"data.size": 32} | dict.fromkeys( # of others: 0
-    "data.n_labelled stage1.clusters stage1.batch stage2.batch net.width net.descriptor".split(), 1)
+LOWEST = {"data.size": 32, "stage1.clusters": 2} | dict.fromkeys( # of others: 0
+    "data.n_labelled stage1.batch stage2.batch net.width net.descriptor".split(), 1)
 HIGHEST = {"seed": 2**32 - 1, "data.size": 4096}
 
 def in_bounds(config: object, path: str = ""): # `Config` or one of its parts, at this path

@@ -224,7 +224,8 @@ def find_landmarks(images: ImageSet, config: Config, runs, start: Prepared, foun
     last, psi = run.rows[-1], LandmarkNet(run.rows[-1]["landmarks"], config.net)
     psi.load_state_dict(run.tensors)
     shape = Shape.restored(last["shape"]) if last.get("shape") and psi.K >= 4 else None    # of fewer landmarks no pose can be told
-    for problem in problems(shape) if shape else []: warnings.warn(problem)
+    guesses = "" if shape is None or moves_as_one(shape) else "; poses and places of hidden landmarks are guesses"
+    for problem in problems(shape) if shape else []: warnings.warn(f"{problem}{guesses}")
     return LandmarkDetector(psi.to(Accelerator().device), config.data.size, config.data.margin, config.stage2.confident,
                             released=config.released, shape=shape), run.rows
 

@@ -122,7 +122,7 @@ def clip_boxes(boxes: np.ndarray, sizes: np.ndarray, names: np.ndarray) -> np.nd
     if bad.any():
         i = int(bad.argmax())
         raise ValueError(f"{names[i]}: box {boxes[i].tolist()} {why_no_box(boxes[i])}; "
-                         f"the picture has {sizes[i][0]} × {sizes[i][1]} pixels ({bad.sum()} such boxes in all)")
+                         f"the picture has {sizes[i][0]} × {sizes[i][1]} pixels" + f" ({bad.sum()} such boxes in all)" * bool(bad.sum() > 1))
     return clipped.astype(np.float32)
 
 # %% ../../nbs/04_datasets/01_folder.ipynb #0b66036b

@@ -23,7 +23,7 @@ from ..data.points import evenly
 from ..draw.saving import data_uri, encoded, png_bytes
 from ..draw.pictures import colours_around, ink_on, set_style
 from ..draw.curves import plot_merging, plot_rounds
-from ..method.shape import Shape
+from ..method.shape import Shape, moves_as_one
 from ..discovery import Discovery
 from ..use.reliability import LOW, TRIAL, Reliability, alike, best_landmarks
 from ..use.symmetry import Symmetry
@@ -196,8 +196,9 @@ def rendered_page(content: dict, pictures: list, pixels: np.ndarray, limit: int 
 
 # %% ../../nbs/11_explore/03_report.ipynb #363e501e
 def best_first(table: pd.DataFrame) -> np.ndarray: # (K,) int
-    "Rows of landmarks by their quality; those that could not be judged come last."
-    return np.argsort(-table.quality.fillna(-1).to_numpy(), kind="stable")
+    "Rows of landmarks by their quality, then by repeatability; those that could not be judged come last."
+    again = table.get("repeatability", pd.Series(0., table.index)).fillna(0)
+    return np.lexsort((-again.to_numpy(), -table.quality.fillna(-1).to_numpy()))
 
 def shown_best(table: pd.DataFrame, xy: np.ndarray, side: int) -> np.ndarray:
     "Rows of at most 9 landmarks to follow by eye, those not flagged if there are any; xy (n, K, 2) px of `side`."
@@ -242,7 +243,7 @@ def report(
     about, pictures, pixels = picture_entries(found, quality.table, images, few)
     content = about | dict(
         symmetry=symmetry, steps=steps, turned=turned_views(found.shape, about["landmarks"]), worst=worst_fits(found, images),
-        works=works(quality),
+        works=works(quality), fits=found.shape is not None and moves_as_one(found.shape),
         quality=quality, low=LOW, config=found.config, no_boxes=has_no_boxes(images), minutes=minutes,
         n=len(found.train), n_held_out=0 if found.test is None else len(found.test), curves=curves(found), scores=found.scores,
         unreadable=[why for _, why in unreadable], model=(Path(path).parent/"detector").as_posix(),

@@ -155,7 +155,9 @@ class Reliability:
         if not K: return "No landmark was found. Give more pictures, pictures of one kind of object, or boxes around it."
         out = "" if self.quality >= LOW else (" It did not work well: are these pictures of one kind of object, roughly upright, "
                                               "one in each? Boxes around the object and more pictures help.")
-        return f"{K - len(self.flagged)} of {K} landmarks lie where the others say; quality of the run {self.quality:.2f}.{out}"
+        unknown = int(self.table.quality.isna().sum())
+        rare = f" {unknown} are seen in too few pictures to be judged." * (unknown > 0)
+        return f"{K - len(self.flagged)} of {K} landmarks lie where the others say; quality of the run {self.quality:.2f}.{rare}{out}"
 
 # %% ../../nbs/10_use/02_reliability.ipynb #53bf62d9
 def alike(crops: Crops) -> bool:
