@@ -8,6 +8,8 @@ CORES    ?= 2
 SWEEP    := snakemake --cores $(CORES) --quiet host rules --rerun-triggers mtime params input --rerun-incomplete --nolock
 TAKES_smoke := 15 minutes at most on 2 cores
 TAKES_cpu   := five hours on 2 cores with bf16, ten without, by estimate
+# nbdev_test, and no garbage collected as it ends: IPython would do that once for each notebook, minutes in all.
+NOTEBOOKS := import gc; from nbdev.test import nbdev_test; nbdev_test(n_workers=0); gc.freeze()
 RUN      := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -62,7 +64,7 @@ test: $(READY)  ## every notebook's tests and, beside them, pytest: 15 minutes a
 	@echo "Side by side, one core each: the notebooks and $(WITH_NOTEBOOKS), and the rest of pytest, whose word comes at the end."
 	@export OMP_NUM_THREADS=1; $(RUN); export PATH; \
 	  (python -m pytest --ignore $(WITH_NOTEBOOKS) > runs/pytest.log 2>&1; echo $$? > runs/pytest.rc) & \
-	  LMDISC_RUNS="$(CURDIR)/runs/tests" nbdev_test --n_workers 0; notebooks=$$?; \
+	  LMDISC_RUNS="$(CURDIR)/runs/tests" python -c "$(NOTEBOOKS)"; notebooks=$$?; \
 	  python -m pytest $(WITH_NOTEBOOKS); papermill=$$?; \
 	  wait; cat runs/pytest.log; exit $$((notebooks + papermill + $$(cat runs/pytest.rc)))
 

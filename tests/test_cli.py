@@ -310,7 +310,8 @@ def test_a_name_that_no_table_can_hold(faces, detector, tmp_path, here):
     failed(here("predict", detector[0], pictures/os.fsdecode(b"caf\xe9.png")), 2, "caf\\udce9.png", "UTF-8")
 
 @pytest.mark.parametrize("args, said", [(("--n-images", "-5"), "data.n_images is -5"), (("--seed", "-1"), "seed is -1"), (("--seed", str(10**30)), "seed is 1"),
-                                        (("--clusters", "0"), "stage1.clusters is 0"), (("--seeds", "0,-2"), "seed is -2"),
+                                        (("--clusters", "0"), "stage1.clusters is 0"), (("--clusters", "1"), "stage1.clusters is 1"), (("--clusters", "1", "--dry-run"), "stage1.clusters is 1"),
+                                        (("--seeds", "0,-2"), "seed is -2"),
                                         (("--seeds", "0,-2", "--dry-run"), "seed is -2")])
 def test_impossible_numbers_are_said_first(faces, tmp_path, here, args, said):
     failed(here("discover", faces, "--profile", "smoke", "--out", tmp_path/"out", *args), 1, said, "is needed")
@@ -387,6 +388,9 @@ def test_what_is_replaced_and_what_is_few_is_said(faces, detector, tmp_path, her
         done = here("export", detector[0], faces, "--format", "COCO", "--out", tmp_path/"c.json")
         assert done.returncode == 0 and ("c.json is replaced" in done.stderr) == said
     failed(here("export", detector[0], faces, "--format", "yolo", "--out", tmp_path/"c.json"), 2, "c.json is a file; --format yolo needs a folder")
+    (tmp_path/"mine").mkdir(); (tmp_path/"mine"/"notes.txt").touch()
+    refused = here("export", detector[0], faces, "--format", "yolo", "--out", tmp_path/"mine")
+    assert refused.returncode == 1 and "holds files that are not from an export" in refused.stderr and "is replaced" not in refused.stderr
 
 def test_a_folder_takes_one_discovery_at_a_time(faces, tmp_path, here):
     from filelock import FileLock

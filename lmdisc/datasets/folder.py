@@ -121,8 +121,9 @@ def clip_boxes(boxes: np.ndarray, sizes: np.ndarray, names: np.ndarray) -> np.nd
     bad = ~((clipped[:, 2:] > clipped[:, :2]).all(1) & np.isfinite(boxes).all(1))
     if bad.any():
         i = int(bad.argmax())
+        all_told = f" ({bad.sum()} such boxes in all)" if bad.sum() > 1 else ""
         raise ValueError(f"{names[i]}: box {boxes[i].tolist()} {why_no_box(boxes[i])}; "
-                         f"the picture has {sizes[i][0]} × {sizes[i][1]} pixels" + f" ({bad.sum()} such boxes in all)" * bool(bad.sum() > 1))
+                         f"the picture has {sizes[i][0]} × {sizes[i][1]} pixels{all_told}")
     return clipped.astype(np.float32)
 
 # %% ../../nbs/04_datasets/01_folder.ipynb #0b66036b
