@@ -59,7 +59,7 @@ heads: $(READY)  ## the detector that comes with the package, from the run of th
 
 WITH_NOTEBOOKS := tests/test_papermill.py
 # Both sides take about as long. Experiments that ask for the same runs find them in LMDISC_RUNS, which begins empty: each is trained once.
-test: $(READY)  ## every notebook's tests and, beside them, pytest: 15 minutes at most on 2 cores that do nothing else
+test: $(READY)  ## every notebook's tests and, beside them, pytest: 20 minutes at most on 2 cores that do nothing else
 	@rm -rf runs/tests && mkdir -p runs
 	@echo "Side by side, one core each: the notebooks and $(WITH_NOTEBOOKS), and the rest of pytest, whose word comes at the end."
 	@export OMP_NUM_THREADS=1; $(RUN); export PATH; \
