@@ -882,6 +882,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/lmdisc', 'doc_host': '', '
                                                                                       'lmdisc/lab/baselines/common.py'),
                                              'lmdisc.lab.baselines.common.old_positions': ( '13_lab/baselines/common.html#old_positions',
                                                                                             'lmdisc/lab/baselines/common.py'),
+                                             'lmdisc.lab.baselines.common.rendered': ( '13_lab/baselines/common.html#rendered',
+                                                                                       'lmdisc/lab/baselines/common.py'),
                                              'lmdisc.lab.baselines.common.train': ( '13_lab/baselines/common.html#train',
                                                                                     'lmdisc/lab/baselines/common.py'),
                                              'lmdisc.lab.baselines.common.training_batch': ( '13_lab/baselines/common.html#training_batch',

@@ -270,7 +270,7 @@ def test_folder_without_pictures(tmp_path):
 def test_box_without_area_in_the_picture(tmp_path, box):
     saved(tmp_path/"a.png"), saved(tmp_path/"b.png")
     (tmp_path/"boxes.csv").write_text("name,x0,y0,x1,y1\na.png,5,5,30,30\nb.png," + ",".join(map(str, box)))
-    with pytest.raises(ValueError, match=r"b.png.*50 × 40"): folder(tmp_path, tmp_path/"boxes.csv", progress=False)
+    with pytest.raises(ValueError, match=r"b.png: box .*50 × 40"): folder(tmp_path, tmp_path/"boxes.csv", progress=False)
 
 
 HEADER = "name,x0,y0,x1,y1\n"
@@ -282,7 +282,7 @@ HEADER = "name,x0,y0,x1,y1\n"
     (HEADER.replace(",", ";"), "utf-8", "not found in its first line, 'name;x0;y0;x1;y1'"),
     (HEADER + "a.png,5,5,30,30\nb.png,5,5,30,30\n", "utf-16", "boxes.csv is not in UTF-8; save it"),
     (HEADER + "ä.png,5,5,30,30\n", "latin-1", "boxes.csv is not in UTF-8; save it"),
-    (HEADER + "a.png,5,5,inf,30\nb.png,5,5,30,30\n", "utf-8", r"a.png.*infinite"),
+    (HEADER + "a.png,5,5,inf,30\nb.png,5,5,30,30\n", "utf-8", r"a.png: box .*infinite"),
     (HEADER + 'a.png,5,5,30,30\nb.png,5,5,30,"' + 200_000 * "3", "utf-8", "boxes.csv cannot be read as CSV.*quotation mark"),
 ], ids="twice shares header-only empty semicolons utf-16 latin-1 infinite quote".split())
 def test_a_table_of_boxes_that_is_not_one(tmp_path, text, encoding, said):

@@ -10,10 +10,9 @@ from dataclasses import replace
 import torch
 from torch import nn
 from torch.nn.utils.parametrize import register_parametrization
-from ... import datasets
 from ...data.images import Crops
 from ...nets.networks import LandmarkNet
-from .common import PointDetector, SoftPoints, train
+from .common import PointDetector, SoftPoints, rendered, train
 from .imm import Imm, imm_loss
 from .supervised import supervised
 
@@ -22,9 +21,7 @@ CORE, CORE_RATE = "signing", 1e-3     # the set whose labels the core learns; th
 
 def core_pictures(crops: Crops, margin: float) -> Crops: # of the new category; of the crops
     "As many labelled pictures of another category, of the same size."
-    n = len(crops)                    # with held-out ones, as the main job on this set has them: rendered once
-    people = datasets.open(CORE, n_train=n, n_test=min(n, 300), size=max(128, crops.size))
-    return people.split("train").crops(crops.size, margin)
+    return rendered(CORE, len(crops), crops.size).split("train").crops(crops.size, margin)
 
 def core_of(crops, how, checkpoint=None, margin=.15): # as for `adapted` -> `LandmarkNet`
     "The supervised network of another category."
