@@ -185,6 +185,7 @@ def run_discover(args: argparse.Namespace) -> None:
            f"generic keypoints from {config.initial.detector}; {takes}")
     if len(images) < FEW: notice(f"{counted(len(images), 'picture')} {'is' if len(images) == 1 else 'are'} few: hundreds are better")
     if (out/"detector"/"detector.json").exists() and not args.dry_run: notice(f"The results in {out} are replaced; {KEPT}.")
+    if any((out/"checkpoints").glob("*/*.safetensors")): notice(f"What was done before, in {out/'checkpoints'}, is not done again.")
     if args.dry_run: return print(plan_of(args, images, unreadable, config, takes))
     with alone_in(out):
         whole, (images, finder) = images, found_boxes(images, out/"checkpoints") if args.find else (images, None)

@@ -35,6 +35,11 @@ def _warp(pictures, turn, shift, margin=0):
     grid = row[:, :, None] + column[..., None]
     return F.grid_sample(pictures, grid.permute(0, 2, 3, 1), padding_mode="border", align_corners=True)
 
+# %% ../../nbs/02_data/03_augment.ipynb #ins00002
+def _least_zoom(angle, shift, size):  # (B,) radians, (B, 2) px -> (B,)
+    "The least zoom at which a turned and shifted picture of `size` px fills the square."
+    return (angle.cos().abs() + angle.sin().abs()) * (1 + 2 * shift.abs().amax(1) / (size - 1))
+
 # %% ../../nbs/02_data/03_augment.ipynb #02244d95
 def _blur(pictures, sigma, r):
     "Pictures (B, 3, S + 2r, S + 2r) to (B, 3, S, S), each blurred by its own Gaussian of `sigma` (B,) px, 2r + 1 taps."
@@ -92,6 +97,7 @@ class Augment:
     hue: float = 15.                  # degrees of the colour circle either way
     noise: float = 0.04               # standard deviation; half of the pictures have none
     cutout: float = 0.                # share of the pictures that are partly covered by another
+    inside: float = 0.                # share of the pictures zoomed in until no border shows
 
     def __call__(self,
         pictures: Tensor,             # (B, 3, S, S) uint8, or float 0...1
@@ -110,7 +116,11 @@ class Augment:
         u = ((2 * torch.rand(of or B, 10, generator=generator) - 1) * ends)[rows].to(device)
         start = torch.randint(2**17, (), generator=generator)
         step = torch.randint(2**10, 2**12, (), generator=generator)
-        turn, shift, sigma = similarity(u[:, 0], 1 + u[:, 1]), u[:, 2:4], u[:, 4].clamp_min(0)
+        angle, zoom, shift, sigma = u[:, 0], 1 + u[:, 1], u[:, 2:4], u[:, 4].clamp_min(0)
+        if self.inside:
+            chosen = torch.rand(of or B, generator=generator)[rows].to(device) < self.inside
+            zoom = zoom.where(~chosen, zoom.maximum(_least_zoom(angle, shift, S)))
+        turn = similarity(angle, zoom)
         matrix, offset = _colour_matrix(u[:, 5], 1 + u[:, 6], 1 + u[:, 7], u[:, 8])
         if not pictures.is_floating_point(): matrix = matrix / 255
         r = math.ceil(2 * self.blur * S)

@@ -196,9 +196,8 @@ def rendered_page(content: dict, pictures: list, pixels: np.ndarray, limit: int 
 
 # %% ../../nbs/11_explore/03_report.ipynb #363e501e
 def best_first(table: pd.DataFrame) -> np.ndarray: # (K,) int
-    "Rows of landmarks by their quality, then by repeatability; those that could not be judged come last."
-    again = table.get("repeatability", pd.Series(0., table.index)).fillna(0)
-    return np.lexsort((-again.to_numpy(), -table.quality.fillna(-1).to_numpy()))
+    "Rows of landmarks by their quality; those that could not be judged come last."
+    return np.argsort(-table.quality.fillna(-1).to_numpy(), kind="stable")
 
 def shown_best(table: pd.DataFrame, xy: np.ndarray, side: int) -> np.ndarray:
     "Rows of at most 9 landmarks to follow by eye, those not flagged if there are any; xy (n, K, 2) px of `side`."

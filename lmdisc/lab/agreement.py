@@ -16,7 +16,7 @@ from ..use.reliability import reliability
 from .claims import seed_interval
 
 # %% ../../nbs/13_lab/16_agreement.ipynb #46bd0b10
-LABEL_FREE = "quality", "repeatability", "cycle", "mirrored" # columns compared with the true error
+LABEL_FREE = "quality", "agreement", "repeatability", "cycle", "mirrored" # columns compared with the true error
 
 def reliabilities(images: ImageSet, config: Config, runs: str | None = None) -> list: # of dicts
     "A row a landmark: its reliability, and its backward error on held-out annotated pictures."

@@ -17,7 +17,7 @@ from .. import datasets
 from ..data.images import ImageSet
 from ..data.points import evenly
 from ..config import Config, change, profile
-from .baselines.common import n_drawn, rendered
+from .baselines.common import n_drawn, rendered_set
 
 # %% ../../nbs/13_lab/08_protocols.ipynb #5ha9e043
 RENDERED = "heads", "bodies", "signing"
@@ -97,7 +97,7 @@ def pictures(
 # %% ../../nbs/13_lab/08_protocols.ipynb #ca0afc65
 def all_pictures(dataset: str, config: Config, n_test=0, root=None) -> ImageSet: # n_test: held-out ones of a published set; 0: all
     "The pictures of the main job."
-    if dataset in RENDERED: return rendered(dataset, config.data.n_images or 20_000, config.data.size)
+    if dataset in RENDERED: return rendered_set(dataset, config.data.n_images or 20_000, config.data.size)
     images = datasets.open(dataset, root)
     if not n_test: return images
     split = scorable(images, dataset)

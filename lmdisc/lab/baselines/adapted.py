@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.utils.parametrize import register_parametrization
 from ...data.images import Crops
 from ...nets.networks import LandmarkNet
-from .common import PointDetector, SoftPoints, rendered, train
+from .common import PointDetector, SoftPoints, rendered_set, train
 from .imm import Imm, imm_loss
 from .supervised import supervised
 
@@ -21,7 +21,7 @@ CORE, CORE_RATE = "signing", 1e-3     # the set whose labels the core learns; th
 
 def core_pictures(crops: Crops, margin: float) -> Crops: # of the new category; of the crops
     "As many labelled pictures of another category, of the same size."
-    return rendered(CORE, len(crops), crops.size).split("train").crops(crops.size, margin)
+    return rendered_set(CORE, len(crops), crops.size).split("train").crops(crops.size, margin)
 
 def core_of(crops, how, checkpoint=None, margin=.15): # as for `adapted` -> `LandmarkNet`
     "The supervised network of another category."
