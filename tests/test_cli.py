@@ -378,13 +378,15 @@ def test_a_dry_run_writes_nothing(faces, tmp_path, here):
     (pictures/"bad.png").write_bytes(b"no picture")
     done = here("discover", pictures, "--profile", "smoke", "--n-images", "20", "--out", tmp_path/"out", "--dry-run")
     assert done.stdout.startswith("24 pictures can be read, 1 cannot. It would learn from 20 and hold 2 out, a minute at most")
-    assert "Weights of xfeat: ready" in done.stdout and not (tmp_path/"out").exists()
+    assert "Weights of xfeat: ready" in done.stdout and not (tmp_path/"out").exists() and "done before" not in done.stderr
+
+def test_what_was_done_before_is_said(run, faces, here):
+    planned = here("discover", faces, "--profile", "smoke", "--out", run[1], "--dry-run").stderr
+    assert f"What was done before, in {run[1]/'checkpoints'}, is not done again." in planned
 
 def test_what_is_replaced_and_what_is_few_is_said(faces, detector, tmp_path, here):
     out = Path(detector[0]).parent
-    planned = here("discover", faces, "--profile", "SMOKE", "--out", out, "--dry-run").stderr
-    assert "24 pictures are few" in planned and f"What was done before, in {out/'checkpoints'}, is not done again." in planned
-    assert "done before" not in here("discover", faces, "--profile", "smoke", "--out", tmp_path/"new", "--dry-run").stderr
+    assert "24 pictures are few" in here("discover", faces, "--profile", "SMOKE", "--out", out, "--dry-run").stderr
     failed(here("discover", faces, "--out", tmp_path/"x", "--find", "--boxes", "b.csv"), 2, "give one of them")
     for times, said in ((1, False), (2, True)):
         done = here("export", detector[0], faces, "--format", "COCO", "--out", tmp_path/"c.json")
