@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['FEW', 'KEPT', 'TIMES', 'STEPS', 'EXAMPLES', 'MODEL', 'BOXES', 'notice', 'is_utf8', 'pictures_at', 'with_found_boxes',
            'landmarks_of_pictures', 'picture_of', 'outside', 'overwritten', 'landmark_table', 'write_landmarks',
-           'seconds_a_step', 'expected', 'alone_in', 'run_discover', 'with_names', 'write_discovery', 'minutes_by_step',
-           'learned_and_held', 'plan_of', 'ready', 'run_doctor', 'command_of', 'run_predict', 'run_quality',
-           'labels_at', 'one_meaning', 'run_name', 'with_ending', 'run_export', 'run_video', 'unusable', 'directory',
-           'table', 'numbers', 'parser', 'one_line', 'main']
+           'seconds_a_step', 'expected', 'planned_time', 'alone_in', 'profile_of', 'run_discover', 'with_names',
+           'write_discovery', 'minutes_by_step', 'learned_and_held', 'plan_of', 'ready', 'run_doctor', 'command_of',
+           'run_predict', 'run_quality', 'labels_at', 'one_meaning', 'run_name', 'with_ending', 'run_export',
+           'run_video', 'unusable', 'directory', 'table', 'numbers', 'parser', 'one_line', 'main']
 
 # %% ../nbs/14_cli.ipynb #46188858
 import argparse, os, sys, time, warnings
@@ -147,6 +147,11 @@ def expected(n: int, profile: str, runs: int = 1) -> str: # pictures in all
     minutes = runs * config.stage2.steps * seconds_a_step(config) * (1 + 3.7 * n / 1500) / 60
     return f"about {max(1, round(minutes))} min by estimate, on this machine as busy as it is now"
 
+def planned_time(*asked) -> str:      # as for `expected`
+    "The same for a plan, which does not end where weights are missing."
+    try: return expected(*asked)
+    except (OSError, ImportError): return TIMES[asked[1]]
+
 # %% ../nbs/14_cli.ipynb #20fd7ca9
 @contextmanager
 def alone_in(out: Path) -> Iterator[None]:
@@ -158,6 +163,12 @@ def alone_in(out: Path) -> Iterator[None]:
         except Timeout: raise ValueError(f"another discovery is writing into {out}; wait for it, or name another folder") from None
         with held: yield
     else: yield
+
+def profile_of(out: Path) -> str | None:
+    "The profile of the results in a folder."
+    from json import loads
+    record = out/"landmarks.json"
+    return loads(record.read_text(encoding="utf-8")).get("parameters", {}).get("profile") if record.exists() else None
 
 def run_discover(args: argparse.Namespace) -> None:
     "`lmdisc discover`."
@@ -174,19 +185,24 @@ def run_discover(args: argparse.Namespace) -> None:
     asked = {"initial.detector": args.detector, "data.n_images": args.n_images}
     config = profile(args.profile, {k: v for k, v in asked.items() if v is not None}, args.seed)
     check_choices(config)                                  # before the pictures, which may take minutes
+    if args.profile == "smoke" and (before := profile_of(out)) not in (None, "smoke"):
+        raise ValueError(f"{out} holds results of profile {before}, and smoke is a trial; name another folder")
     outside(own_folder(args.out), args.pictures)
     runs = len(candidates(config, args.seeds, args.clusters))
     images, unreadable = pictures_at([args.pictures], args.boxes)
     learned, held = learned_and_held(images, config)
     check_number(learned)
     used = learned + held
-    takes = expected(used, args.profile, runs)
+    takes = (planned_time if args.dry_run else expected)(used, args.profile, runs)
     notice(f"{counted(len(images), 'picture')}, profile {args.profile}, seed {args.seed}, "
            f"generic keypoints from {config.initial.detector}; {takes}")
     if len(images) < FEW: notice(f"{counted(len(images), 'picture')} {'is' if len(images) == 1 else 'are'} few: hundreds are better")
     if (out/"detector"/"detector.json").exists() and not args.dry_run: notice(f"The results in {out} are replaced; {KEPT}.")
     if any((out/"checkpoints").glob("*/*.safetensors")): notice(f"What was done before, in {out/'checkpoints'}, is not done again.")
-    if args.dry_run: return print(plan_of(args, images, unreadable, config, takes))
+    if args.dry_run:
+        print(plan := plan_of(args, images, unreadable, config, takes))
+        if "MISSING" in plan: sys.exit(1)
+        return
     with alone_in(out):
         whole, (images, finder) = images, found_boxes(images, out/"checkpoints") if args.find else (images, None)
         found, quality, tried = best_run(images, config, out/"checkpoints", args.seeds, args.clusters)
@@ -216,7 +232,8 @@ def write_discovery(args, started, found, quality, images, unreadable, finder): 
     out, asked = Path(args.out), {k: v for k, v in vars(args).items() if k not in ("run", "parser")} | {"seed": found.config.seed}
     record = provenance("lmdisc discover", asked, found.config.seed, started, images.data_hash, K=found.detector.K)
     if aside := save_over(found.detector, out/"detector"):
-        notice(f"The detector is another one than before; the names and choices made of that one are kept in {aside}.")
+        notice(f"The detector is another one than before; the names and choices made of that one are kept in {aside}, "
+               "and come back when the same command finds it again.")
     wrote_boxes = []
     if finder:
         finder.save(out/"detector"/"finder")
@@ -267,13 +284,14 @@ def learned_and_held(images, config) -> tuple: # `ImageSet`, `Config` -> two num
 def plan_of(args: argparse.Namespace, images, unreadable: list, config, takes: str) -> str: # as in `run_discover`; see `expected`
     "What a discovery would do."
     from lmdisc.store.files import counted
-    (learned, held), points = learned_and_held(images, config), config.initial.detector
+    learned, held = learned_and_held(images, config)
+    needed = dict.fromkeys([config.initial.detector, *({"xfeat"} & {config.net.trunk})])
     there = (Path(args.out)/"detector"/"detector.json").exists()
     where = f"{args.out}, over the results that are there; {KEPT}" if there else args.out
     look = "look for the object first, " * args.find
     return (f"{counted(len(images), 'picture')} can be read, {len(unreadable)} cannot. "
             f"It would {look}learn from {learned} and hold {held} out, "
-            f"{takes}, and write into {where}. Weights of {points}: {ready(points)}. "
+            f"{takes}, and write into {where}. Weights: {', '.join(f'{name} {ready(name)}' for name in needed)}. "
             "Nothing was written.")
 
 # %% ../nbs/14_cli.ipynb #cb9bff34
@@ -293,7 +311,7 @@ def run_doctor(args: argparse.Namespace) -> None:
     here, cache = machine(), cache_dir().absolute()
     disk = next(p for p in (cache, *cache.parents) if p.exists())
     mps = " and mps" * torch.backends.mps.is_available()
-    extras = dict(notebooks="anywidget", export="sleap-io", video="av")
+    extras = dict(notebooks="anywidget", export="sleap-io", video="av", heic="pillow-heif")
     rows = {"versions": ", ".join(f"{k} {v}" for k, v in versions_here().items()),
             "extras": ", ".join(f"{k}{'' if version_of(v) else ' (not installed)'}" for k, v in extras.items()),
             "device": f"{here.get('gpu', 'no CUDA device')}{mps}; {here['cpu']}, {here['cores']} cores",
@@ -303,10 +321,10 @@ def run_doctor(args: argparse.Namespace) -> None:
     if args.pictures:
         images, unreadable = pictures_at([args.pictures])
         rows["pictures"] = f"{len(images)} can be read, {len(unreadable)} cannot"
-    times = TIMES | ({"cpu": expected(len(images), "cpu")} if args.pictures and len(images) > 1 else {})
+    times = TIMES | ({"cpu": planned_time(len(images), "cpu")} if args.pictures and len(images) > 1 else {})
     rows["time"] = "; ".join(f"{name}: {time}" for name, time in times.items())
     for title, said in rows.items(): print(f"{title:10} {said}")
-    if "cache" in rows: sys.exit(1)
+    if "cache" in rows or "MISSING" in rows["weights"]: sys.exit(1)
 
 # %% ../nbs/14_cli.ipynb #44f8cbd5
 def command_of(args: argparse.Namespace) -> str:
@@ -389,6 +407,8 @@ def run_name(args: argparse.Namespace) -> None:
     if odd := [name for name, new in pairs if not new.strip()]: raise ValueError(f"{odd[0]!r} gets no name; write 'landmark 3=left eye'")
     changes = pairs or args.same or args.drop or args.labels
     olds = [old for old, _ in pairs]
+    if late := [p for p in args.drop if "=" in p and p not in detector.names]:
+        args.parser.error(f"{late[0]!r} is a name to give: write it before --drop")
     if twice := [old for old in olds if olds.count(old) > 1]: raise ValueError(f"{twice[0]!r} gets two names; write one")
     if changes: out = own_folder(args.out or model)
     groups = [[point.strip() for point in group.split(",")] for group in args.same]
@@ -399,12 +419,15 @@ def run_name(args: argparse.Namespace) -> None:
     if args.labels:
         pictures, names, points = labels_at(args.labels)
         images, _ = pictures_at([str(Path(args.pictures or Path(args.labels).parent)/p) for p in pictures])
+        found = {n for n, k in zip(detector.names, detector.numbers) if k < detector.detector.K}
+        for n in found & set(names): notice(f"{n} was a discovered landmark; now it is learned from these labels.")
         detector = learned_points(detector, with_found_boxes(images, model, detector), points, names)
         notice(learned_summary(detector))
     if changes and not detector.K: raise ValueError("that leaves no point; keep one at least")
     if changes: detector.save(out)
     if changes and args.out and (model/"finder").is_dir(): copytree(model/"finder", out/"finder", dirs_exist_ok=True)
     for number, name in zip(detector.numbers, detector.names): print(f"{number:3d}  {name}")
+    if changes: notice(f"Saved in {out}.")
 
 # %% ../nbs/14_cli.ipynb #65c5fd7b
 def with_ending(args: argparse.Namespace, option: str): # "out" or "table"
@@ -556,7 +579,7 @@ def parser() -> argparse.ArgumentParser:
     add = command("name", run_name, "names of landmarks, which to drop, which are one; points from labels")
     add("model", **MODEL)
     add("names", metavar="OLD=NEW", nargs="*", help="such as '3=left eye', by number or by name; none: list the points")
-    add("--drop", nargs="+", default=[], metavar="POINT", help="leave these out")
+    add("--drop", nargs="+", default=[], metavar="POINT", help="leave these out; give it after the names")
     add("--same", action="append", default=[], metavar="A,B", help="these are one; the first stands for all")
     add("--labels", metavar="CSV", help="points of your own, learned from a few pictures: columns picture,name,x,y")
     add("--pictures", metavar="DIR", help="where the pictures of --labels lie (default: beside the CSV file)")
@@ -604,8 +627,12 @@ def main(
             warnings.showwarning = lambda message, *place, **more: notice(message)    # without the line of our source
             args.run(args)
     except KeyboardInterrupt:
-        print("lmdisc: stopped; `discover` goes on when the same command is given again", file=sys.stderr)
+        goes_on = "; the same command goes on from here" * (args.run is run_discover)
+        print(f"lmdisc: stopped{goes_on}", file=sys.stderr)
         return 130
+    except BrokenPipeError:           # whoever read the table has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (ValueError, OSError) as e:
         print(f"lmdisc: {one_line(e)}", file=sys.stderr)
         return 1

@@ -13,6 +13,7 @@ from lmdisc.datasets.folder import LeftOut, Notice, files as picture_files, fold
 from lmdisc.datasets.given import given as given_pictures
 from lmdisc.datasets.packed import data_root, packed
 from lmdisc.data.images import ImageSet, read_picture
+from lmdisc.use.chosen import load
 
 NOISE = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
 
@@ -229,7 +230,8 @@ def test_two_folders_and_one_file(tmp_path):
     both = [str(tmp_path/"a"), str(tmp_path/"b")]
     for ask in (given_pictures, pictures_at):
         with pytest.raises((FileNotFoundError, ValueError), match="a:? is a folder; .*one folder alone"): ask(both)
-    with pytest.raises(FileNotFoundError, match="c.png: is one file; name its folder"): datasets.open(str(tmp_path/"a"/"c.png"))
+    assert len(datasets.open(tmp_path/"a"/"c.png")) == 1
+    assert len(datasets.open([tmp_path/"a"/"c.png", tmp_path/"b"/"c.png"])) == len(datasets.open([NOISE] * 2)) == 2
     with pytest.raises(ValueError, match="1 of 1 picture cannot be read, .*\n.*d.png: No such file or directory$"): picture_files([tmp_path/"d.png"])
 
 
@@ -306,6 +308,11 @@ def test_boxes_that_are_none(tmp_path, boxes, said):
     for ask in (lambda: folder(tmp_path, boxes, progress=False), lambda: given_pictures(tmp_path, boxes), lambda: given_pictures([NOISE] * 2, boxes),
                 lambda: given_pictures([tmp_path/"a.png", tmp_path/"b.png"], boxes)):
         with pytest.raises(ValueError, match=f"{said}.*; one row x0, y0, x1, y1 for each of 2 pictures is needed"): ask()
+
+
+@pytest.mark.parametrize("pictures", [NOISE, [NOISE], "face.png"], ids="array list path".split())
+def test_a_detector_says_what_makes_an_image_set(pictures):
+    with pytest.raises(TypeError, match=f"{type(pictures).__name__} is no ImageSet; lmdisc.open makes one"): load("heads").predict(pictures)
 
 
 def test_one_picture_and_the_boxes_of_a_folder(tmp_path):

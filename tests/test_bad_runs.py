@@ -194,6 +194,7 @@ def test_an_estimator_that_is_not_fitted_says_so(heads_set, ask):
 
 def test_unknown_parameters_change_nothing():
     one = LandmarkDiscovery("smoke")
+    with pytest.raises(ValueError, match="no choice 'profil'"): type(one)(profil="smoke")
     with pytest.raises(ValueError, match="no choice 'clusterz'"): one.set_params(seed=3, stage1__clusterz=3)
     assert one.get_params() == LandmarkDiscovery("smoke").get_params()
 

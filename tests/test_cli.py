@@ -7,6 +7,7 @@ from PIL import Image, ImageDraw
 from lmdisc.cli import main
 from lmdisc.data.images import boxed
 from lmdisc.datasets.given import given
+from lmdisc.use.chosen import load
 
 def lmdisc(*args, cwd=None):
     "The finished process of a call."
@@ -378,11 +379,19 @@ def test_a_dry_run_writes_nothing(faces, tmp_path, here):
     (pictures/"bad.png").write_bytes(b"no picture")
     done = here("discover", pictures, "--profile", "smoke", "--n-images", "20", "--out", tmp_path/"out", "--dry-run")
     assert done.stdout.startswith("24 pictures can be read, 1 cannot. It would learn from 20 and hold 2 out, a minute at most")
-    assert "Weights of xfeat: ready" in done.stdout and not (tmp_path/"out").exists() and "done before" not in done.stderr
+    assert "Weights: xfeat ready." in done.stdout and not (tmp_path/"out").exists() and "done before" not in done.stderr
 
 def test_what_was_done_before_is_said(run, faces, here):
     planned = here("discover", faces, "--profile", "smoke", "--out", run[1], "--dry-run").stderr
     assert f"What was done before, in {run[1]/'checkpoints'}, is not done again." in planned
+
+def test_a_trial_replaces_no_results(run, faces, tmp_path, here):
+    out = shutil.copytree(run[1], tmp_path/"out")
+    record = json.loads((out/"landmarks.json").read_text())
+    assert record["parameters"]["profile"] == "smoke"
+    (out/"landmarks.json").write_text(json.dumps(record | {"parameters": record["parameters"] | {"profile": "cpu"}}))
+    failed(here("discover", faces, "--profile", "smoke", "--out", out), 1, "holds results of profile cpu, and smoke is a trial")
+    assert load(out/"detector").K == load(run[1]/"detector").K
 
 def test_what_is_replaced_and_what_is_few_is_said(faces, detector, tmp_path, here):
     out = Path(detector[0]).parent
@@ -437,4 +446,11 @@ def test_the_doctor_says_what_is_here_and_what_is_missing(faces, here, monkeypat
     assert re.search(r"^time .*cpu: about \d+ min by estimate, on this machine as busy as it is now;", done.stdout, re.M) and "15 minutes" not in done.stdout
     def closed(name): raise OSError(f"could not get {name}; download it yourself")
     monkeypatch.setattr("lmdisc.nets.detectors.open_detector", closed)
-    assert "aliked MISSING: could not get aliked; download it yourself" in here("doctor").stdout
+    def unmeasured(config): raise OSError("no weights")
+    monkeypatch.setattr("lmdisc.cli.seconds_a_step", unmeasured)
+    done = here("doctor", faces)
+    assert done.returncode == 1 and "aliked MISSING: could not get aliked; download it yourself" in done.stdout and "cpu: 15 minutes at most" in done.stdout
+    planned = here("discover", faces, "--out", "never", "--dry-run")
+    assert planned.returncode == 1 and "Weights: aliked MISSING" in planned.stdout and "xfeat MISSING" in planned.stdout
+    failed(here("discover", faces, "--out", "never"), 1, "no weights")
+    assert not Path("never").exists()

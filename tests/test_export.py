@@ -140,7 +140,7 @@ def test_the_example_runs_without_lmdisc(exported, chosen, tmp_path):
         assert [r[0] for r in rows] == chosen.names
         np.testing.assert_allclose(np.array([r[1:3] for r in rows], float), xy, rtol=0, atol=1e-2)
         assert [r[4] == "1" for r in rows] == (score >= chosen.threshold).tolist()
-        drawn = read_picture(path.with_name(f"{path.stem}_landmarks.png"))
+        drawn = read_picture(exported/f"{path.stem}_landmarks.png")
         assert drawn.shape == picture.shape and (drawn != picture).any()
     assert not (tmp_path/"detector.onnx").exists()
 

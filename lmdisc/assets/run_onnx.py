@@ -3,7 +3,7 @@
     python run_onnx.py detector.onnx picture.jpg                    the object fills the picture
     python run_onnx.py detector.onnx picture.jpg x0 y0 x1 y1        it is in this box, px, pixel centres at integers
 
-Prints name,x,y,score,seen and writes picture_landmarks.png: dots where a landmark is seen, rings where it is not."""
+Prints name,x,y,score,seen and writes picture_landmarks.png where you are: dots where a landmark is seen, rings where it is not."""
 import csv, json, os, sys
 import numpy as np, onnxruntime
 from PIL import Image, ImageDraw, ImageOps
@@ -11,7 +11,9 @@ from PIL import Image, ImageDraw, ImageOps
 
 def read_picture(path):
     "Any picture, upright, as uint8 (H, W, 3); white under what is transparent."
-    with Image.open(path) as opened: picture, most = ImageOps.exif_transpose(opened), np.max(getattr(opened, "tag_v2", {}).get(281, 0))
+    try: opened = Image.open(path)
+    except OSError as e: sys.exit(f"{path}: {e}; it is no picture, or Pillow lacks its format: save it as JPEG or PNG")
+    with opened: picture, most = ImageOps.exif_transpose(opened), np.max(getattr(opened, "tag_v2", {}).get(281, 0))
     if picture.mode == "F": sys.exit(f"{path}: its pixels are floats of unknown range; save it with 8 or 16 bits")
     if picture.mode.startswith("I"):                                # as TIFF says, 8, 10, 12 or 16 bits, or from the lowest to the highest
         values = np.asarray(picture)
@@ -49,7 +51,7 @@ def main(model, path, *box):
     table = csv.writer(sys.stdout, lineterminator="\n")
     table.writerow(["name", "x", "y", "score", "seen"])
     table.writerows([n, f"{x:.3f}", f"{y:.3f}", f"{p:.4f}", int(s)] for n, (x, y), p, s in zip(names, xy, score, seen))
-    draw(picture, xy, seen).save(os.path.splitext(path)[0] + "_landmarks.png")
+    draw(picture, xy, seen).save(os.path.splitext(os.path.basename(path))[0] + "_landmarks.png")
 
 
 if __name__ == "__main__":

@@ -286,6 +286,8 @@ def check_number(n: int):             # of pictures
 
 def crops_of(pictures: ImageSet | Crops, size: int, margin: float) -> Crops: # as the detector was trained
     "Crops for a detector: cut from pictures, or given, and then of the size it was trained on."
+    if not isinstance(pictures, Pictures):
+        raise TypeError(f"{type(pictures).__name__} is no ImageSet; lmdisc.open makes one of a folder, a file, a list or an array")
     crops = pictures if isinstance(pictures, Crops) else pictures.crops(size, margin)
     if crops.size != size:
         raise ValueError(f"crops are {crops.size} px, but this detector was trained on {size}; cut them with crops({size})")

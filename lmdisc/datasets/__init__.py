@@ -27,7 +27,6 @@ def _not_there(name):
     path = Path(name)
     if "://" in name: return "addresses are not opened; download the pictures, and name their folder"
     if set("*?[") & set(name): return "patterns are not opened; name a folder, or let the shell replace it: leave out the quotes"
-    if path.is_file(): return "is one file; name its folder, or an .npz file"
     if len(path.parts) > 1 or path.suffix: return "no such file or folder"
 
 def _packed_file(name, root):
@@ -42,11 +41,13 @@ def _packed_file(name, root):
 
 # %% ../../nbs/04_datasets/18_open.ipynb #5767599e
 def open(
-    name: str,                        # one of `available()`, a folder, an .npz file, or the name of a packed set
+    name: object,                     # one of `available()`, a folder, an .npz file, the name of a packed set; or pictures as for `given`
     root: str | Path | None = None,   # where its files lie, for those that need some
     **kwargs,                         # further arguments of that data set's own function
 ) -> "ImageSet":
-    "Open a data set by name."
+    "Pictures of a folder, of a data set by its name, or as they are given: a file, a list of files, PIL pictures or arrays."
+    if not isinstance(name, (str, Path)) or Path(name).is_file() and Path(name).suffix.lower() != ".npz":
+        return import_module("lmdisc.datasets.given").given(name, **kwargs)
     path, known = Path(name), name in MODULES
     if root is None and path.is_dir():
         if known: print(f"{name}: the pictures in this folder, not the data set of that name", file=sys.stderr)

@@ -59,7 +59,7 @@ def box_rows(path: str | Path) -> list: # dicts
     except csv.Error as e: raise ValueError(f"{path} cannot be read as CSV: {e}; is a quotation mark left open?") from None
     if missing := {"name", "x0", "y0", "x1", "y1"} - set(header):
         raise ValueError(f"{path}: columns name,x0,y0,x1,y1 are needed; {sorted(missing)} not found in its first line, "
-                         f"{','.join(header)!r}")
+                         f"{','.join(header)!r}; names and numbers have commas between them")
     if not rows: raise ValueError(f"{path} has column names and no boxes; one line a picture is needed")
     return rows
 
@@ -87,7 +87,7 @@ def read_boxes(path: str | Path, names: np.ndarray, unused: tuple = (), single: 
         names, unused = called, boxes
     for what, odd in (("boxes of pictures that are not there", set(boxes) - set(names) - set(unused)),
                       ("no box for", set(names) - set(boxes))):
-        if odd: raise ValueError(f"{path}: {what}: {', '.join(sorted(odd)[:5])} ({len(odd)} in all)")
+        if odd: raise ValueError(f"{path}: {what}: {', '.join(sorted(odd)[:5])} ({len(odd)} in all); names are such as {names[0]}")
     return np.array([boxes[n] for n in names])
 
 # %% ../../nbs/04_datasets/01_folder.ipynb #b353c5e0

