@@ -71,7 +71,7 @@ def picture_of(found):                # `Discovery` -> Figure
     set_style()
     crops, xy = held_out(found)
     if "yaw" in crops.fields: return plot_yaw_strip(crops.pixels, xy, crops.fields["yaw"])
-    return show_points(crops.pixels[:18], xy[:18])
+    return show_points(crops.pixels[:9], xy[:9], columns=3)
 
 # %% ../nbs/14_cli.ipynb #5659fce3
 def outside(out: str, *pictures: str):
@@ -225,7 +225,7 @@ def write_discovery(args, started, found, quality, images, unreadable, finder): 
     from lmdisc.explore.report import report
     from lmdisc.store.files import counted
     from lmdisc.store.provenance import provenance, save_record, save_table
-    from lmdisc.use.chosen import load, save_over, without
+    from lmdisc.use.chosen import load, numbers_of, save_over, without
     from lmdisc.use.estimator import places_and_scores, pose_rows
     from lmdisc.use.reliability import LEAST
     from lmdisc.use.symmetry import symmetry
@@ -254,8 +254,9 @@ def write_discovery(args, started, found, quality, images, unreadable, finder): 
              *wrote_boxes, save_table(table, "quality", out, **record), save_figure(picture_of(found), "landmarks_seen", out, **record)]
     page = report(out/"report.html", found, table, images, command_of(args), (time.time() - started) / 60, unreadable,
                   symmetry=symmetry(found.detector, found.train), steps=minutes_by_step(out/"checkpoints", started))
-    told = quality.flagged and (args.drop or quality.pictures >= LEAST and not quality.trial)
-    note = f" {len(quality.flagged)} of them {what}: {', '.join(map(str, quality.flagged))}." if told else ""
+    flagged = quality.flagged if args.drop else [k for k in quality.flagged if k in numbers_of(detector)]
+    told = flagged and (args.drop or quality.pictures >= LEAST and not quality.trial)
+    note = f" {len(flagged)} of them {what}: {', '.join(map(str, flagged))}." if told else ""
     found_said = f"{counted(found.detector.K, 'landmark')} found. {quality.verdict}{note}{kept} Written:"
     print(found_said, *wrote, f"{page}: look at this first", sep="\n  ")
 

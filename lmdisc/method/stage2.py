@@ -211,7 +211,7 @@ def learn_landmarks(
         if checkpoint and is_main(): save_state(checkpoint, tensors | targets.tensors(), record | {"history": history})
     for i in range(len(history) - 1, len(ends)):
         loss = landmark_loss(stage, crops, targets.places, augment, released, targets.hidden)
-        means = trainer.run(loss, ends[i - 1] if i else 0, ends[i], "landmarks", save, every)
+        means = trainer.run(loss, ends[i - 1] if i else 0, ends[i], f"landmarks {i + 1} of {len(ends)}", save, every)
         if i + 1 < len(ends): targets = targets.again(stage, *detect(trainer.model, crops, released), i)
         history = history + [{"step": ends[i], "landmarks": int(targets.alive.sum()), **means}]
         save()
