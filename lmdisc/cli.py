@@ -465,8 +465,7 @@ def run_export(args: argparse.Namespace) -> None:
         if told.known.all() or told.pairs and args.format != "yolo": how["flip"] = told.partner.tolist()
         why = "" if len(images) >= LEAST else f"; {LEAST} pictures are needed to tell"
         if not told.known.all():
-            notice(f"Of {told.known.sum()} of {K} landmarks it is known which one they become in a mirror{why}. "
-                   "Do not train with flipped pictures.")
+            notice(f"The partner in the mirror is known for {told.known.sum()} of {K} landmarks{why}. Do not train with flipped pictures.")
     if args.format == "csv": how = {"numbers": numbers_of(detector)}
     there = os.path.exists(args.out)
     written = getattr(formats, f"export_{args.format}")(args.out, images, xy, score, detector.names, **how)

@@ -216,7 +216,7 @@ def test_few_broken_pictures_are_left_out(tmp_path, broken, of, bad, left):
 @pytest.mark.parametrize("where, said", [
     ("no/such.png", "no/such.png: no such file or folder"), ("such.png", "such.png: no such file or folder"), ("cats/all", "cats/all: no such file or folder"),
     ("https://example.org/a.png", "addresses are not opened; download"), ("cats/*.png", "patterns are not opened; name a folder"),
-    ("mycats", "no data set 'mycats': choose one of")], ids="file plain-file folder address pattern name".split())
+    ("mycats", "no folder here and no data set 'mycats': choose one of")], ids="file plain-file folder address pattern name".split())
 def test_what_is_not_there_is_told_as_what_it_is(tmp_path, monkeypatch, where, said):
     monkeypatch.chdir(tmp_path)
     for ask in (datasets.open, given_pictures, lambda w: pictures_at([w])):

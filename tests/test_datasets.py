@@ -167,7 +167,7 @@ def test_cats(tmp_path):
 
 def test_all_are_opened_by_name():
     assert set(WRITE) <= set(datasets.available()) and not [n for n in datasets.available() if n.startswith("_")]
-    with pytest.raises(ValueError, match="no data set 'celebb': choose one of aflw, bbcpose, .*cats, celeba"): datasets.open("celebb")
+    with pytest.raises(ValueError, match="no folder here and no data set 'celebb': choose one of aflw, bbcpose, .*cats, celeba"): datasets.open("celebb")
 
 
 @pytest.mark.parametrize("name", WRITE)

@@ -145,7 +145,7 @@ def test_superpoint_is_left_out_without_its_weights(tmp_path):
     assert len(said) == 1 and "ablation_noise_faces_300w" in done.stdout and "ablation_init_faces_300w" not in done.stdout
 
 @pytest.mark.parametrize("wrong, message", [
-    (lambda d: pictures("nowhere", "smoke"), "no data set 'nowhere': choose one of .*heads"),
+    (lambda d: pictures("nowhere", "smoke"), "no folder here and no data set 'nowhere': choose one of .*heads"),
     (lambda d: sweep_profile("huge"), "there is no profile 'huge'"),
     (lambda d: as_table([({}, measured(rounds, pictures("heads", "smoke"), sweep_profile("smoke", detector="surf"), None, {}))]), "there is no detector 'surf'; choose one of aliked"),
     (lambda d: listed("0;1"), "whole numbers between commas are wanted, such as 0,1,2, not '0;1'"),
@@ -157,5 +157,5 @@ def test_a_wrong_parameter_is_one_clear_line(tmp_path, wrong, message):
 
 def test_papermill_says_so_too(tmp_path):
     ask = lambda *args: papermill("nbs/ablation_noise.ipynb", tmp_path/"out.ipynb", *args)
-    assert ask("-p", "dataset", "nowhere").stderr.strip().splitlines()[-1].startswith("ValueError: no data set 'nowhere'")
+    assert ask("-p", "dataset", "nowhere").stderr.strip().splitlines()[-1].startswith("ValueError: no folder here and no data set 'nowhere'")
     assert "'-p' requires 2 arguments" in subprocess.run([sys.executable, "-m", "papermill", "nbs/ablation_noise.ipynb", "-p", "profile"], capture_output=True, text=True, cwd=ROOT).stderr

@@ -36,7 +36,7 @@ def _packed_file(name, root):
     if (packs/f"{name}.npz").is_file(): return packs/f"{name}.npz"
     if why := _not_there(str(name)): raise FileNotFoundError(f"{name}: {why}")
     there = ", ".join(sorted(p.stem for p in packs.glob("*.npz"))) or "none there"
-    raise ValueError(f"no data set {str(name)!r}: choose one of {', '.join(available())}, a folder, an .npz file, "
+    raise ValueError(f"no folder here and no data set {str(name)!r}: choose one of {', '.join(available())}, a folder, an .npz file, "
                      f"or a packed set in {packs} ({there})")
 
 # %% ../../nbs/04_datasets/18_open.ipynb #5767599e
