@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['FEW', 'KEPT', 'TIMES', 'STEPS', 'EXAMPLES', 'MODEL', 'BOXES', 'notice', 'is_utf8', 'pictures_at', 'with_found_boxes',
            'landmarks_of_pictures', 'picture_of', 'outside', 'overwritten', 'landmark_table', 'write_landmarks',
-           'seconds_a_step', 'expected', 'planned_time', 'alone_in', 'profile_of', 'run_discover', 'with_names',
+           'seconds_a_step', 'expected', 'planned_time', 'alone_in', 'record_of', 'run_discover', 'with_names',
            'write_discovery', 'minutes_by_step', 'learned_and_held', 'plan_of', 'ready', 'run_doctor', 'command_of',
            'run_predict', 'run_quality', 'labels_at', 'one_meaning', 'run_name', 'with_ending', 'run_export',
            'run_video', 'unusable', 'directory', 'table', 'numbers', 'parser', 'one_line', 'main']
@@ -164,11 +164,11 @@ def alone_in(out: Path) -> Iterator[None]:
         with held: yield
     else: yield
 
-def profile_of(out: Path) -> str | None:
-    "The profile of the results in a folder."
+def record_of(out: Path) -> dict:
+    "How the results in a folder were made; empty where there are none."
     from json import loads
     record = out/"landmarks.json"
-    return loads(record.read_text(encoding="utf-8")).get("parameters", {}).get("profile") if record.exists() else None
+    return loads(record.read_text(encoding="utf-8")) if record.exists() else {}
 
 def run_discover(args: argparse.Namespace) -> None:
     "`lmdisc discover`."
@@ -185,7 +185,7 @@ def run_discover(args: argparse.Namespace) -> None:
     asked = {"initial.detector": args.detector, "data.n_images": args.n_images}
     config = profile(args.profile, {k: v for k, v in asked.items() if v is not None}, args.seed)
     check_choices(config)                                  # before the pictures, which may take minutes
-    if args.profile == "smoke" and (before := profile_of(out)) not in (None, "smoke"):
+    if args.profile == "smoke" and (before := record_of(out).get("parameters", {}).get("profile", "smoke")) != "smoke":
         raise ValueError(f"{out} holds results of profile {before}, and smoke is a trial; name another folder")
     outside(own_folder(args.out), args.pictures)
     runs = len(candidates(config, args.seeds, args.clusters))
@@ -197,8 +197,10 @@ def run_discover(args: argparse.Namespace) -> None:
     notice(f"{counted(len(images), 'picture')}, profile {args.profile}, seed {args.seed}, "
            f"generic keypoints from {config.initial.detector}; {takes}")
     if len(images) < FEW: notice(f"{counted(len(images), 'picture')} {'is' if len(images) == 1 else 'are'} few: hundreds are better")
-    if (out/"detector"/"detector.json").exists() and not args.dry_run: notice(f"The results in {out} are replaced; {KEPT}.")
-    if any((out/"checkpoints").glob("*/*.safetensors")): notice(f"What was done before, in {out/'checkpoints'}, is not done again.")
+    of_others = ", which are of other pictures" * (record_of(out).get("data_hash", images.data_hash) != images.data_hash)
+    if (out/"detector"/"detector.json").exists() and not args.dry_run: notice(f"The results in {out} are replaced{of_others}; {KEPT}.")
+    if any((out/"checkpoints").glob("*/*.safetensors")):
+        notice(f"What {out/'checkpoints'} has of these very pictures and choices is not done again.")
     if args.dry_run:
         print(plan := plan_of(args, images, unreadable, config, takes))
         if "MISSING" in plan: sys.exit(1)
@@ -379,7 +381,8 @@ def labels_at(path: str) -> tuple:    # n picture names, P point names, (n, P, 2
         raise ValueError(f"{path}: {e}; a line needs picture,name,x,y, as the first one says") from None
     if not len(table): raise ValueError(f"{path} has column names and no labels; one line a label is needed")
     if missing := {"picture", "name", "x", "y"} - set(table):
-        raise ValueError(f"{path}: columns picture,name,x,y are needed; {sorted(missing)} not found")
+        raise ValueError(f"{path}: columns picture,name,x,y are needed; {sorted(missing)} not found; "
+                         "names and numbers have commas between them")
     hidden = table[["x", "y"]].isin(["", "nan", "NaN", "NA"]).all(axis=1)
     xy = table[["x", "y"]].apply(pd.to_numeric, errors="coerce")
     for what, odd in (("another label of the same point in the same picture; keep one", table.duplicated(["picture", "name"])),
@@ -408,6 +411,7 @@ def run_name(args: argparse.Namespace) -> None:
     if odd := [name for name, new in pairs if not new.strip()]: raise ValueError(f"{odd[0]!r} gets no name; write 'landmark 3=left eye'")
     changes = pairs or args.same or args.drop or args.labels
     olds = [old for old, _ in pairs]
+    args.drop = [p.strip() for text in args.drop for p in ([text] if text in detector.names else text.split(",")) if p.strip()]
     if late := [p for p in args.drop if "=" in p and p not in detector.names]:
         args.parser.error(f"{late[0]!r} is a name to give: write it before --drop")
     if twice := [old for old in olds if olds.count(old) > 1]: raise ValueError(f"{twice[0]!r} gets two names; write one")
@@ -428,7 +432,7 @@ def run_name(args: argparse.Namespace) -> None:
     if changes: detector.save(out)
     if changes and args.out and (model/"finder").is_dir(): copytree(model/"finder", out/"finder", dirs_exist_ok=True)
     for number, name in zip(detector.numbers, detector.names): print(f"{number:3d}  {name}")
-    if changes: notice(f"Saved in {out}.")
+    if changes: notice(f"Saved in {out}; tables written before keep the old names.")
 
 # %% ../nbs/14_cli.ipynb #65c5fd7b
 def with_ending(args: argparse.Namespace, option: str): # "out" or "table"
@@ -467,6 +471,8 @@ def run_export(args: argparse.Namespace) -> None:
         if not told.known.all():
             notice(f"The partner in the mirror is known for {told.known.sum()} of {K} landmarks{why}. Do not train with flipped pictures.")
     if args.format == "csv": how = {"numbers": numbers_of(detector)}
+    if args.format in ("coco", "labelstudio", "fiftyone"):
+        notice("Points are those of upright pictures: open photographs with their EXIF orientation applied.")
     there = os.path.exists(args.out)
     written = getattr(formats, f"export_{args.format}")(args.out, images, xy, score, detector.names, **how)
     if there: notice(f"{args.out} is replaced.")

@@ -310,6 +310,11 @@ def test_boxes_that_are_none(tmp_path, boxes, said):
         with pytest.raises(ValueError, match=f"{said}.*; one row x0, y0, x1, y1 for each of 2 pictures is needed"): ask()
 
 
+def test_a_folder_may_hide_what_comes_with_the_package(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path); (tmp_path/"heads").mkdir()
+    with pytest.raises(FileNotFoundError, match="heads: a folder of this name hides the detector that comes with the package"): load("heads")
+
+
 @pytest.mark.parametrize("pictures", [NOISE, [NOISE], "face.png"], ids="array list path".split())
 def test_a_detector_says_what_makes_an_image_set(pictures):
     with pytest.raises(TypeError, match=f"{type(pictures).__name__} is no ImageSet; lmdisc.open makes one"): load("heads").predict(pictures)

@@ -149,7 +149,7 @@ def points_of(text):
 
 def test_numbers_and_names_are_for_life(run, faces, detector, tmp_path, here):
     folder, K = detector
-    done = here("name", folder, "5=left eye", "--drop", "1", "3", "--same", "2,6")
+    done = here("name", folder, "5=left eye", "--drop", "1,", "3", "--same", "2,6")
     want = [(k, "left eye" if k == 5 else f"landmark {k}") for k in range(K) if k not in (1, 3, 6)]
     assert [(int(n), name.strip()) for n, name in (line.split(maxsplit=1) for line in done.stdout.splitlines())] == want
     assert here("name", folder, "7=nose", "left eye=5th", "4=landmark 4").returncode == 0
@@ -379,11 +379,11 @@ def test_a_dry_run_writes_nothing(faces, tmp_path, here):
     (pictures/"bad.png").write_bytes(b"no picture")
     done = here("discover", pictures, "--profile", "smoke", "--n-images", "20", "--out", tmp_path/"out", "--dry-run")
     assert done.stdout.startswith("24 pictures can be read, 1 cannot. It would learn from 20 and hold 2 out, a minute at most")
-    assert "Weights: xfeat ready." in done.stdout and not (tmp_path/"out").exists() and "done before" not in done.stderr
+    assert "Weights: xfeat ready." in done.stdout and not (tmp_path/"out").exists() and "not done again" not in done.stderr
 
 def test_what_was_done_before_is_said(run, faces, here):
     planned = here("discover", faces, "--profile", "smoke", "--out", run[1], "--dry-run").stderr
-    assert f"What was done before, in {run[1]/'checkpoints'}, is not done again." in planned
+    assert f"What {run[1]/'checkpoints'} has of these very pictures and choices is not done again." in planned
 
 def test_a_trial_replaces_no_results(run, faces, tmp_path, here):
     out = shutil.copytree(run[1], tmp_path/"out")

@@ -35,9 +35,9 @@ def _packed_file(name, root):
     packs = Path(root or data_root())
     if (packs/f"{name}.npz").is_file(): return packs/f"{name}.npz"
     if why := _not_there(str(name)): raise FileNotFoundError(f"{name}: {why}")
-    there = ", ".join(sorted(p.stem for p in packs.glob("*.npz"))) or "none there"
-    raise ValueError(f"no folder here and no data set {str(name)!r}: choose one of {', '.join(available())}, a folder, an .npz file, "
-                     f"or a packed set in {packs} ({there})")
+    there = ", ".join(sorted(p.stem for p in packs.glob("*.npz")))
+    raise ValueError(f"no folder here and no data set {str(name)!r}: choose one of {', '.join(available())}, a folder, an .npz file"
+                     + f", or a packed set in {packs} ({there})" * bool(there))
 
 # %% ../../nbs/04_datasets/18_open.ipynb #5767599e
 def open(

@@ -57,6 +57,7 @@ class LandmarkDetector:
         if len(self.names) != self.K: raise ValueError(f"{len(self.names)} names for {self.K} landmarks; give one each")
     @property
     def K(self) -> int: return self.net.K
+    def __repr__(self): return f"LandmarkDetector({self.K} landmarks, crops of {self.size} px)"
 
     def predict(self,
         pictures: ImageSet | Crops,   # `ImageSet`, or `Crops` of this detector's size

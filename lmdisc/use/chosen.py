@@ -193,7 +193,8 @@ def rows_of(detector: LandmarkDetector | ChosenLandmarks, points: list) -> list:
     known = {key: i for i, k in enumerate(numbers) for key in (k, str(k))} | {n: i for i, n in enumerate(names)}
     if odd := [p for p in points if p not in known]:
         there = ", ".join(f"{k} {n}" for k, n in zip(numbers[:9], names)) + ", …" * (len(numbers) > 9)
-        left = " any more: it was dropped, or made one with another" * (str(odd[0]) in map(str, range(chosen(detector).detector.K)))
+        once = str(odd[0]) in map(str, range(chosen(detector).detector.K))
+        left = " any more: it was dropped or made one with another, as chosen.json beside the detector has it" * once
         raise ValueError(f"there is no point {odd[0]!r}{left}; there are {there}")
     return [known[p] for p in points]
 
@@ -311,6 +312,8 @@ def load(
     "A saved detector with its choices."
     folder = folder_of(name)
     if not (folder/"detector.json").exists():
+        if (ASSETS/name/"detector.json").exists():
+            raise FileNotFoundError(f"{name}: a folder of this name hides the detector that comes with the package; rename it")
         raise FileNotFoundError(f"{name} holds no detector.json; name the folder called detector that discover wrote, or heads; "
                                 "a command takes it first, then pictures")
     detector = LandmarkDetector.load(folder)

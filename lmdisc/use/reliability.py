@@ -157,7 +157,8 @@ class Reliability:
         out = "" if self.quality >= LOW else (" It did not work well: are these pictures of one kind of object, roughly upright, "
                                               "one in each? Boxes around the object and more pictures help.")
         unknown = int(self.table.quality.isna().sum())
-        rare = f" {counted(unknown, 'landmark')} {'is' if unknown == 1 else 'are'} seen in too few pictures to be judged." * (unknown > 0)
+        rare = (f" {counted(unknown, 'landmark')} {'is' if unknown == 1 else 'are'} seen in too few pictures to be judged, "
+                "and not counted in it.") * (unknown > 0)
         return (f"{K - len(self.flagged)} of {K} landmarks lie where the others say and move along when the picture is turned; "
                 f"quality of the run {self.quality:.2f}.{rare}{out}")
 
