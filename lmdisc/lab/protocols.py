@@ -41,10 +41,10 @@ def main_profile(name: str, detector="", n_images=0, changes={}, dataset="heads"
 SWEEPS = {"cpu": {"data.n_images": 600, "stage2.steps": 300}} # what is smaller than in the profiles
 
 # %% ../../nbs/13_lab/08_protocols.ipynb #5ha9e042
-def two_stages(config: Config) -> dict: # {path: value}; none where it has no shape
+def two_stages(config: Config, pairs: int = 0) -> dict: # pairs a step; 0: few, for few pictures -> {path: value}; none without a shape
     "Changes to a configuration: the paper's two stages in place of a shape, from as many pictures drawn."
     if not config.stage2.shape: return {}
-    few = max(4, config.stage2.batch // 8)
+    few = pairs or max(4, config.stage2.batch // 8)
     steps = n_drawn(config) // (4 * few)                       # of pairs in stage 1, and of as many pictures in stage 2
     return {"stage1.clusters": min(30, config.stage1.clusters), "stage1.batch": few, "stage1.warmup_steps": steps - 2 * (steps // 4),
             "stage1.rounds": 2, "stage1.round_steps": steps // 4, "stage2.shape": False, "stage2.batch": 2 * few,
@@ -64,7 +64,7 @@ def sweep_profile(
     sized = (larger if drawn else SWEEPS.get(name, {})) | ({"data.size": size} if size else {})
     one = main_profile(name, detector, changes=sized, dataset=dataset)
     if form == "paper": sized = paper_form(dataset, name) | ({"initial.detector": detector} if detector else {})
-    return change(one, two_stages(one) | (sized if form else {}))
+    return change(one, two_stages(one, Config().stage1.batch if form and drawn else 0) | (sized if form else {}))
 
 # %% ../../nbs/13_lab/08_protocols.ipynb #f988d2f7
 def scorable(images: ImageSet, dataset: str) -> np.ndarray: # and its name -> (N,) str
