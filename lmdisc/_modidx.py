@@ -946,6 +946,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/lmdisc', 'doc_host': '', '
                                    'lmdisc.lab.claims._by_relative_M': ('13_lab/claims.html#_by_relative_m', 'lmdisc/lab/claims.py'),
                                    'lmdisc.lab.claims._by_seed': ('13_lab/claims.html#_by_seed', 'lmdisc/lab/claims.py'),
                                    'lmdisc.lab.claims._column_ratio': ('13_lab/claims.html#_column_ratio', 'lmdisc/lab/claims.py'),
+                                   'lmdisc.lab.claims._diverged': ('13_lab/claims.html#_diverged', 'lmdisc/lab/claims.py'),
                                    'lmdisc.lab.claims._f_gain': ('13_lab/claims.html#_f_gain', 'lmdisc/lab/claims.py'),
                                    'lmdisc.lab.claims._forgot': ('13_lab/claims.html#_forgot', 'lmdisc/lab/claims.py'),
                                    'lmdisc.lab.claims._forms_in': ('13_lab/claims.html#_forms_in', 'lmdisc/lab/claims.py'),

@@ -6,7 +6,7 @@
 __all__ = ['Learning', 'learning_rate', 'has_bf16', 'precision_of', 'memory_format', 'keep_memory', 'optimizer_of', 'Trainer']
 
 # %% ../../nbs/03_nets/06_training.ipynb #9a375690
-import ctypes, os
+import ctypes, os, platform
 from collections.abc import Callable
 from dataclasses import dataclass
 import torch
@@ -40,7 +40,9 @@ def learning_rate(learning: Learning, step: int, total: int, start: int, end: in
 def has_bf16(device: torch.device) -> bool:
     "True if this device multiplies bf16 in hardware."
     if device.type == "cuda": return torch.cuda.is_bf16_supported()
-    return device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    intel = platform.machine() in ("x86_64", "AMD64")      # where oneDNN also imitates bf16, which takes twice as long as fp32
+    if not intel: return device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return device.type == "cpu" and any(getattr(torch.cpu, f"_is_{what}_supported", bool)() for what in ("amx_tile", "avx512_bf16"))
 
 def precision_of(learning: Learning, device: torch.device | None = None) -> str: # None: the GPU, if there is one
     "The precision that a network is trained in, \"bf16\" or \"fp32\"."
