@@ -1,5 +1,6 @@
 "The `lmdisc` command in its own process, on picture files."
 import csv, io, json, os, re, shutil, subprocess, sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 import numpy as np, pandas as pd, pytest
@@ -346,8 +347,9 @@ def test_found_boxes_are_written_and_a_finder_is_not_exported_in_silence(faces, 
     class Found:
         def aim(self, images, whole, detector, progress): return boxed(images, images.boxes + 1)
         def save(self, folder): folder.mkdir()
-    monkeypatch.setattr("lmdisc.use.finding.found_boxes", lambda images, runs: (images, Found()))
+    monkeypatch.setattr("lmdisc.use.finding.found_boxes", lambda images, runs: (replace(images, data_hash="found"), Found()))
     assert here("discover", faces, "--profile", "smoke", "--find", "--out", tmp_path/"o").returncode == 0
+    assert json.loads((tmp_path/"o"/"landmarks.json").read_text())["data_hash"] == given(faces).data_hash     # of the pictures, not of what was found
     boxes, whole = pd.read_csv(tmp_path/"o"/"boxes.csv"), given(faces)
     assert list(boxes.name) == [whole.name(i) for i in range(len(whole))] and (boxes[["x0", "y0", "x1", "y1"]].to_numpy() == whole.boxes + 1).all()
     assert "The finder of this detector is not part of" in here("export", tmp_path/"o"/"detector", "--format", "onnx", "--out", tmp_path/"a.onnx").stderr
@@ -380,6 +382,7 @@ def test_a_dry_run_writes_nothing(faces, tmp_path, here):
     done = here("discover", pictures, "--profile", "smoke", "--n-images", "20", "--out", tmp_path/"out", "--dry-run")
     assert done.stdout.startswith("24 pictures can be read, 1 cannot. It would learn from 20 and hold 2 out, a minute at most")
     assert "Weights: xfeat ready." in done.stdout and not (tmp_path/"out").exists() and "not done again" not in done.stderr
+    assert here("discover", pictures, "--profile", "smoke", "--out", tmp_path/"MISSING", "--dry-run").returncode == 0
 
 def test_what_was_done_before_is_said(run, faces, here):
     planned = here("discover", faces, "--profile", "smoke", "--out", run[1], "--dry-run").stderr

@@ -129,7 +129,7 @@ ROSE = 2                              # times that a contrastive loss may rise f
 
 def _diverged(t):                     # of `rounds` -> why training diverged; empty if it did not
     if "contrast" not in t: return ""
-    runs = [c for c in ("arm", "M", "share", "seed") if c in t]
+    runs = list(t.columns[:t.columns.get_loc("round")])    # labels come first
     loss = t[t["round"] >= 0].pivot_table(index=runs, columns="round", values="contrast")
     times = (loss[loss.columns.max()] / loss[0]).max() if len(loss) else 0
     return f"its contrastive loss, or that of what it is compared with, rose {times:.0f} times in training" if times > ROSE else ""

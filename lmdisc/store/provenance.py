@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['commit', 'machine', 'version_of', 'versions_here', 'provenance', 'checkout', 'output_folder', 'save_table',
-           'save_record']
+           'save_record', 'saved_record']
 
 # %% ../../nbs/01_store/04_provenance.ipynb #82aa0003
-import os, platform, subprocess, tempfile, time
+import json, os, platform, subprocess, tempfile, time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 import pandas as pd, torch
@@ -83,3 +83,9 @@ def save_record(record: dict, name: str, out_dir: str | Path, **provenance) -> P
     path = Path(out_dir)/f"{name}.json"
     write_together({path: as_json({**provenance, **record})})
     return path
+
+# %% ../../nbs/01_store/04_provenance.ipynb #e028acff
+def saved_record(name: str, out_dir: str | Path) -> dict:
+    "What `save_record` wrote; empty where there is nothing."
+    path = Path(out_dir)/f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['STRENGTHS', 'ASSETS', 'best_of_group', 'as_inputs', 'leave_one_out', 'chosen_strength', 'is_name', 'Chosen', 'Head',
-           'holds', 'ChosenLandmarks', 'chosen', 'changed', 'numbers_of', 'rows_of', 'rename', 'keep', 'drop',
+           'weights_hash', 'ChosenLandmarks', 'chosen', 'changed', 'numbers_of', 'rows_of', 'rename', 'keep', 'drop',
            'without', 'same', 'checked_labels', 'learned_points', 'learned_summary', 'folder_of', 'own_folder',
-           'digest', 'load', 'weights_hash', 'save_over']
+           'digest', 'load', 'save_over']
 
 # %% ../../nbs/10_use/01_chosen.ipynb #2fc27a28
 import json, re
@@ -119,10 +119,10 @@ class Head(torch.nn.Module):
         return torch.cat([xy, (learned + .5) * self.size], 1), torch.cat([best, score.new_ones(learned.shape[:2])], 1)
 
 # %% ../../nbs/10_use/01_chosen.ipynb #5ha9e060
-def holds(folder: Path, detector: LandmarkDetector) -> bool:
-    "Does a folder hold this very detector, weight by weight?"
-    there, here = load_state(folder/"weights.safetensors")[0], detector.net.state_dict()
-    return there.keys() == here.keys() and all(torch.equal(v, here[name].cpu()) for name, v in there.items())
+def weights_hash(one: LandmarkDetector | Path) -> str: # a detector, or the folder of one -> 12 hex digits
+    "Hash of a detector's weights."
+    state = load_state(one/"weights.safetensors")[0] if isinstance(one, Path) else one.net.state_dict()
+    return sha256(b"".join(name.encode() + state[name].cpu().numpy().tobytes() for name in sorted(state))).hexdigest()[:12]
 
 # %% ../../nbs/10_use/01_chosen.ipynb #db8553e0
 class ChosenLandmarks:
@@ -168,7 +168,7 @@ class ChosenLandmarks:
         "Write the choices into a folder; the detector too, if it is not there. A `ValueError` where the folder holds another one."
         folder = Path(folder)
         if not (folder/"detector.json").exists(): self.detector.save(folder)
-        if not holds(folder, self.detector):
+        if weights_hash(folder) != weights_hash(self.detector):
             raise ValueError(f"{folder} holds another detector, whose landmarks these names do not fit; save into an empty folder")
         with whole_file(folder/"chosen.json") as part: part.write_text(json.dumps(self.choice.as_record(), indent=1), encoding="utf-8")
 
@@ -324,19 +324,15 @@ def load(
         raise ValueError(f"{path} does not fit the detector beside it ({e}); remove it, and choose again") from e
 
 # %% ../../nbs/10_use/01_chosen.ipynb #5ha9e062
-def weights_hash(state: dict) -> str: # {name: tensor} -> 12 hex digits
-    "Hash of a detector's weights."
-    return sha256(b"".join(name.encode() + state[name].cpu().numpy().tobytes() for name in sorted(state))).hexdigest()[:12]
-
 def save_over(detector: LandmarkDetector | ChosenLandmarks, folder: str | Path) -> Path | None:
     "Save the detector into a folder that may hold one, with the choices once made of it; those of another are moved to the path returned."
     folder, base, aside = Path(folder), chosen(detector).detector, None
     now = folder/"chosen.json"
-    if now.exists() and not holds(folder, base):
-        name = f"chosen-{weights_hash(load_state(folder/'weights.safetensors')[0])}"
+    if now.exists() and weights_hash(folder) != weights_hash(base):
+        name = f"chosen-{weights_hash(folder)}"
         aside = next(p for i in count() if not (p := folder/f"{name}{f'-{i}' if i else ''}.json").exists())
         now.rename(aside)
     base.save(folder)
-    before = folder/f"chosen-{weights_hash(base.net.state_dict())}.json"
+    before = folder/f"chosen-{weights_hash(base)}.json"
     if before.exists() and not now.exists(): before.rename(now)
     return aside
