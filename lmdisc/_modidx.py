@@ -480,6 +480,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/lmdisc', 'doc_host': '', '
                                   'lmdisc.discovery.prepare': ('discovery.html#prepare', 'lmdisc/discovery.py'),
                                   'lmdisc.discovery.scored': ('discovery.html#scored', 'lmdisc/discovery.py'),
                                   'lmdisc.discovery.shape_targets': ('discovery.html#shape_targets', 'lmdisc/discovery.py'),
+                                  'lmdisc.discovery.sharp_crops': ('discovery.html#sharp_crops', 'lmdisc/discovery.py'),
                                   'lmdisc.discovery.split_crops': ('discovery.html#split_crops', 'lmdisc/discovery.py'),
                                   'lmdisc.discovery.stage1_alone': ('discovery.html#stage1_alone', 'lmdisc/discovery.py'),
                                   'lmdisc.discovery.untrained': ('discovery.html#untrained', 'lmdisc/discovery.py')},

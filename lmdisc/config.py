@@ -29,7 +29,7 @@ class Data:
 class Initial:
     "The generic keypoints that self-training starts from (section 4)."
     detector: str = "superpoint"
-    canvas: int = 256                 # px, the side pictures are resized to; 0: the detector's own
+    canvas: int = 256                 # px, the side pictures are resized to, cut so large if `data.size` is less; 0: the detector's own
     scales: tuple = (1, 1.3, 1.6)     # zoom factors
     nms: float = 12.0                 # px of 256 that keypoints are apart at least (released code)
     max_points: int = 0               # the best of a picture; 0: all

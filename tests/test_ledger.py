@@ -4,8 +4,9 @@ from importlib import import_module
 from operator import attrgetter
 import numpy as np, pytest, torch
 from lmdisc.method.clustering import limits
+from lmdisc.method.detection import detect_keypoints
 from lmdisc.config import PROFILES, Config, Initial, change
-from lmdisc.discovery import find_correspondence, least_score
+from lmdisc.discovery import find_correspondence, least_score, prepare, sharp_crops
 from lmdisc.nets.detectors import DETECTORS
 from lmdisc.nets.heatmaps import decode, draw_channels
 from lmdisc.method.stage2 import landmark_loss
@@ -74,6 +75,15 @@ def test_the_released_threshold_is_superpoints_alone(detector, given, used):
 
 def test_superpoint_and_r2d2_look_at_the_same_canvas():
     assert DETECTORS["superpoint"].canvas == DETECTORS["r2d2"].canvas
+
+def test_generic_keypoints_come_from_crops_as_large_as_the_canvas(heads_set):
+    "A small crop that is enlarged has few keypoints; training is on small crops all the same."
+    config = small_config(**{"initial.canvas": 128, "initial.scales": (1,)})
+    start = prepare(heads_set, config)
+    found = detect_keypoints(sharp_crops(heads_set, config)[0], "xfeat", (1,), canvas=128, progress=False)
+    assert (start.train.size, start.sharp[0].size, start.sharp[1].size) == (64, 128, 128)
+    assert torch.allclose(start.keypoints.xy, (found.xy + .5) / 2 - .5) and torch.equal(start.keypoints.descriptor, found.descriptor)
+    assert prepare(heads_set, small_config()).sharp[0].size == 64
 
 @pytest.fixture(scope="module")
 def start(heads_set, tmp_path_factory):

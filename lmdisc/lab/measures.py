@@ -22,7 +22,7 @@ from ..scores.clusters import detection_scores, neighbour_purity, of_length_one,
 from ..method.cameras import in_view
 from ..method.stage1 import tensors_of
 from ..config import change
-from ..discovery import (cluster_scores, described, discover, find_correspondence, generic_keypoints, prepare, split_crops)
+from ..discovery import (cluster_scores, described, discover, find_correspondence, generic_keypoints, prepare, sharp_crops, split_crops)
 from ..use.reliability import best_landmarks, repeatability
 from .protocols import PAPER_FORM
 
@@ -46,8 +46,9 @@ def earlier_nmi(table) -> str:         # of `rounds` or `landmarks` -> empty whe
 def rounds(images, config, runs=None): # -> rows
     "Scores of the initial clusters and the generic detector (round -1), of the warm-up and of each round of stage 1."
     start = prepare(images, config, runs)
-    test, points = start.test, generic_keypoints(start.test, config, runs)
-    agree = cluster_scores(*described_by(config.initial, test, runs), start.centroids, test)
+    test, sharp = start.test, start.sharp[1]
+    points = generic_keypoints(sharp, config, runs)
+    agree = cluster_scores(*described_by(config.initial, sharp, runs), start.centroids, test)
     fires = detection_scores(points.image, points.xy, test.landmarks, 0.05 * test.size, annotated(test))
     first = dict(round=-1, step=0, points=len(start.labels) / start.labels.n_images, **agree, **fires)
     history = find_correspondence(images, config, runs, start).history
@@ -123,7 +124,7 @@ def features_of_forms(images, config, runs=None, forms="ours", paper=PAPER_FORM)
     def learn(changes):
         return find_correspondence(images, change(config, changes), runs, None if changes else start).net
     trained = [(name, *described(learn(paper if form == "paper" else {}), start.test)) for form, name in FORMS.items() if form in asked]
-    return [("initial", *described_by(config.initial, start.test, runs)), *trained], start.test
+    return [("initial", *described_by(config.initial, start.sharp[1], runs)), *trained], start.test
 
 # %% ../../nbs/13_lab/09_measures.ipynb #4c6b98c7
 def descriptors(images, config, runs=None, forms="ours", paper=PAPER_FORM): # -> rows
@@ -136,7 +137,7 @@ def scores_at_15(images, found, runs=None):  # `ImageSet`, `Discovery` of it -> 
     "Purity before and after, and NMI of the final clusters, at 15 evenly chosen landmarks of the held-out pictures."
     some, stage1 = images.only(evenly(images.landmarks.shape[1], 15)), found.correspondence
     test = split_crops(some, found.config)[1]
-    before, after = described_by(found.config.initial, test, runs), described(stage1.net, test)
+    before, after = described_by(found.config.initial, sharp_crops(some, found.config)[1], runs), described(stage1.net, test)
     return dict(purity=purity(*after, test), purity_initial=purity(*before, test),
                 nmi_15=cluster_scores(*after, stage1.centroids, test)["nmi"])
 
