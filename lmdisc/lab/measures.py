@@ -20,6 +20,7 @@ from ..scores.curves import forward_by_yaw
 from ..scores.visibility import mean_auc
 from ..scores.clusters import detection_scores, neighbour_purity, of_length_one, silhouette
 from ..method.cameras import in_view
+from ..method.detection import remove_outliers
 from ..method.stage1 import tensors_of
 from ..config import change
 from ..discovery import (cluster_scores, described, discover, find_correspondence, generic_keypoints, prepare, sharp_crops, split_crops)
@@ -47,7 +48,7 @@ def rounds(images, config, runs=None): # -> rows
     "Scores of the initial clusters and the generic detector (round -1), of the warm-up and of each round of stage 1."
     start = prepare(images, config, runs)
     test, sharp = start.test, start.sharp[1]
-    points = generic_keypoints(sharp, config, runs)
+    points = remove_outliers(generic_keypoints(sharp, config, runs), config.initial.outliers)   # as in training pictures
     agree = cluster_scores(*described_by(config.initial, sharp, runs), start.centroids, test)
     fires = detection_scores(points.image, points.xy, test.landmarks, 0.05 * test.size, annotated(test))
     first = dict(round=-1, step=0, points=len(start.labels) / start.labels.n_images, **agree, **fires)
