@@ -6,9 +6,9 @@
 __all__ = ['KEPT', 'TIMES', 'STEPS', 'EXAMPLES', 'MODEL', 'BOXES', 'notice', 'is_utf8', 'pictures_at', 'with_found_boxes',
            'landmarks_of_pictures', 'picture_of', 'outside', 'overwritten', 'landmark_table', 'write_landmarks',
            'seconds_a_step', 'expected', 'planned_time', 'alone_in', 'run_discover', 'with_names', 'write_discovery',
-           'minutes_by_step', 'learned_and_held', 'plan_of', 'missing_weights', 'weights_told', 'run_doctor',
-           'command_of', 'run_predict', 'run_quality', 'labels_at', 'one_meaning', 'run_name', 'with_ending',
-           'run_export', 'run_video', 'unusable', 'directory', 'table', 'numbers', 'parser', 'one_line', 'main']
+           'minutes_by_step', 'learned_and_held', 'plan_of', 'why_missing', 'weights_told', 'run_doctor', 'command_of',
+           'run_predict', 'run_quality', 'labels_at', 'one_meaning', 'run_name', 'with_ending', 'run_export',
+           'run_video', 'unusable', 'directory', 'table', 'numbers', 'parser', 'one_line', 'main']
 
 # %% ../nbs/14_cli.ipynb #46188858
 import argparse, os, sys, time, warnings
@@ -169,13 +169,12 @@ def run_discover(args: argparse.Namespace) -> None:
     from lmdisc.config import profile
     from lmdisc.data.images import check_number
     from lmdisc.discovery import check_choices
-    from lmdisc.explore.report import FEW
     from lmdisc.use.chosen import own_folder
     from lmdisc.use.finding import found_boxes
     from lmdisc.store.files import counted
     from lmdisc.store.processes import on_main
     from lmdisc.store.provenance import saved_record
-    from lmdisc.use.reliability import best_run, candidates
+    from lmdisc.use.reliability import FEW, best_run, candidates
     started, out = time.time(), Path(args.out)
     if args.find and args.boxes: args.parser.error("--find looks for the object, and --boxes says where it is; give one of them")
     asked = {"initial.detector": args.detector, "data.n_images": args.n_images}
@@ -193,13 +192,13 @@ def run_discover(args: argparse.Namespace) -> None:
     takes = (planned_time if args.dry_run else expected)(used, args.profile, runs)
     notice(f"{counted(len(images), 'picture')}, profile {args.profile}, seed {args.seed}, "
            f"generic keypoints from {config.initial.detector}; {takes}")
-    if len(images) < FEW: notice(f"{counted(len(images), 'picture')} {'is' if len(images) == 1 else 'are'} few: hundreds are better")
+    if learned < FEW: notice(f"{counted(learned, 'picture')} to learn from {'is' if learned == 1 else 'are'} few: hundreds are better")
     of_others = ", which are of other pictures" * (before.get("data_hash", images.data_hash) != images.data_hash)
     if (out/"detector"/"detector.json").exists() and not args.dry_run: notice(f"The results in {out} are replaced{of_others}; {KEPT}.")
     if any((out/"checkpoints").glob("*/*.safetensors")):
         notice(f"What {out/'checkpoints'} has of these very pictures and choices is not done again.")
     if args.dry_run:
-        weights = missing_weights(config.initial.detector, *({"xfeat"} & {config.net.trunk}))
+        weights = why_missing(config.initial.detector, *({"xfeat"} & {config.net.trunk}))
         print(plan_of(args, images, unreadable, config, takes, weights))
         return sys.exit(1) if any(weights.values()) else None
     with alone_in(out):
@@ -217,7 +216,7 @@ def with_names(table, detector):      # of qualities, a row a landmark; with nam
     given = dict(zip(numbers_of(detector), detector.names))
     return table.assign(name=[given.get(k, name) for k, name in zip(table.landmark, table.name)])
 
-def write_discovery(args, started, found, quality, whole, images, unreadable, finder): # of `run_discover`; pictures without and with boxes
+def write_discovery(args, started, found, quality, whole, images, unreadable, finder): # of `run_discover`; as given, with found boxes
     "Write the detector, its landmarks in every picture, how good they are, a picture and a report; print what was found."
     import pandas as pd
     from lmdisc.draw.saving import save_figure
@@ -281,7 +280,7 @@ def learned_and_held(images, config) -> tuple: # `ImageSet`, `Config` -> two num
     held = list(images.fields.get("split", ())).count("test")
     return min(len(images) - held, config.data.n_images or len(images)), held
 
-def plan_of(args, images, unreadable: list, config, takes: str, weights: dict) -> str: # as in `run_discover`; see `missing_weights`
+def plan_of(args, images, unreadable: list, config, takes: str, weights: dict) -> str: # as in `run_discover`; see `why_missing`
     "What a discovery would do."
     from lmdisc.store.files import counted
     learned, held = learned_and_held(images, config)
@@ -294,8 +293,8 @@ def plan_of(args, images, unreadable: list, config, takes: str, weights: dict) -
             "Nothing was written.")
 
 # %% ../nbs/14_cli.ipynb #cb9bff34
-def missing_weights(*names: str) -> dict: # generic detectors -> {name: why it cannot be opened; empty where it can}
-    "Which weights are missing that cannot be downloaded either."
+def why_missing(*names: str) -> dict: # generic detectors -> {name: why it cannot be opened; empty where it can}
+    "Which weights are not here and cannot be downloaded."
     from lmdisc.nets.detectors import open_detector
     def why(name):
         try: open_detector(name)
@@ -304,8 +303,8 @@ def missing_weights(*names: str) -> dict: # generic detectors -> {name: why it c
     return {name: why(name) for name in names}
 
 # %% ../nbs/14_cli.ipynb #8b3b70c9
-def weights_told(missing: dict) -> str: # of `missing_weights`
-    "The same in words."
+def weights_told(missing: dict) -> str: # of `why_missing`
+    "Which weights are ready, and which are missing and why."
     return ", ".join(f"{name} MISSING: {why}" if why else f"{name} ready" for name, why in missing.items())
 
 # %% ../nbs/14_cli.ipynb #eb20ad3d
@@ -317,7 +316,7 @@ def run_doctor(args: argparse.Namespace) -> None:
     from lmdisc.store.provenance import machine, version_of, versions_here
     here, cache = machine(), cache_dir().absolute()
     disk = next(p for p in (cache, *cache.parents) if p.exists())
-    mps, weights = " and mps" * torch.backends.mps.is_available(), missing_weights("aliked", "xfeat")
+    mps, weights = " and mps" * torch.backends.mps.is_available(), why_missing("aliked", "xfeat")
     extras = dict(notebooks="anywidget", export="sleap-io", video="av", heic="pillow-heif")
     rows = {"versions": ", ".join(f"{k} {v}" for k, v in versions_here().items()),
             "extras": ", ".join(f"{k}{'' if version_of(v) else ' (not installed)'}" for k, v in extras.items()),

@@ -29,7 +29,7 @@ class Data:
 class Initial:
     "The generic keypoints that self-training starts from (section 4)."
     detector: str = "superpoint"
-    canvas: int = 256                 # px, the side pictures are resized to, cut so large if `data.size` is less; 0: the detector's own
+    canvas: int = 256                 # px, side at which it looks, at crops cut so large at least; 0: its own, at those learned from
     scales: tuple = (1, 1.3, 1.6)     # zoom factors
     nms: float = 12.0                 # px of 256 that keypoints are apart at least (released code)
     max_points: int = 0               # the best of a picture; 0: all
@@ -41,7 +41,7 @@ class Initial:
 # %% ../nbs/08_config.ipynb #d13d34a7
 LOWEST = {"data.size": 32, "stage1.clusters": 2} | dict.fromkeys( # of others: 0
     "data.n_labelled stage1.batch stage2.batch net.width net.descriptor".split(), 1)
-HIGHEST = {"seed": 2**32 - 1, "data.size": 4096}
+HIGHEST = {"seed": 2**32 - 1, "data.size": 4096, "initial.canvas": 4096}
 
 def in_bounds(config: object, path: str = ""): # `Config` or one of its parts, at this path
     "An error for a number that no run can use."

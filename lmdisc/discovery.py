@@ -69,9 +69,9 @@ def split_crops(images: ImageSet, config: Config) -> list: # train, and test or 
     return [s and s.crops(data.size, data.margin) for s in (train, test)]
 
 # %% ../nbs/09_discovery.ipynb #4f7c80ea
-def sharp_crops(images: ImageSet, config: Config) -> list: # the same
-    "The same as the generic detector looks at them: as large as its canvas, where that is larger."
-    return split_crops(images, change(config, {"data.size": max(config.data.size, config.initial.canvas)}))
+def sharp_crops(images: ImageSet, config: Config, own: list) -> list: # own: of `split_crops` -> train, and test or None
+    "The crops in which the generic detector looks: as large as `initial.canvas`, where that is larger, else `own`."
+    return split_crops(images, change(config, {"data.size": canvas})) if (canvas := config.initial.canvas) > config.data.size else own
 
 # %% ../nbs/09_discovery.ipynb #ea88f4c7
 @dataclass
@@ -82,7 +82,7 @@ class Prepared(OneLine):
     keypoints: Keypoints              # initial, outliers removed
     labels: Labels                    # their clusters
     centroids: torch.Tensor           # (M, d) of these clusters
-    sharp: list                       # train and test as the generic detector looks at them, see `sharp_crops`
+    sharp: list                       # train and test where the generic detector looks, see `sharp_crops`
 
     def summary(self) -> str:
         return f"{counted(len(self.train), 'picture')}, {len(self.keypoints)} keypoints, {len(self.centroids)} clusters"
@@ -90,8 +90,8 @@ class Prepared(OneLine):
 def prepare(images: ImageSet, config: Config, runs: str | Path | None = None) -> Prepared: # runs: folder of kept runs
     "Crops, initial keypoints and their clusters (section 4); the equivariance arm has no distance filter."
     train, test = own = split_crops(images, config)
-    sharp = sharp_crops(images, config) if config.initial.canvas > config.data.size else own
-    keypoints, stage = remove_outliers(generic_keypoints(sharp[0], config, runs), config.initial.outliers), config.stage1
+    sharp, stage = sharp_crops(images, config, own), config.stage1
+    keypoints = remove_outliers(generic_keypoints(sharp[0], config, runs), config.initial.outliers)
     if len(keypoints) < stage.clusters:
         raise ValueError(
             f"{config.initial.detector} found {len(keypoints)} keypoints in {keypoints.n_images} pictures, fewer than the "
@@ -189,9 +189,11 @@ def find_correspondence(images: ImageSet, config: Config, runs=None, start: Prep
 
 # %% ../nbs/09_discovery.ipynb #66aadb53
 def check_choices(config: Config) -> None:
-    "An error where there is no such detector, or a shape is asked for that the network's maps cannot learn from."
+    "An error for an unknown detector, a canvas that none can use, or a shape that the network's maps cannot learn from."
     if config.initial.detector not in DETECTORS:
         raise ValueError(f"there is no detector {config.initial.detector!r}; choose one of {', '.join(DETECTORS)}")
+    if (canvas := config.initial.canvas) % 32:
+        raise ValueError(f"initial.canvas is {canvas} px; detectors need a multiple of 32, such as {max(32, canvas // 32 * 32)}")
     if config.stage2.shape and config.net.maps != "where":
         raise ValueError(f"a shape needs maps that know what is hidden, not {config.net.maps!r}: set net.maps to 'where', "
                          "or stage2.shape to False")

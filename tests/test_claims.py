@@ -30,7 +30,7 @@ def test_a_detector_that_lost_its_points_has_not_learned(tables):
 
 def test_a_method_that_has_not_learned_is_no_comparison(tables):
     "IMM and Zhang et al. as committed, even if the budget were fine."
-    fine = {("gate", d): type(t)(t.rows.assign(pictures_drawn=tables["table_faces", d].drawn, passes=True), t.drawn, t.trunk)
+    fine = {("gate", d): type(t)(t.rows.assign(experiment="table_faces", pictures_drawn=tables["table_faces", d].drawn, passes=True), t.drawn, t.trunk)
             for (name, d), t in tables.items() if name == "gate"}
     lines = judge(tables | fine, "cpu").query("claim.str.startswith('10.')")
     assert len(lines) == 8 and set(lines.verdict) == {"not exercised"} and lines.why.str.contains("compared with, are off by").all()

@@ -398,7 +398,7 @@ def test_a_trial_replaces_no_results(run, faces, tmp_path, here):
 
 def test_what_is_replaced_and_what_is_few_is_said(faces, detector, tmp_path, here):
     out = Path(detector[0]).parent
-    assert "24 pictures are few" in here("discover", faces, "--profile", "SMOKE", "--out", out, "--dry-run").stderr
+    assert "22 pictures to learn from are few" in here("discover", faces, "--profile", "SMOKE", "--out", out, "--dry-run").stderr
     failed(here("discover", faces, "--out", tmp_path/"x", "--find", "--boxes", "b.csv"), 2, "give one of them")
     for times, said in ((1, False), (2, True)):
         done = here("export", detector[0], faces, "--format", "COCO", "--out", tmp_path/"c.json")

@@ -6,11 +6,13 @@ import numpy as np, pytest, torch
 from lmdisc.method.clustering import limits
 from lmdisc.method.detection import detect_keypoints
 from lmdisc.config import PROFILES, Config, Initial, change
-from lmdisc.discovery import find_correspondence, least_score, prepare, sharp_crops
+from lmdisc.discovery import (
+    cluster_scores, described, discover, find_correspondence, initial_landmarks, least_score, prepare, split_crops)
 from lmdisc.nets.detectors import DETECTORS
 from lmdisc.nets.heatmaps import decode, draw_channels
 from lmdisc.method.stage2 import landmark_loss
 from lmdisc.nets.networks import CorrespondenceNet, landmark_net
+from lmdisc.lab.measures import rounds
 from lmdisc.lab.protocols import DEPARTURES, SIZES, as_in_paper, paths_of, sweep_profile
 from lmdisc.method.released import READINGS, RELEASED_CODE
 from conftest import small_config
@@ -77,13 +79,21 @@ def test_superpoint_and_r2d2_look_at_the_same_canvas():
     assert DETECTORS["superpoint"].canvas == DETECTORS["r2d2"].canvas
 
 def test_generic_keypoints_come_from_crops_as_large_as_the_canvas(heads_set):
-    "A small crop that is enlarged has few keypoints; training is on small crops all the same."
-    config = small_config(**{"initial.canvas": 128, "initial.scales": (1,)})
-    start = prepare(heads_set, config)
-    found = detect_keypoints(sharp_crops(heads_set, config)[0], "xfeat", (1,), canvas=128, progress=False)
+    "Training, and all places of points, are in small crops all the same; so are the scores of the start, and the landmarks of the control."
+    config = small_config(**{"initial.canvas": 128, "initial.scales": (1,), "stage1.warmup_steps": 1, "stage1.rounds": 0})
+    start, (large, large_test) = prepare(heads_set, config), split_crops(heads_set, change(config, {"data.size": 128}))
+    found = detect_keypoints(large, "xfeat", (1,), canvas=128, progress=False)
     assert (start.train.size, start.sharp[0].size, start.sharp[1].size) == (64, 128, 128)
     assert torch.allclose(start.keypoints.xy, (found.xy + .5) / 2 - .5) and torch.equal(start.keypoints.descriptor, found.descriptor)
     assert prepare(heads_set, small_config()).sharp[0].size == 64
+    first, there = rounds(heads_set, config)[0], cluster_scores(*described(config.initial, large_test), start.centroids, large_test)
+    assert {name: first[name] for name in there} == there
+    control = initial_landmarks(start, config)[1]
+    assert 40 < np.nanmax(control) < 64 and np.nanmin(control) > -.5
+
+def test_a_canvas_that_no_detector_can_use_is_said_first(heads_set):
+    with pytest.raises(ValueError, match="initial.canvas is 100 px; detectors need a multiple of 32, such as 96"):
+        discover(heads_set, small_config(**{"initial.canvas": 100}))
 
 @pytest.fixture(scope="module")
 def start(heads_set, tmp_path_factory):

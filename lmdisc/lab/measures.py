@@ -118,7 +118,9 @@ def purity(points, which, test):      # `Keypoints` with descriptors, (P,) landm
     return neighbour_purity(points.descriptor, which, test.fields.get("identity", np.arange(len(test)))[points.image])
 
 def features_of_forms(images, config, runs=None, forms="ours", paper=PAPER_FORM): # "paper,ours"; changes
-    "[(name, `Keypoints`, (P,) landmark)] with generic descriptors and with those of each form's Φ, and the held-out crops."
+    """[(name, `Keypoints`, (P,) landmark)] with generic descriptors and with those of each form's Φ, and the held-out crops.
+
+    Places are in px of the crops that were looked at, which may be larger for the generic ones."""
     asked, start = forms.split(","), prepare(images, config, runs)
     if unknown := set(asked) - set(FORMS):
         raise ValueError(f"there is no form {unknown.pop()!r}; there are {', '.join(FORMS)}")
@@ -137,8 +139,8 @@ def descriptors(images, config, runs=None, forms="ours", paper=PAPER_FORM): # ->
 def scores_at_15(images, found, runs=None):  # `ImageSet`, `Discovery` of it -> dict
     "Purity before and after, and NMI of the final clusters, at 15 evenly chosen landmarks of the held-out pictures."
     some, stage1 = images.only(evenly(images.landmarks.shape[1], 15)), found.correspondence
-    test = split_crops(some, found.config)[1]
-    before, after = described_by(found.config.initial, sharp_crops(some, found.config)[1], runs), described(stage1.net, test)
+    _, test = own = split_crops(some, found.config)
+    before, after = described_by(found.config.initial, sharp_crops(some, found.config, own)[1], runs), described(stage1.net, test)
     return dict(purity=purity(*after, test), purity_initial=purity(*before, test),
                 nmi_15=cluster_scores(*after, stage1.centroids, test)["nmi"])
 

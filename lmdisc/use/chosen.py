@@ -119,9 +119,9 @@ class Head(torch.nn.Module):
         return torch.cat([xy, (learned + .5) * self.size], 1), torch.cat([best, score.new_ones(learned.shape[:2])], 1)
 
 # %% ../../nbs/10_use/01_chosen.ipynb #5ha9e060
-def weights_hash(one: LandmarkDetector | Path) -> str: # a detector, or the folder of one -> 12 hex digits
+def weights_hash(one: LandmarkDetector | str | Path) -> str: # a detector, or the folder of one -> 12 hex digits
     "Hash of a detector's weights."
-    state = load_state(one/"weights.safetensors")[0] if isinstance(one, Path) else one.net.state_dict()
+    state = load_state(Path(one)/"weights.safetensors")[0] if isinstance(one, str | Path) else one.net.state_dict()
     return sha256(b"".join(name.encode() + state[name].cpu().numpy().tobytes() for name in sorted(state))).hexdigest()[:12]
 
 # %% ../../nbs/10_use/01_chosen.ipynb #db8553e0
