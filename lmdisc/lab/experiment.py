@@ -29,7 +29,7 @@ from ..data.points import evenly
 from ..config import Config, change, restored
 from .baselines.common import n_drawn
 from .protocols import Arm, all_pictures, budget, caption, listed, main_profile, of_set, pictures, sweep_profile
-from .gate import OURS, PAPERS, at_budget
+from .gate import GATES, OURS, PAPERS, at_budget
 
 # %% ../../nbs/13_lab/15_experiment.ipynb #0504c265
 def crossed(arms: list[Arm], seeds: str) -> list: # seeds: "0,1,2" -> [(label with its seed, `Arm`, seed), ...]
@@ -161,10 +161,12 @@ class Experiment:
 
     def gate_note(self) -> str:        # empty where no gate was measured at this budget
         "Errors of a supervised network at this budget, and at twice as much."
-        paths = (self.folder/f"{of_set(gate, self.p.dataset)}.csv" for gate in (["gate_main"] if self.main else ["gate", "gate_paper"]))
-        form, rows = PAPERS if self.p.form == "paper" else OURS, [pd.read_csv(p) for p in paths if p.is_file()]
-        if not rows or not len(at := at_budget(pd.concat(rows), n_drawn(self.config), self.config.net.trunk, form)): return ""
-        return f"; supervised {100 * at.direct.mean():.1f} %, at twice the budget {100 * at.direct_twice.mean():.1f} %"
+        form = PAPERS if self.p.form == "paper" else OURS
+        for gate in reversed(GATES) if self.main else GATES:
+            path = self.folder/f"{of_set(gate, self.p.dataset)}.csv"
+            at = at_budget(pd.read_csv(path), n_drawn(self.config), self.config.net.trunk, form) if path.is_file() else ()
+            if len(at): return f"; supervised {100 * at.direct.mean():.1f} %, at twice the budget {100 * at.direct_twice.mean():.1f} %"
+        return ""
 
     def note(self,
         of: str = ", mean and standard deviation", before: str = "", # what is shown of several seeds; first words
