@@ -200,7 +200,8 @@ def run_discover(args: argparse.Namespace) -> None:
     if args.dry_run:
         weights = why_missing(config.initial.detector, *({"xfeat"} & {config.net.trunk}))
         print(plan_of(args, images, unreadable, config, takes, weights))
-        return sys.exit(1) if any(weights.values()) else None
+        if any(weights.values()): sys.exit(1)
+        return
     with alone_in(out):
         whole, (images, finder) = images, found_boxes(images, out/"checkpoints") if args.find else (images, None)
         found, quality, tried = best_run(images, config, out/"checkpoints", args.seeds, args.clusters)

@@ -108,7 +108,7 @@ def gate_result(
 ) -> tuple[str, str]:                 # "passed", "not passed" or "not measured"; errors in words
     "Does a supervised network of this form learn at the budget of an experiment? And its errors."
     one = by_form(tables)[experiment, dataset, form]
-    rows = [tables[key].rows for key in ((name, dataset) for name in GATES) if key in tables]
+    rows = [tables[name, dataset].rows for name in GATES if (name, dataset) in tables]
     gate = pd.concat(rows) if rows else pd.DataFrame(columns=["experiment", "form", "pictures_drawn", "trunk"])
     at = at_budget(gate[gate.experiment == experiment], one.drawn, one.trunk, form)
     if at.empty:

@@ -327,12 +327,12 @@ def load(
 def save_over(detector: LandmarkDetector | ChosenLandmarks, folder: str | Path) -> Path | None:
     "Save the detector into a folder that may hold one, with the choices once made of it; those of another are moved to the path returned."
     folder, base, aside = Path(folder), chosen(detector).detector, None
-    now = folder/"chosen.json"
-    if now.exists() and weights_hash(folder) != weights_hash(base):
-        name = f"chosen-{weights_hash(folder)}"
+    now, own = folder/"chosen.json", weights_hash(base)
+    if now.exists() and (there := weights_hash(folder)) != own:
+        name = f"chosen-{there}"
         aside = next(p for i in count() if not (p := folder/f"{name}{f'-{i}' if i else ''}.json").exists())
         now.rename(aside)
     base.save(folder)
-    before = folder/f"chosen-{weights_hash(base)}.json"
+    before = folder/f"chosen-{own}.json"
     if before.exists() and not now.exists(): before.rename(now)
     return aside
