@@ -6,9 +6,9 @@
 __all__ = ['KEPT', 'TIMES', 'STEPS', 'EXAMPLES', 'MODEL', 'BOXES', 'notice', 'is_utf8', 'pictures_at', 'with_found_boxes',
            'landmarks_of_pictures', 'picture_of', 'outside', 'overwritten', 'landmark_table', 'write_landmarks',
            'seconds_a_step', 'expected', 'planned_time', 'alone_in', 'run_discover', 'with_names', 'write_discovery',
-           'minutes_by_step', 'learned_and_held', 'plan_of', 'why_missing', 'weights_told', 'run_doctor', 'command_of',
-           'run_predict', 'run_quality', 'labels_at', 'one_meaning', 'run_name', 'with_ending', 'run_export',
-           'run_video', 'unusable', 'directory', 'table', 'numbers', 'parser', 'one_line', 'main']
+           'write_page', 'minutes_by_step', 'learned_and_held', 'plan_of', 'why_missing', 'weights_told', 'run_doctor',
+           'command_of', 'run_predict', 'run_quality', 'labels_at', 'one_meaning', 'run_name', 'with_ending',
+           'run_export', 'run_video', 'unusable', 'directory', 'table', 'numbers', 'parser', 'one_line', 'main']
 
 # %% ../nbs/14_cli.ipynb #46188858
 import argparse, os, sys, time, warnings
@@ -173,7 +173,7 @@ def run_discover(args: argparse.Namespace) -> None:
     from lmdisc.use.finding import found_boxes
     from lmdisc.store.files import counted
     from lmdisc.store.processes import on_main
-    from lmdisc.store.provenance import saved_record
+    from lmdisc.store.provenance import provenance, saved_record
     from lmdisc.use.reliability import FEW, best_run, candidates
     started, out = time.time(), Path(args.out)
     if args.find and args.boxes: args.parser.error("--find looks for the object, and --boxes says where it is; give one of them")
@@ -208,7 +208,12 @@ def run_discover(args: argparse.Namespace) -> None:
         if finder: images = finder.aim(images, whole, found.detector, progress=True)
         if runs > 1: print(tried.round(2).to_string(index=False))
         with on_main() as main:
-            if main: write_discovery(args, started, found, quality, whole, images, unreadable, finder)
+            if main:
+                given = {k: v for k, v in vars(args).items() if k not in ("run", "parser")} | {"seed": found.config.seed}
+                record = provenance("lmdisc discover", given, found.config.seed, started, whole.data_hash, K=found.detector.K)
+                said, *wrote = write_discovery(args, found, quality, images, finder, record)
+                page = write_page(args, found, quality, images, unreadable, started)
+                print(said, *wrote, f"{page}: look at this first", sep="\n  ")
 
 # %% ../nbs/14_cli.ipynb #556380c9
 def with_names(table, detector):      # of qualities, a row a landmark; with names of one's own perhaps -> the table with these
@@ -217,19 +222,16 @@ def with_names(table, detector):      # of qualities, a row a landmark; with nam
     given = dict(zip(numbers_of(detector), detector.names))
     return table.assign(name=[given.get(k, name) for k, name in zip(table.landmark, table.name)])
 
-def write_discovery(args, started, found, quality, whole, images, unreadable, finder): # of `run_discover`; as given, with found boxes
-    "Write the detector, its landmarks in every picture, how good they are, a picture and a report; print what was found."
+def write_discovery(args, found, quality, images, finder, record) -> list: # of `run_discover` -> what was found in words; files
+    "Write the detector, its landmarks in every picture, how good they are, and a picture."
     import pandas as pd
     from lmdisc.draw.saving import save_figure
-    from lmdisc.explore.report import report
     from lmdisc.store.files import counted
-    from lmdisc.store.provenance import provenance, save_record, save_table
+    from lmdisc.store.provenance import save_record, save_table
     from lmdisc.use.chosen import load, numbers_of, save_over, without
     from lmdisc.use.estimator import places_and_scores, pose_rows
     from lmdisc.use.reliability import LEAST
-    from lmdisc.use.symmetry import symmetry
-    out, asked = Path(args.out), {k: v for k, v in vars(args).items() if k not in ("run", "parser")} | {"seed": found.config.seed}
-    record = provenance("lmdisc discover", asked, found.config.seed, started, whole.data_hash, K=found.detector.K)
+    out = Path(args.out)
     if aside := save_over(found.detector, out/"detector"):
         notice(f"The detector is another one than before; the names and choices made of that one are kept in {aside}, "
                "and come back when the same command finds it again.")
@@ -246,18 +248,25 @@ def write_discovery(args, started, found, quality, whole, images, unreadable, fi
         what = "left out (--drop)" if good.K else "flagged; --drop leaves none of them out, since no landmark would remain"
         if good.K: (detector := good).save(out/"detector")
     save_record({}, "landmarks", out, **record)
-    table = with_names(quality.table, detector)
     for kind in ("csv", "json") if found.shape is None else (): (out/f"poses.{kind}").unlink(missing_ok=True) # of an earlier run
     poses = [] if found.shape is None else [save_table(pose_rows(found.detector, images), "poses", out, **record)]
+    table = with_names(quality.table, detector)
     wrote = [out/"detector", write_landmarks(out/"landmarks.csv", detector, images, *places_and_scores(detector, images)), *poses,
              *wrote_boxes, save_table(table, "quality", out, **record), save_figure(picture_of(found), "landmarks_seen", out, **record)]
-    page = report(out/"report.html", found, table, images, command_of(args), (time.time() - started) / 60, unreadable,
-                  symmetry=symmetry(found.detector, found.train), steps=minutes_by_step(out/"checkpoints", started))
     flagged = quality.flagged if args.drop else [k for k in quality.flagged if k in numbers_of(detector)]
     told = flagged and (args.drop or quality.pictures >= LEAST and not quality.trial)
     note = f" {len(flagged)} of them {what}: {', '.join(map(str, flagged))}." if told else ""
-    found_said = f"{counted(found.detector.K, 'landmark')} found. {quality.verdict}{note}{kept} Written:"
-    print(found_said, *wrote, f"{page}: look at this first", sep="\n  ")
+    return [f"{counted(found.detector.K, 'landmark')} found. {quality.verdict}{note}{kept} Written:", *wrote]
+
+def write_page(args, found, quality, images, unreadable: list, started: float) -> Path: # of `run_discover`; after `write_discovery`
+    "Write the report on a discovery."
+    from lmdisc.explore.report import report
+    from lmdisc.use.chosen import load
+    from lmdisc.use.symmetry import symmetry
+    out, minutes = Path(args.out), (time.time() - started) / 60
+    table = with_names(quality.table, load(out/"detector"))
+    return report(out/"report.html", found, table, images, command_of(args), minutes, unreadable,
+                  symmetry=symmetry(found.detector, found.train), steps=minutes_by_step(out/"checkpoints", started))
 
 # %% ../nbs/14_cli.ipynb #steps001
 STEPS = {"keypoints": "generic keypoints", "stage1": "correspondence (stage 1)", "stage2": "landmarks (stage 2)"}

@@ -25,7 +25,7 @@ from .nets.training import Learning, precision_of
 from .scores.errors import Scores, mean_shape_errors, score
 from .scores.curves import yaw_bins
 from .scores.clusters import cluster_agreement, detection_scores
-from .method.detection import describe_keypoints, detect_keypoints, mixture, remove_outliers
+from .method.detection import check_canvas, describe_keypoints, detect_keypoints, mixture, remove_outliers
 from .method.clustering import label_keypoints, squared_distances
 from .method.stage1 import cluster_keypoints, detect_and_describe, recover_correspondence, round_ends, tensors_of
 from .method.chains import similar_pictures
@@ -192,8 +192,7 @@ def check_choices(config: Config) -> None:
     "An error for an unknown detector, a canvas that none can use, or a shape that the network's maps cannot learn from."
     if config.initial.detector not in DETECTORS:
         raise ValueError(f"there is no detector {config.initial.detector!r}; choose one of {', '.join(DETECTORS)}")
-    if (canvas := config.initial.canvas) % 32:
-        raise ValueError(f"initial.canvas is {canvas} px; detectors need a multiple of 32, such as {max(32, canvas // 32 * 32)}")
+    check_canvas(config.initial.canvas, "initial.canvas")
     if config.stage2.shape and config.net.maps != "where":
         raise ValueError(f"a shape needs maps that know what is hidden, not {config.net.maps!r}: set net.maps to 'where', "
                          "or stage2.shape to False")

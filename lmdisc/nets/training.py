@@ -39,10 +39,10 @@ def learning_rate(learning: Learning, step: int, total: int, start: int, end: in
 # %% ../../nbs/03_nets/06_training.ipynb #99356be1
 def has_bf16(device: torch.device) -> bool:
     "True if this device multiplies bf16 in hardware."
-    if device.type == "cuda": return torch.cuda.is_bf16_supported()
+    if device.type != "cpu": return device.type == "cuda" and torch.cuda.is_bf16_supported()
     intel = platform.machine() in ("x86_64", "AMD64")      # where oneDNN also imitates bf16, which takes twice as long as fp32
-    if not intel: return device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    return device.type == "cpu" and any(getattr(torch.cpu, f"_is_{what}_supported", bool)() for what in ("amx_tile", "avx512_bf16"))
+    if not intel: return torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return any(getattr(torch.cpu, f"_is_{what}_supported", bool)() for what in ("amx_tile", "avx512_bf16"))
 
 def precision_of(learning: Learning, device: torch.device | None = None) -> str: # None: the GPU, if there is one
     "The precision that a network is trained in, \"bf16\" or \"fp32\"."
