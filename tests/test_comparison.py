@@ -104,6 +104,8 @@ def test_training_goes_on_until_it_is_flat_and_where_it_stopped(heads_set, tmp_p
     errors = iter((.2, .15, .149, .1))
     monkeypatch.setattr(comparison, "compared", lambda *a: ([dict(forward_placed=next(errors))], {}))
     assert [r["times"] for r in ask(16)] == [1, 2, 4]
+    errors = iter((.15, .149))
+    assert [r["times"] for r in comparison.until_flat(people, config, method="imm", least=4)] == [4, 8]
 
 def test_a_comparison_takes_what_was_chosen_on_its_own_set(tmp_path):
     config = sweep_profile("smoke")
@@ -113,6 +115,9 @@ def test_a_comparison_takes_what_was_chosen_on_its_own_set(tmp_path):
     tuned = comparison.chosen_on(tmp_path, "faces_cfp", config, "smoke")
     ours, imm = comparison.side_by_side("ours,imm", "10", "0,1", tuned)
     assert not ours.changes and imm.given["lr"] == 1e-3 and n_drawn(change(config, imm.changes)) == 2 * n_drawn(config)
+    assert imm.changes["data.size"] == config.data.size                              # a table of before: all had one size
+    pd.DataFrame(rows).assign(size=96).to_csv(tmp_path/"tune_baselines_faces_cfp.csv")
+    assert comparison.chosen_on(tmp_path, "faces_cfp", config, "smoke")["imm"][0]["data.size"] == 96
     assert not comparison.chosen_on(tmp_path, "heads", config, "smoke") and not comparison.chosen_on(tmp_path, "faces_cfp", config, "cpu")
 
 @pytest.mark.parametrize("wrong, message", [

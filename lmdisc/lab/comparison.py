@@ -210,9 +210,9 @@ def longer(config, times):            # -> {path: value}
     return {p: times * attrgetter(p)(config) for p in steps}
 
 # %% ../../nbs/13_lab/11_comparison.ipynb #flatco02
-def until_flat(images, config, runs=None, method="ours", K=None, lr=None, most=16): # of `validation`; most: times the steps -> rows
-    "Scores of a method with 1, 2, 4, … times the steps, until twice as many gain next to nothing."
-    rows, times = [], 1
+def until_flat(images, config, runs=None, method="ours", K=None, lr=None, most=16, least=1): # of `validation`; times the steps -> rows
+    "Scores of a method with `least` times the steps, twice, four, … times as many, until twice as many gain next to nothing."
+    rows, times = [], least
     while times <= most and not is_flat([row["forward_placed"] for row in rows]):
         (row,), _ = compared(images, change(config, longer(config, times)), runs, method, K, lr)
         rows, times = [*rows, {"times": times} | row], 2 * times
@@ -225,24 +225,25 @@ def at_rate(method, rate):            # None: its own -> changes to the configur
     return ({"learning1.lr": rate, "learning2.lr": rate}, {}) if method in DISCOVERIES else ({}, {"lr": rate})
 
 # %% ../../nbs/13_lab/11_comparison.ipynb #flatco03
-def best_rates(table):                # rows of `until_flat`, with columns `of` and `rate` -> and times, forward_placed, flat
+def best_rates(table):                # rows of `until_flat`, with columns of, rate, size -> and times, forward_placed, flat
     "A row a method: the rate with the lowest validation error, and the steps from which on more gain next to nothing."
     ends = []
-    for (method, rate), rows in table.groupby(["of", "rate"], dropna=False):
+    for (method, rate), rows in table.dropna(subset="forward_placed").groupby(["of", "rate"], dropna=False): # without runs that stopped
         errors = rows.groupby("times").forward_placed.mean()
         flat = is_flat(errors.tolist())
         times = int(errors.index[-2 if flat else -1])
-        ends.append(dict(of=method, rate=rate, times=times, forward_placed=errors[times], flat=flat))
+        ends.append(dict(of=method, rate=rate, size=rows["size"].iloc[0], times=times, forward_placed=errors[times], flat=flat))
     return pd.DataFrame(ends).sort_values("forward_placed").drop_duplicates("of")
 
 def chosen_on(folder, dataset, config, profile): # of figures -> {method: (changes, arguments)}, for `side_by_side`
-    "Rates and steps chosen on validation people of a set, as committed; empty where none were at this profile."
+    "Rates, steps and size of the crops chosen on validation people of a set, as committed; empty where none were at this profile."
     path = folder/f"{of_set('tune_baselines', dataset)}.csv"
     table = pd.read_csv(path) if path.is_file() else pd.DataFrame()
     if "times" not in table: return {}
     if json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["parameters"]["profile"] != profile: return {}
-    both = {r.of: (longer(config, r.times), at_rate(r.of, r.rate)) for r in best_rates(table).itertuples()}
-    return {method: (steps | changes, given) for method, (steps, (changes, given)) in both.items()}
+    if "size" not in table: table["size"] = config.data.size         # of an earlier version: all at the profile's
+    both = {r.of: (longer(config, r.times) | {"data.size": int(r.size)}, at_rate(r.of, r.rate)) for r in best_rates(table).itertuples()}
+    return {method: (own | changes, given) for method, (own, (changes, given)) in both.items()}
 
 # %% ../../nbs/13_lab/11_comparison.ipynb #0a4a23b0
 PROTOCOLS = {"2020: all points, λ 0.01": (False, .01), "2022: 5 points, λ 0.001": (True, .001)} # five points?, penalty
