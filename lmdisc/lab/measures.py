@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['EARLIER', 'FORMS', 'described_by', 'earlier_nmi', 'rounds', 'as_placed', 'placed_row', 'often_seen', 'hidden_error',
-           'in_space', 'landmark_row', 'landmarks', 'purity', 'features_of_forms', 'descriptors', 'scores_at_15',
-           'descriptor_map', 'different_people', 'training_pictures', 'followed_people', 'posed_shape', 'turning_head',
-           'errors_of', 'yaws_of', 'whole_way']
+           'in_space', 'landmark_row', 'landmarks', 'purity', 'at_15', 'held_out_crops', 'features_of_forms',
+           'descriptors', 'scores_at_15', 'descriptor_map', 'different_people', 'training_pictures', 'followed_people',
+           'posed_shape', 'turning_head', 'errors_of', 'yaws_of', 'whole_way']
 
 # %% ../../nbs/13_lab/09_measures.ipynb #14d17fd0
 import numpy as np, torch
@@ -117,17 +117,26 @@ def purity(points, which, test):      # `Keypoints` with descriptors, (P,) landm
     "Neighbour purity in pictures of other people, or in other pictures where the identity is not known."
     return neighbour_purity(points.descriptor, which, test.fields.get("identity", np.arange(len(test)))[points.image])
 
+def at_15(images):                    # `ImageSet` -> the same pictures
+    "With 15 evenly chosen landmarks, where there are more; what was trained stays what it is."
+    return images.only(evenly(images.landmarks.shape[1], 15))
+
+def held_out_crops(images, config):   # -> `Crops`; those in which the generic detector looks
+    "The held-out pictures."
+    own = split_crops(images, config)
+    return own[1], sharp_crops(images, config, own)[1]
+
 def features_of_forms(images, config, runs=None, forms="ours", paper=PAPER_FORM): # "paper,ours"; changes
-    """[(name, `Keypoints`, (P,) landmark)] with generic descriptors and with those of each form's Φ, and the held-out crops.
+    """[(name, `Keypoints`, (P,) landmark)] with generic descriptors and with those of each form's Φ, and the held-out crops, at 15 landmarks.
 
     Places are in px of the crops that were looked at, which may be larger for the generic ones."""
-    asked, start = forms.split(","), prepare(images, config, runs)
+    asked, start, (test, sharp) = forms.split(","), prepare(images, config, runs), held_out_crops(at_15(images), config)
     if unknown := set(asked) - set(FORMS):
         raise ValueError(f"there is no form {unknown.pop()!r}; there are {', '.join(FORMS)}")
     def learn(changes):
         return find_correspondence(images, change(config, changes), runs, None if changes else start).net
-    trained = [(name, *described(learn(paper if form == "paper" else {}), start.test)) for form, name in FORMS.items() if form in asked]
-    return [("initial", *described_by(config.initial, start.sharp[1], runs)), *trained], start.test
+    trained = [(name, *described(learn(paper if form == "paper" else {}), test)) for form, name in FORMS.items() if form in asked]
+    return [("initial", *described_by(config.initial, sharp, runs)), *trained], test
 
 # %% ../../nbs/13_lab/09_measures.ipynb #4c6b98c7
 def descriptors(images, config, runs=None, forms="ours", paper=PAPER_FORM): # -> rows
@@ -137,10 +146,9 @@ def descriptors(images, config, runs=None, forms="ours", paper=PAPER_FORM): # ->
                  silhouette=silhouette(points.descriptor, which, seed=config.seed)) for name, points, which in features]
 
 def scores_at_15(images, found, runs=None):  # `ImageSet`, `Discovery` of it -> dict
-    "Purity before and after, and NMI of the final clusters, at 15 evenly chosen landmarks of the held-out pictures."
-    some, stage1 = images.only(evenly(images.landmarks.shape[1], 15)), found.correspondence
-    _, test = own = split_crops(some, found.config)
-    before, after = described_by(found.config.initial, sharp_crops(some, found.config, own)[1], runs), described(stage1.net, test)
+    "Purity before and after, and NMI of the final clusters, at 15 landmarks of the held-out pictures."
+    stage1, (test, sharp) = found.correspondence, held_out_crops(at_15(images), found.config)
+    before, after = described_by(found.config.initial, sharp, runs), described(stage1.net, test)
     return dict(purity=purity(*after, test), purity_initial=purity(*before, test),
                 nmi_15=cluster_scores(*after, stage1.centroids, test)["nmi"])
 
@@ -153,7 +161,8 @@ def descriptor_map(images, config, runs=None, most=1500, forms="ours", paper=PAP
     for name, points, which in features:
         plane = tsne.fit_transform(of_length_one(points.descriptor[drawn]))
         tensors |= {f"{name}.xy": torch.from_numpy(plane), f"{name}.landmark": which[drawn]}
-    return [{"landmark_names": list(images.landmark_names or map(str, range(images.landmarks.shape[1])))}], tensors
+    some = at_15(images)
+    return [{"landmark_names": list(some.landmark_names or map(str, range(some.landmarks.shape[1])))}], tensors
 
 # %% ../../nbs/13_lab/09_measures.ipynb #3195a6cc
 def different_people(crops, n):       # -> (n,) int64, fewer where there are fewer people
