@@ -127,9 +127,9 @@ def held_out_crops(images, config):   # -> `Crops`; those in which the generic d
     return own[1], sharp_crops(images, config, own)[1]
 
 def features_of_forms(images, config, runs=None, forms="ours", paper=PAPER_FORM): # "paper,ours"; changes
-    """[(name, `Keypoints`, (P,) landmark)] with generic descriptors and with those of each form's Φ, and the held-out crops, at 15 landmarks.
+    """[(name, `Keypoints`, (P,) landmark)] with generic descriptors and with those of each form's Φ, and the held-out crops.
 
-    Places are in px of the crops that were looked at, which may be larger for the generic ones."""
+    At 15 landmarks. Places are in px of the crops that were looked at, which may be larger for the generic ones."""
     asked, start, (test, sharp) = forms.split(","), prepare(images, config, runs), held_out_crops(at_15(images), config)
     if unknown := set(asked) - set(FORMS):
         raise ValueError(f"there is no form {unknown.pop()!r}; there are {', '.join(FORMS)}")
