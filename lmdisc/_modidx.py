@@ -944,6 +944,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/lmdisc', 'doc_host': '', '
                                    'lmdisc.lab.claims.Claim.values': ('13_lab/claims.html#claim.values', 'lmdisc/lab/claims.py'),
                                    'lmdisc.lab.claims.Measured': ('13_lab/claims.html#measured', 'lmdisc/lab/claims.py'),
                                    'lmdisc.lab.claims.Verdict': ('13_lab/claims.html#verdict', 'lmdisc/lab/claims.py'),
+                                   'lmdisc.lab.claims._arms': ('13_lab/claims.html#_arms', 'lmdisc/lab/claims.py'),
                                    'lmdisc.lab.claims._beside': ('13_lab/claims.html#_beside', 'lmdisc/lab/claims.py'),
                                    'lmdisc.lab.claims._by_relative_M': ('13_lab/claims.html#_by_relative_m', 'lmdisc/lab/claims.py'),
                                    'lmdisc.lab.claims._by_seed': ('13_lab/claims.html#_by_seed', 'lmdisc/lab/claims.py'),

@@ -117,6 +117,7 @@ def purity(points, which, test):      # `Keypoints` with descriptors, (P,) landm
     "Neighbour purity in pictures of other people, or in other pictures where the identity is not known."
     return neighbour_purity(points.descriptor, which, test.fields.get("identity", np.arange(len(test)))[points.image])
 
+# %% ../../nbs/13_lab/09_measures.ipynb #at15co01
 def at_15(images):                    # `ImageSet` -> the same pictures
     "With 15 evenly chosen landmarks, where there are more; what was trained stays what it is."
     return images.only(evenly(images.landmarks.shape[1], 15))
@@ -126,6 +127,7 @@ def held_out_crops(images, config):   # -> `Crops`; those in which the generic d
     own = split_crops(images, config)
     return own[1], sharp_crops(images, config, own)[1]
 
+# %% ../../nbs/13_lab/09_measures.ipynb #at15co02
 def features_of_forms(images, config, runs=None, forms="ours", paper=PAPER_FORM): # "paper,ours"; changes
     """[(name, `Keypoints`, (P,) landmark)] with generic descriptors and with those of each form's Φ, and the held-out crops.
 
