@@ -121,7 +121,8 @@ def compared(images, config, runs=None, method="ours", K=None, lr=None): # as fo
                moves=nme(mean_shape_errors(*found, test.normaliser)),
                visibility_auc=mean_auc(points["test_score"].numpy(), found[0], train, test),
                direct=direct_error(found[1], test) if method == "supervised" else np.nan,
-               trunk=config.net.trunk, pictures_drawn=n_drawn(own_config(method, config)), **forward_by_yaw(s.image_forward, test.fields))
+               trunk=config.net.trunk, size=test.size, pictures_drawn=n_drawn(own_config(method, config)),
+               **forward_by_yaw(s.image_forward, test.fields))
     errors = {f"{of}_{way}": getattr(s, f"{of}_{way}") for way in ("forward", "backward") for of in ("image", "landmark")}
     errors["image_forward_placed"] = placed.image_forward
     if "yaw" in test.fields: errors["yaw"] = test.fields["yaw"]

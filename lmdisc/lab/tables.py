@@ -62,7 +62,7 @@ def percent(v):                       # Series of shares -> str
 def for_reading(table, published=None): # a row a method and seed; such as `PUBLISHED` -> DataFrame of str
     "A row a method, with errors in per cent, mean ± deviation over seeds; published numbers in columns of their own."
     numbers = table.select_dtypes("number").dropna(axis=1, how="all").columns
-    numbers = numbers.drop(["seed", "K", "minutes", "pictures_drawn"], errors="ignore")
+    numbers = numbers.drop(["seed", "K", "minutes", "pictures_drawn", "size"], errors="ignore")
     rows = table.groupby("method", sort=False)
     out = pd.concat([rows.K.agg(lambda v: ", ".join(map(str, sorted(v)))), rows[numbers].agg(percent)], axis=1)
     out.columns = pd.MultiIndex.from_product([["measured here"], out.columns])
