@@ -211,8 +211,8 @@ def run_discover(args: argparse.Namespace) -> None:
             if main:
                 given = {k: v for k, v in vars(args).items() if k not in ("run", "parser")} | {"seed": found.config.seed}
                 record = provenance("lmdisc discover", given, found.config.seed, started, whole.data_hash, K=found.detector.K)
-                said, *wrote = write_discovery(args, found, quality, images, finder, record)
-                page = write_page(args, found, quality, images, unreadable, started)
+                said, table, wrote = write_discovery(args, found, quality, images, finder, record)
+                page = write_page(args, found, table, images, unreadable, started)
                 print(said, *wrote, f"{page}: look at this first", sep="\n  ")
 
 # %% ../nbs/14_cli.ipynb #556380c9
@@ -222,7 +222,7 @@ def with_names(table, detector):      # of qualities, a row a landmark; with nam
     given = dict(zip(numbers_of(detector), detector.names))
     return table.assign(name=[given.get(k, name) for k, name in zip(table.landmark, table.name)])
 
-def write_discovery(args, found, quality, images, finder, record) -> list: # of `run_discover` -> what was found in words; files
+def write_discovery(args, found, quality, images, finder, record) -> tuple: # of `run_discover` -> what was found; its table; files
     "Write the detector, its landmarks in every picture, how good they are, and a picture."
     import pandas as pd
     from lmdisc.draw.saving import save_figure
@@ -256,15 +256,13 @@ def write_discovery(args, found, quality, images, finder, record) -> list: # of 
     flagged = quality.flagged if args.drop else [k for k in quality.flagged if k in numbers_of(detector)]
     told = flagged and (args.drop or quality.pictures >= LEAST and not quality.trial)
     note = f" {len(flagged)} of them {what}: {', '.join(map(str, flagged))}." if told else ""
-    return [f"{counted(found.detector.K, 'landmark')} found. {quality.verdict}{note}{kept} Written:", *wrote]
+    return f"{counted(found.detector.K, 'landmark')} found. {quality.verdict}{note}{kept} Written:", table, wrote
 
-def write_page(args, found, quality, images, unreadable: list, started: float) -> Path: # of `run_discover`; after `write_discovery`
+def write_page(args, found, table, images, unreadable: list, started: float) -> Path: # of `run_discover`; of `write_discovery`
     "Write the report on a discovery."
     from lmdisc.explore.report import report
-    from lmdisc.use.chosen import load
     from lmdisc.use.symmetry import symmetry
     out, minutes = Path(args.out), (time.time() - started) / 60
-    table = with_names(quality.table, load(out/"detector"))
     return report(out/"report.html", found, table, images, command_of(args), minutes, unreadable,
                   symmetry=symmetry(found.detector, found.train), steps=minutes_by_step(out/"checkpoints", started))
 

@@ -277,7 +277,7 @@ DRIFT = "no drift where [15] and [51] drift (Fig. 1, 3)"
 CLAIMS = [
     *(Claim(f"1. NMI of clustering over that of {arm}", "2.1 (CelebA), 1.8 (AFLW)", "ablation_equivariance",
             partial(_pairs_ratio, other=arm), least=1.8, about=partial(_arms, other=arm))
-      for arm in ("augmented pairs alone", "affine pairs alone")),          # changed as the released code does; as the paper says
+      for arm in ("augmented pairs alone", "affine pairs alone")),          # colours change too, as released; moved only, as printed
     Claim("2. NMI at 40 % of real points over that at 100 %, M = 30", "recovered from 40 % on (Fig. 2d)",
           "ablation_noise", _noise_ratio, least=.9, about=lambda t: t[(t.M == 30) & t.share.isin([.4, 1])]),
     Claim("3. best M over the number of landmarks", "30 for 15 (Fig. 2e)", "ablation_clusters", _by_relative_M, least=1.5, most=3,

@@ -161,7 +161,7 @@ def turning_heads(config, people):    # -> `Crops`
 def on_turning_heads(images, config, runs=None, method="ours", K=None, lr=None, people=2): # see `method_points` -> rows, tensors
     "Points of a method while a head turns (Fig. 1)."
     found = method_points(method, K, images, config, runs, lr, more={"turning": turning_heads(config, people)}).tensors
-    return [{}], {"xy": found["turning"], "hidden": called_hidden(method, config, found["turning_score"])}
+    return [{"size": config.data.size}], {"xy": found["turning"], "hidden": called_hidden(method, config, found["turning_score"])}
 
 def the_turning_heads(images, config, runs=None, people=2): # -> rows, tensors
     "The pictures of these heads, with yaw and identity."
@@ -181,7 +181,7 @@ def on_yaws(images, config, runs=None, method="ours", K=None, lr=None, columns=9
     "Points of a method in held-out pictures, from one profile to the other (Fig. 3)."
     chosen = at_yaws(images, config, columns, dataset)[1]
     found = method_points(method, K, images, config, runs, lr).tensors
-    return [{}], {"xy": found["test"][chosen], "hidden": called_hidden(method, config, found["test_score"][chosen])}
+    return [{"size": config.data.size}], {"xy": found["test"][chosen], "hidden": called_hidden(method, config, found["test_score"][chosen])}
 
 def the_yaws(images, config, runs=None, columns=9, dataset="heads"): # -> rows, tensors
     "The pictures at these yaws."
@@ -201,7 +201,7 @@ def validation(images, share=.25):    # `ImageSet` with a split "train"; of its 
 # %% ../../nbs/13_lab/11_comparison.ipynb #flatco01
 FLAT = .05                            # least share by which twice the steps must lower the validation error, for training to go on
 
-def is_flat(errors):                  # of 1, 2, 4, … times the steps -> bool
+def is_flat(errors):                  # of so many steps, twice, four times as many, … -> bool
     "Did the last doubling of the steps gain next to nothing?"
     return len(errors) > 1 and errors[-1] > (1 - FLAT) * errors[-2]
 
@@ -211,8 +211,8 @@ def longer(config, times):            # -> {path: value}
     return {p: times * attrgetter(p)(config) for p in steps}
 
 # %% ../../nbs/13_lab/11_comparison.ipynb #flatco02
-def until_flat(images, config, runs=None, method="ours", K=None, lr=None, most=16, least=1): # of `validation`; times the steps -> rows
-    "Scores of a method with `least` times the steps, twice, four, … times as many, until twice as many gain next to nothing."
+def until_flat(images, config, runs=None, method="ours", K=None, lr=None, most=16, least=1): # of `validation`; most, least: times the steps
+    "Rows of scores at `least` times the steps, at twice as many, four times, …, until twice as many gain next to nothing."
     rows, times = [], least
     while times <= most and not is_flat([row["forward_placed"] for row in rows]):
         (row,), _ = compared(images, change(config, longer(config, times)), runs, method, K, lr)

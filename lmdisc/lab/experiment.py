@@ -137,7 +137,8 @@ class Experiment:
         if old := outdated([run for _, run in there]):
             print(f"{len(old)} of {len(there)} runs were made by a source other than today's: "
                   f"commit {', '.join(c[:7] for c in origins(old)['commit'])}.")
-        if not self.drawn: self.config = restored(there[0][1].about["config"]["config"])       # captions describe the runs
+        done = [run.about["config"]["config"] for _, run in there if "config" in run.about]    # none of a run that stopped
+        if done and not self.drawn: self.config = restored(done[0])                            # captions describe the runs
         return there
 
     def save(self,

@@ -119,11 +119,11 @@ def purity(points, which, test):      # `Keypoints` with descriptors, (P,) landm
 
 # %% ../../nbs/13_lab/09_measures.ipynb #at15co01
 def at_15(images):                    # `ImageSet` -> the same pictures
-    "With 15 evenly chosen landmarks, where there are more; what was trained stays what it is."
+    "The pictures with 15 evenly chosen landmarks, or with all where there are fewer."
     return images.only(evenly(images.landmarks.shape[1], 15))
 
-def held_out_crops(images, config):   # -> `Crops`; those in which the generic detector looks
-    "The held-out pictures."
+def held_out_crops(images, config):   # -> `Crops` twice
+    "Held-out crops, and those in which the generic detector looks."
     own = split_crops(images, config)
     return own[1], sharp_crops(images, config, own)[1]
 
@@ -132,9 +132,9 @@ def features_of_forms(images, config, runs=None, forms="ours", paper=PAPER_FORM)
     """[(name, `Keypoints`, (P,) landmark)] with generic descriptors and with those of each form's Φ, and the held-out crops.
 
     At 15 landmarks. Places are in px of the crops that were looked at, which may be larger for the generic ones."""
-    asked, start, (test, sharp) = forms.split(","), prepare(images, config, runs), held_out_crops(at_15(images), config)
-    if unknown := set(asked) - set(FORMS):
+    if unknown := set(asked := forms.split(",")) - set(FORMS):
         raise ValueError(f"there is no form {unknown.pop()!r}; there are {', '.join(FORMS)}")
+    start, (test, sharp) = prepare(images, config, runs), held_out_crops(at_15(images), config)
     def learn(changes):
         return find_correspondence(images, change(config, changes), runs, None if changes else start).net
     trained = [(name, *described(learn(paper if form == "paper" else {}), test)) for form, name in FORMS.items() if form in asked]

@@ -64,7 +64,8 @@ def for_reading(table, published=None): # a row a method and seed; such as `PUBL
     numbers = table.select_dtypes("number").dropna(axis=1, how="all").columns
     numbers = numbers.drop(["seed", "K", "minutes", "pictures_drawn", "size"], errors="ignore")
     rows = table.groupby("method", sort=False)
-    out = pd.concat([rows.K.agg(lambda v: ", ".join(map(str, sorted(v)))), rows[numbers].agg(percent)], axis=1)
+    sizes = [rows["size"].agg(lambda v: ", ".join(f"{s:.0f} px" for s in sorted(set(v.dropna()))))] if "size" in table else []
+    out = pd.concat([rows.K.agg(lambda v: ", ".join(map(str, sorted(v)))), *sizes, rows[numbers].agg(percent)], axis=1)
     out.columns = pd.MultiIndex.from_product([["measured here"], out.columns])
     if published is None: return out
     plain = out.index.str.replace(r", K = \d+", "", regex=True)
