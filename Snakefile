@@ -71,7 +71,7 @@ def beside(w):
     own = {} if PROFILE == "smoke" else COMPARISONS[w.experiment][w.dataset]
     return papermill_arguments(({} if w.dataset == "heads" else {"dataset": w.dataset}) | {"out_dir": FIGURES} | own)
 
-PAPERMILL = (f"OMP_NUM_THREADS={{threads}} papermill {{input.notebook}} {{output}} -p profile {PROFILE} -p runs {RUNS}/kept "
+PAPERMILL = (f"TQDM_MININTERVAL=30 OMP_NUM_THREADS={{threads}} papermill {{input.notebook}} {{output}} -p profile {PROFILE} -p runs {RUNS}/kept "
              "--no-progress-bar {params} ")
 QUIET = "> {output}.log 2>&1 || {{ tail -n 15 {output}.log; exit 1; }}"
 

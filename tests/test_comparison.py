@@ -1,14 +1,15 @@
 "A method beside others on every published layout, and a comparison that goes on where it stopped."
 from pathlib import Path
-import numpy as np, pandas as pd, pytest, torch
+import matplotlib.pyplot as plt, numpy as np, pandas as pd, pytest, torch
 from lmdisc.config import change, profile
-from lmdisc.lab import comparison
+from lmdisc.lab import comparison, plots
 from lmdisc.lab.baselines import common
 from lmdisc.lab.baselines.common import baseline_config, n_drawn
 from lmdisc.lab.experiment import perform
 from lmdisc.lab.gate import at_budget, gated
 from lmdisc.lab.protocols import PAPER_FORM, as_in_paper, pictures, sweep_profile
 from lmdisc.lab.tables import for_reading
+from lmdisc.store.runs import Run
 from test_datasets import WRITE
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -93,20 +94,24 @@ def test_the_bound_of_a_form_has_its_own_backbone_loss_and_optimiser(heads_set, 
     assert how.learning.optimizer == "rmsprop" and how.emphasis == 0 and n_drawn(trained) == 8
     assert baseline_config(sweep_profile("smoke"), 10).emphasis == 10
 
-def test_training_goes_on_until_it_is_flat_and_where_it_stopped(heads_set, tmp_path, monkeypatch):
+def test_training_goes_on_until_it_is_flat_and_a_stopped_length_costs_no_other(tmp_path, monkeypatch):
+    "Every rate at the first length, the best at longer ones."
+    def at_length(images, config, runs=None, times=1, lr=None, **given):
+        if lr == 1e-3 and times == 8: raise FloatingPointError("the loss is no number")
+        error = .1 / times if lr else .1 if times < 4 else .099
+        return [dict(forward=error, backward=error, forward_placed=error, pictures_drawn=times)]
+    at_length.__module__ = comparison.__name__
+    monkeypatch.setattr(comparison, "at_length", at_length)
+    perform(ROOT/"nbs"/"tune_baselines.ipynb", dict(grid="imm: 1e-4,1e-3; zhang: 1e-4; pairs:", most=8, least=2, out_dir=str(tmp_path)))
+    table = pd.read_csv(tmp_path/"tune_baselines.csv")
+    tried = lambda m: table[table.of == m][["rate", "times"]].values.tolist()
+    assert tried("imm") == [[1e-4, 2], [1e-3, 2], [1e-4, 4], [1e-4, 8]] and tried("zhang") == [[1e-4, 2], [1e-4, 4], [1e-4, 8]]
+    assert table[table.of == "pairs"].times.tolist() == [1, 2]                       # flat
+
+def test_a_longer_trial_draws_so_many_more_pictures(heads_set, tmp_path):
     people, config = comparison.validation(heads_set), sweep_profile("smoke")
-    ask = lambda most: comparison.until_flat(people, config, tmp_path, "supervised", None, 1e-3, most)
-    first = ask(1)
-    trained, detector_of = [], comparison.detector_of
-    monkeypatch.setattr(comparison, "detector_of", lambda *a: trained.append(a) or detector_of(*a))
-    rows = ask(2)
-    assert [(r["times"], r["pictures_drawn"]) for r in rows] == [(1, n_drawn(config)), (2, 2 * n_drawn(config))]
-    assert len(trained) == 1 and rows[0]["forward"] == first[0]["forward"]          # the first length was kept
-    errors = iter((.2, .15, .149, .1))
-    monkeypatch.setattr(comparison, "compared", lambda *a: ([dict(forward_placed=next(errors))], {}))
-    assert [r["times"] for r in ask(16)] == [1, 2, 4]
-    errors = iter((.15, .149))
-    assert [r["times"] for r in comparison.until_flat(people, config, method="imm", least=4)] == [4, 8]
+    (row,), _ = comparison.at_length(people, config, tmp_path, 2, method="supervised", lr=1e-3)
+    assert row["pictures_drawn"] == 2 * n_drawn(config)
 
 def test_a_comparison_takes_what_was_chosen_on_its_own_set(tmp_path):
     config = sweep_profile("smoke")
@@ -127,3 +132,19 @@ def test_a_comparison_takes_what_was_chosen_on_its_own_set(tmp_path):
     (lambda: pictures("celeba", "smoke", root="/nowhere"), "there is no folder .*nowhere/?.*; get the set from")])
 def test_a_wrong_name_is_one_clear_line(wrong, message):
     with pytest.raises((ValueError, FileNotFoundError), match=message): wrong()
+
+@pytest.mark.parametrize("name", ["figure_viewpoint", "figure_pose"])
+def test_methods_with_crops_of_their_own_size_are_drawn_in_the_same_place(name, tmp_path, monkeypatch):
+    "Figures 1 and 3, where IMM learned from smaller crops: a point in the middle of these is drawn in the middle."
+    side, shown = sweep_profile("smoke").data.size, {}
+    def in_the_middle(method, K, images, config, *args, more={}):
+        n = [len(crops) for crops in more.values()] or [len(images.split("test"))]
+        xy = torch.full((n[0], 2, 2), config.data.size / 2 - .5)
+        return Run([], {part: v for part in (*more, "test") for part, v in ((part, xy), (f"{part}_score", torch.ones(n[0], 2)))}, {})
+    monkeypatch.setattr(comparison, "method_points", in_the_middle)
+    monkeypatch.setattr(plots, "plot_methods", lambda pictures, points, *a, **k: shown.update(points) or plt.figure())
+    pd.DataFrame([dict(of="imm", rate=1e-3, times=1, size=side // 2, forward_placed=.1)]).to_csv(tmp_path/"tune_baselines.csv")
+    (tmp_path/"tune_baselines.json").write_text('{"parameters": {"profile": "smoke"}}')
+    perform(ROOT/"nbs"/f"{name}.ipynb", dict(methods="ours,imm", out_dir=str(tmp_path)))
+    assert len(shown) == 2
+    for xy in shown.values(): np.testing.assert_allclose(xy, side / 2 - .5)

@@ -6,8 +6,8 @@
 __all__ = ['METHODS', 'DISCOVERIES', 'FIXED_K', 'FLAT', 'PROTOCOLS', 'FIVE_68', 'FIVE_HERE', 'contestants', 'own_config',
            'called', 'side_by_side', 'detector_of', 'predicted', 'method_points', 'called_hidden', 'with_gaps',
            'direct_error', 'compared', 'mean_shape', 'true_landmarks', 'taught', 'turning_heads', 'on_turning_heads',
-           'the_turning_heads', 'at_yaws', 'on_yaws', 'the_yaws', 'validation', 'is_flat', 'longer', 'until_flat',
-           'at_rate', 'best_rates', 'chosen_on', 'five_points', 'by_labels']
+           'the_turning_heads', 'at_yaws', 'on_yaws', 'the_yaws', 'validation', 'is_flat', 'longer', 'at_length',
+           'at_rate', 'trial', 'best_rates', 'next_lengths', 'chosen_on', 'five_points', 'by_labels']
 
 # %% ../../nbs/13_lab/11_comparison.ipynb #66463e3e
 import json
@@ -211,13 +211,9 @@ def longer(config, times):            # -> {path: value}
     return {p: times * attrgetter(p)(config) for p in steps}
 
 # %% ../../nbs/13_lab/11_comparison.ipynb #flatco02
-def until_flat(images, config, runs=None, method="ours", K=None, lr=None, most=16, least=1): # of `validation`; most, least: times the steps
-    "Rows of scores at `least` times the steps, at twice as many, four times, …, until twice as many gain next to nothing."
-    rows, times = [], least
-    while times <= most and not is_flat([row["forward_placed"] for row in rows]):
-        (row,), _ = compared(images, change(config, longer(config, times)), runs, method, K, lr)
-        rows, times = [*rows, {"times": times} | row], 2 * times
-    return rows
+def at_length(images, config, runs=None, times=1, **given): # of `validation`; times the steps; as for `compared`
+    "Scores of a method with so many times the steps."
+    return compared(images, change(config, longer(config, times)), runs, **given)
 
 # %% ../../nbs/13_lab/11_comparison.ipynb #5ha9e076
 def at_rate(method, rate):            # None: its own -> changes to the configuration, arguments of a measure
@@ -225,8 +221,14 @@ def at_rate(method, rate):            # None: its own -> changes to the configur
     if rate is None or np.isnan(rate): return {}, {}
     return ({"learning1.lr": rate, "learning2.lr": rate}, {}) if method in DISCOVERIES else ({}, {"lr": rate})
 
+def trial(method, K, rate, times, size): # None: its own; times the steps; of its crops, px -> `Arm` of `at_length`
+    "A method at a rate and a length."
+    changes, given = at_rate(method, rate)
+    return Arm({"of": method, "method": called(method, K), "rate": rate, "size": size, "times": times},
+               changes | {"data.size": size}, dict(method=method, K=K, times=times) | given)
+
 # %% ../../nbs/13_lab/11_comparison.ipynb #flatco03
-def best_rates(table):                # rows of `until_flat`, with columns of, rate, size -> and times, forward_placed, flat
+def best_rates(table):                # of `trial` -> DataFrame of, rate, size, times, forward_placed, flat
     "A row a method: the rate with the lowest validation error, and the steps from which on more gain next to nothing."
     ends = []
     for (method, rate), rows in table.dropna(subset="forward_placed").groupby(["of", "rate"], dropna=False): # without runs that stopped
@@ -236,6 +238,13 @@ def best_rates(table):                # rows of `until_flat`, with columns of, r
         ends.append(dict(of=method, rate=rate, size=rows["size"].iloc[0], times=times, forward_placed=errors[times], flat=flat))
     return pd.DataFrame(ends).sort_values("forward_placed").drop_duplicates("of")
 
+def next_lengths(table, most):        # of `trial`; times the steps, at most -> [(method, rate, times), ...]
+    "Twice as many steps for the best rate of each method, until twice as many gain next to nothing or stop."
+    best, tried = best_rates(table), set(zip(table.of, table.times))
+    return [(r.of, r.rate, 2 * r.times) for r in best.itertuples()
+            if not r.flat and 2 * r.times <= most and (r.of, 2 * r.times) not in tried]
+
+# %% ../../nbs/13_lab/11_comparison.ipynb #flatco04
 def chosen_on(folder, dataset, config, profile): # of figures -> {method: (changes, arguments)}, for `side_by_side`
     "Rates, steps and size of the crops chosen on validation people of a set, as committed; empty where none were at this profile."
     path = folder/f"{of_set('tune_baselines', dataset)}.csv"
