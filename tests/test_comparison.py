@@ -137,8 +137,8 @@ def test_a_wrong_name_is_one_clear_line(wrong, message):
 def test_methods_with_crops_of_their_own_size_are_drawn_in_the_same_place(name, tmp_path, monkeypatch):
     "Figures 1 and 3, where IMM learned from smaller crops: a point in the middle of these is drawn in the middle."
     side, shown = sweep_profile("smoke").data.size, {}
-    def in_the_middle(method, K, images, config, *args, more={}):
-        n = [len(crops) for crops in more.values()] or [len(images.split("test"))]
+    def in_the_middle(method, K, images, config, *args, more=()):
+        n = [len(more[part]) for part in more] or [len(images.split("test"))]
         xy = torch.full((n[0], 2, 2), config.data.size / 2 - .5)
         return Run([], {part: v for part in (*more, "test") for part, v in ((part, xy), (f"{part}_score", torch.ones(n[0], 2)))}, {})
     monkeypatch.setattr(comparison, "method_points", in_the_middle)

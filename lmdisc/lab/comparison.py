@@ -7,7 +7,7 @@ __all__ = ['METHODS', 'DISCOVERIES', 'FIXED_K', 'FLAT', 'PROTOCOLS', 'FIVE_68', 
            'called', 'side_by_side', 'detector_of', 'predicted', 'method_points', 'called_hidden', 'with_gaps',
            'direct_error', 'compared', 'mean_shape', 'true_landmarks', 'taught', 'turning_heads', 'on_turning_heads',
            'the_turning_heads', 'at_yaws', 'on_yaws', 'the_yaws', 'validation', 'is_flat', 'longer', 'at_length',
-           'at_rate', 'trial', 'best_rates', 'next_lengths', 'chosen_on', 'five_points', 'by_labels']
+           'at_rate', 'tuning_arm', 'best_rates', 'next_lengths', 'chosen_on', 'five_points', 'by_labels']
 
 # %% ../../nbs/13_lab/11_comparison.ipynb #66463e3e
 import json
@@ -221,14 +221,14 @@ def at_rate(method, rate):            # None: its own -> changes to the configur
     if rate is None or np.isnan(rate): return {}, {}
     return ({"learning1.lr": rate, "learning2.lr": rate}, {}) if method in DISCOVERIES else ({}, {"lr": rate})
 
-def trial(method, K, rate, times, size): # None: its own; times the steps; of its crops, px -> `Arm` of `at_length`
+def tuning_arm(method, K, rate, times, size): # None: its own; times the steps; of its crops, px -> `Arm` of `at_length`
     "A method at a rate and a length."
     changes, given = at_rate(method, rate)
     return Arm({"of": method, "method": called(method, K), "rate": rate, "size": size, "times": times},
                changes | {"data.size": size}, dict(method=method, K=K, times=times) | given)
 
 # %% ../../nbs/13_lab/11_comparison.ipynb #flatco03
-def best_rates(table):                # of `trial` -> DataFrame of, rate, size, times, forward_placed, flat
+def best_rates(table):                # of `tuning_arm` -> DataFrame of, rate, size, times, forward_placed, flat
     "A row a method: the rate with the lowest validation error, and the steps from which on more gain next to nothing."
     ends = []
     for (method, rate), rows in table.dropna(subset="forward_placed").groupby(["of", "rate"], dropna=False): # without runs that stopped
@@ -238,7 +238,7 @@ def best_rates(table):                # of `trial` -> DataFrame of, rate, size, 
         ends.append(dict(of=method, rate=rate, size=rows["size"].iloc[0], times=times, forward_placed=errors[times], flat=flat))
     return pd.DataFrame(ends).sort_values("forward_placed").drop_duplicates("of")
 
-def next_lengths(table, most):        # of `trial`; times the steps, at most -> [(method, rate, times), ...]
+def next_lengths(table, most):        # of `tuning_arm`; times the steps, at most -> [(method, rate, times), ...]
     "Twice as many steps for the best rate of each method, until twice as many gain next to nothing or stop."
     best, tried = best_rates(table), set(zip(table.of, table.times))
     return [(r.of, r.rate, 2 * r.times) for r in best.itertuples()
