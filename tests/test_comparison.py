@@ -98,20 +98,25 @@ def test_training_goes_on_until_it_is_flat_and_a_stopped_length_costs_no_other(t
     "Every rate at the first length, the best at longer ones."
     def at_length(images, config, runs=None, times=1, lr=None, **given):
         if lr == 1e-3 and times == 8: raise FloatingPointError("the loss is no number")
-        error = .1 / times if lr else .1 if times < 4 else .099
+        error = (.2 if lr == 1e-4 else .1) / times if lr else .1
         return [dict(forward=error, backward=error, forward_placed=error, pictures_drawn=times)]
     at_length.__module__ = comparison.__name__
     monkeypatch.setattr(comparison, "at_length", at_length)
     perform(ROOT/"nbs"/"tune_baselines.ipynb", dict(grid="imm: 1e-4,1e-3; zhang: 1e-4; pairs:", most=8, least=2, out_dir=str(tmp_path)))
     table = pd.read_csv(tmp_path/"tune_baselines.csv")
     tried = lambda m: table[table.of == m][["rate", "times"]].values.tolist()
-    assert tried("imm") == [[1e-4, 2], [1e-3, 2], [1e-4, 4], [1e-4, 8]] and tried("zhang") == [[1e-4, 2], [1e-4, 4], [1e-4, 8]]
+    assert tried("imm") == [[1e-4, 2], [1e-3, 2], [1e-3, 4], [1e-3, 8]] and tried("zhang") == [[1e-4, 2], [1e-4, 4], [1e-4, 8]]
+    assert table[table.of == "imm"].stopped.notna().tolist() == [False, False, False, True]
+    assert table[table.stopped.isna()].forward_placed.notna().all()                  # the shorter lengths are there
     assert table[table.of == "pairs"].times.tolist() == [1, 2]                       # flat
 
-def test_a_longer_trial_draws_so_many_more_pictures(heads_set, tmp_path):
+def test_a_longer_training_draws_so_many_more_pictures_and_is_kept(heads_set, tmp_path, monkeypatch):
     people, config = comparison.validation(heads_set), sweep_profile("smoke")
-    (row,), _ = comparison.at_length(people, config, tmp_path, 2, method="supervised", lr=1e-3)
-    assert row["pictures_drawn"] == 2 * n_drawn(config)
+    ask = lambda times: comparison.at_length(people, config, tmp_path, times, method="supervised", lr=1e-3)[0][0]
+    first, second = ask(1), ask(2)
+    assert [first["pictures_drawn"], second["pictures_drawn"]] == [n_drawn(config), 2 * n_drawn(config)]
+    monkeypatch.setattr(comparison, "detector_of", lambda *a: pytest.fail("trained again"))
+    assert ask(1)["forward"] == first["forward"] and ask(2)["forward"] == second["forward"]
 
 def test_a_comparison_takes_what_was_chosen_on_its_own_set(tmp_path):
     config = sweep_profile("smoke")
