@@ -7,7 +7,7 @@ __all__ = ['METHODS', 'DISCOVERIES', 'FIXED_K', 'FLAT', 'PROTOCOLS', 'FIVE_68', 
            'called', 'side_by_side', 'detector_of', 'predicted', 'method_points', 'called_hidden', 'with_gaps',
            'direct_error', 'compared', 'mean_shape', 'true_landmarks', 'taught', 'turning_heads', 'on_turning_heads',
            'the_turning_heads', 'at_yaws', 'on_yaws', 'the_yaws', 'validation', 'is_flat', 'longer', 'at_length',
-           'at_rate', 'tuning_arm', 'best_rates', 'next_lengths', 'chosen_on', 'five_points', 'by_labels']
+           'at_rate', 'tuning_arm', 'best_rates', 'next_lengths', 'chosen_on', 'paper_arm', 'five_points', 'by_labels']
 
 # %% ../../nbs/13_lab/11_comparison.ipynb #66463e3e
 import json
@@ -28,13 +28,13 @@ from ..scores.visibility import mean_auc
 from ..config import Config, change
 from ..discovery import discover, split_crops
 from .baselines.common import n_drawn
-from .protocols import Arm, listed, of_set, pictures, two_stages
+from .protocols import Arm, listed, of_set, paths_of, pictures, sweep_profile, two_stages
 from .measures import as_placed, hidden_error, often_seen, placed_row
 
 # %% ../../nbs/13_lab/11_comparison.ipynb #e07e9c31
-METHODS = {"ours": "ours", "stages": "the paper's stages", "pairs": "augmented pairs alone", "imm": "IMM [15]", "zhang": "Zhang 2018 [51]",
-           "adapted": "Sanchez 2019 [33]", "supervised": "supervised"}
-DISCOVERIES = "ours", "stages", "pairs"
+METHODS = {"ours": "ours", "paper": "the paper's own form", "stages": "the paper's stages", "pairs": "augmented pairs alone",
+           "imm": "IMM [15]", "zhang": "Zhang 2018 [51]", "adapted": "Sanchez 2019 [33]", "supervised": "supervised"}
+DISCOVERIES = "ours", "paper", "stages", "pairs"
 FIXED_K = "imm", "zhang", "adapted"
 
 def contestants(methods: str, Ks) -> list: # "ours,imm", "10,30" for `FIXED_K` -> [(method, K), ...]
@@ -45,8 +45,8 @@ def contestants(methods: str, Ks) -> list: # "ours,imm", "10,30" for `FIXED_K` -
     return [(m, K) for m in methods for K in (listed(Ks) if m in FIXED_K else [None])]
 
 def own_config(method: str, config: Config) -> Config: # of our method
-    "The configuration that a method is trained with; all draw as many pictures."
-    if method == "ours": return config
+    "The configuration that a method is trained with; all draw as many pictures, but the paper's form, see `paper_arm`."
+    if method in ("ours", "paper"): return config
     return change(config, two_stages(config) | ({"stage1.pairs": "augmented"} if method == "pairs" else {}))
 
 def called(method: str, K) -> str:
@@ -254,6 +254,11 @@ def chosen_on(folder, dataset, config, profile): # of figures -> {method: (chang
     if "size" not in table: table["size"] = config.data.size         # of an earlier version: all at the profile's
     both = {r.of: (longer(config, r.times) | {"data.size": int(r.size)}, at_rate(r.of, r.rate)) for r in best_rates(table).itertuples()}
     return {method: (own | changes, given) for method, (own, (changes, given)) in both.items()}
+
+def paper_arm(profile, dataset, drawn, size): # pictures drawn, side of its crops, px; 0: a sweep's -> as `chosen_on`
+    "The paper's form at a size of its own: it begins from nothing."
+    config = sweep_profile(profile, dataset, drawn=drawn, size=size, form="paper")
+    return {"paper": ({p: attrgetter(p)(config) for p in paths_of(config) if p != "seed"}, {})}
 
 # %% ../../nbs/13_lab/11_comparison.ipynb #0a4a23b0
 PROTOCOLS = {"2020: all points, λ 0.01": (False, .01), "2022: 5 points, λ 0.001": (True, .001)} # five points?, penalty
