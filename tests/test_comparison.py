@@ -153,3 +153,10 @@ def test_methods_with_crops_of_their_own_size_are_drawn_in_the_same_place(name, 
     perform(ROOT/"nbs"/f"{name}.ipynb", dict(methods="ours,imm", out_dir=str(tmp_path)))
     assert len(shown) == 2
     for xy in shown.values(): np.testing.assert_allclose(xy, side / 2 - .5)
+
+def test_methods_that_reconstruct_pictures_take_the_steps_of_the_profile():
+    "In steps of eight pictures IMM learned less from as many pictures drawn."
+    config = profile("cpu")
+    steps = {m: comparison.own_config(m, config).stage2.batch for m in ("ours", "imm", "zhang", "adapted", "pairs", "supervised")}
+    assert [steps[m] == config.stage2.batch for m in steps] == [True] * 4 + [False] * 2
+    assert len({n_drawn(comparison.own_config(m, config)) for m in steps}) == 1

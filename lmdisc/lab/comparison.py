@@ -46,7 +46,7 @@ def contestants(methods: str, Ks) -> list: # "ours,imm", "10,30" for `FIXED_K` -
 
 def own_config(method: str, config: Config) -> Config: # of our method
     "The configuration that a method is trained with; all draw as many pictures, but the paper's form, see `paper_arm`."
-    if method in ("ours", "paper"): return config
+    if method in ("ours", "paper", *FIXED_K): return config
     return change(config, two_stages(config) | ({"stage1.pairs": "augmented"} if method == "pairs" else {}))
 
 def called(method: str, K) -> str:
