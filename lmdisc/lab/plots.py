@@ -138,14 +138,16 @@ def plot_beside(
     ours: pd.DataFrame, theirs: pd.DataFrame, # pictures, arm, value; a row a seed
     number: str, whose: str,          # what the value is; whose are those on the right
     note: str = "",                   # small print
+    also: tuple = (),                 # arms of ours without a number of theirs
 ) -> Figure:
     "A number of ours, and the paper's in a panel of its own: they are of other pictures, so no axis is shared."
     fig, axes = plt.subplots(1, 2, figsize=(PAGE, 2.2))
-    for ax, table, title in zip(axes, (ours[ours.arm.isin(theirs.arm)], theirs), ("Ours", whose)):
-        sns.barplot(table, x="pictures", y="value", hue="arm", hue_order=theirs.arm.unique(), errorbar="sd", width=.5,
-                    capsize=.2, err_kws=dict(linewidth=.8), legend=ax is axes[1] and theirs.arm.nunique() > 1, ax=ax)
+    arms = [*also, *theirs.arm.unique()]
+    for ax, table, title in zip(axes, (ours[ours.arm.isin(arms)], theirs), ("Ours", whose)):
+        sns.barplot(table, x="pictures", y="value", hue="arm", hue_order=arms, errorbar="sd", width=.5,
+                    capsize=.2, err_kws=dict(linewidth=.8), legend=ax is axes[1] and len(arms) > 1, ax=ax)
         for bars in ax.containers: ax.bar_label(bars, fmt="{:.3g}", fontsize=6, label_type="center", color="white",
-                                                   rotation=90 * (theirs.arm.nunique() > 2))
+                                                   rotation=90 * (len(arms) > 2))
         ax.set(title=title, xlabel="", ylabel=number)
     if axes[1].get_legend(): legend_beside(axes[1])
     note_below(fig, note)
