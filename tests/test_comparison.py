@@ -1,4 +1,5 @@
 "A method beside others on every published layout, and a comparison that goes on where it stopped."
+from dataclasses import asdict
 from pathlib import Path
 import matplotlib.pyplot as plt, numpy as np, pandas as pd, pytest, torch
 from lmdisc.config import change, profile
@@ -16,8 +17,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @pytest.mark.parametrize("name", WRITE)
 def test_table_faces_on_every_published_layout(name, tmp_path):
-    "All methods on the first set, but for one that differs from another by an option; on the others, which differ in their files alone, the two that read landmarks from opposite ends."
-    methods = ",".join(m for m in comparison.METHODS if m != "pairs") if name == "celeba" else "ours,supervised"
+    "All methods on the first set, but for one that differs from another by an option and one that learns nothing from so few pictures; on the others, which differ in their files alone, the two that read landmarks from opposite ends."
+    methods = ",".join(m for m in comparison.METHODS if m not in ("pairs", "paper")) if name == "celeba" else "ours,supervised"
     WRITE[name](tmp_path/"set")
     perform(ROOT/"nbs"/"table_faces.ipynb", dict(dataset=name, root=str(tmp_path/"set"), profile="smoke", methods=methods, Ks="10", out_dir=str(tmp_path)))
     table = pd.read_csv(tmp_path/f"table_faces_{name}.csv")
@@ -132,7 +133,7 @@ def test_a_comparison_takes_what_was_chosen_on_its_own_set(tmp_path):
     assert not comparison.chosen_on(tmp_path, "heads", config, "smoke") and not comparison.chosen_on(tmp_path, "faces_cfp", config, "cpu")
 
 @pytest.mark.parametrize("wrong, message", [
-    (lambda: comparison.contestants("ours,vgg", "10"), "no method 'vgg' to compare; there are ours, stages, pairs, imm"),
+    (lambda: comparison.contestants("ours,vgg", "10"), "no method 'vgg' to compare; there are ours, paper, stages, pairs, imm"),
     (lambda: comparison.contestants("imm", "ten"), "whole numbers between commas are wanted"),
     (lambda: pictures("celeba", "smoke", root="/nowhere"), "there is no folder .*nowhere/?.*; get the set from")])
 def test_a_wrong_name_is_one_clear_line(wrong, message):
@@ -160,3 +161,23 @@ def test_methods_that_reconstruct_pictures_take_the_steps_of_the_profile():
     steps = {m: comparison.own_config(m, config).stage2.batch for m in ("ours", "imm", "zhang", "adapted", "pairs", "supervised")}
     assert [steps[m] == config.stage2.batch for m in steps] == [True] * 4 + [False] * 2
     assert len({n_drawn(comparison.own_config(m, config)) for m in steps}) == 1
+
+def test_the_papers_own_form_is_compared_at_a_size_of_its_own(heads_set):
+    (arm,) = comparison.side_by_side("paper", "10", "0", comparison.paper_arm("smoke", "heads"))
+    config = change(sweep_profile("smoke"), arm.changes)
+    (row,), _ = comparison.compared(heads_set, config, **arm.given)
+    assert row["trunk"] == "hourglass" and np.isfinite(row["forward"]) and row["coverage"] <= 1
+    larger = change(profile("cpu"), comparison.paper_arm("cpu", "faces_cfp")["paper"][0])
+    assert (larger.data.size, larger.data.n_images, n_drawn(larger), larger.initial.detector) == (96, 0, 200_000, "superpoint")
+
+def test_a_caption_names_methods_that_learned_from_other_pictures():
+    def run(method, drawn, **data):
+        config = change(sweep_profile("smoke"), {f"data.{name}": value for name, value in data.items()})
+        return {"method": method}, Run([{"pictures_drawn": drawn}], {}, {"config": {"config": asdict(config)}})
+    usual = n_drawn(sweep_profile("smoke"))
+    runs = [run("ours", usual), run("IMM [15], K = 10", 960, size=96), run("IMM [15], K = 30", 960, size=96), run("Zhang 2018 [51], K = 10", 960, size=96),
+            run("the paper's own form", 200_000, size=96, n_images=0), ({"method": "pictures"}, Run([{}], {}, {}))]
+    said = comparison.own_sizes(runs, sweep_profile("smoke"))
+    n = sweep_profile("smoke").data.n_images
+    assert said == f"IMM [15], Zhang 2018 [51]: {n} pictures of 96 px, 960 drawn; the paper's own form: all pictures of 96 px, 200,000 drawn"
+    assert comparison.own_sizes(runs[:1], sweep_profile("smoke")) == ""

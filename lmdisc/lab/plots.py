@@ -143,8 +143,10 @@ def plot_beside(
     "A number of ours, and the paper's in a panel of its own: they are of other pictures, so no axis is shared."
     fig, axes = plt.subplots(1, 2, figsize=(PAGE, 2.2))
     arms = [*also, *theirs.arm.unique()]
-    for ax, table, title in zip(axes, (ours[ours.arm.isin(arms)], theirs), ("Ours", whose)):
-        sns.barplot(table, x="pictures", y="value", hue="arm", hue_order=arms, errorbar="sd", width=.5,
+    colours = dict(zip(arms, sns.color_palette(n_colors=len(arms))))
+    for ax, table, title in zip(axes, (ours[ours.arm.isin(arms)], theirs), ("Measured here", whose)):
+        order = [a for a in arms if ax is axes[1] or a in set(table.arm)]      # right: all, for the legend
+        sns.barplot(table, x="pictures", y="value", hue="arm", hue_order=order, palette=colours, errorbar="sd", width=.5,
                     capsize=.2, err_kws=dict(linewidth=.8), legend=ax is axes[1] and len(arms) > 1, ax=ax)
         for bars in ax.containers: ax.bar_label(bars, fmt="{:.3g}", fontsize=6, label_type="center", color="white",
                                                    rotation=90 * (len(arms) > 2))
