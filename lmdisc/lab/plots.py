@@ -91,7 +91,8 @@ def plot_metric(
     note: str = "", kind: str = "line", # small print; "line" or "bar"
 ) -> Figure:
     "Mean and standard deviation over the seeds of each number against one choice."
-    fig, axes = plt.subplots(1, len(metrics), figsize=(PAGE if len(metrics) > 1 else COLUMN, 2.2), squeeze=False)
+    wide = len(metrics) > 1 or (hue and kind == "bar")
+    fig, axes = plt.subplots(1, len(metrics), figsize=(PAGE if wide else COLUMN, 2.2), squeeze=False)
     for ax, (column, name) in zip(axes.flat, metrics.items()):
         legend = "full" if hue and ax is axes.flat[-1] else False
         options = dict(x=x, y=column, hue=hue, errorbar="sd", ax=ax, legend=legend)
