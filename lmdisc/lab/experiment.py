@@ -166,7 +166,8 @@ class Experiment:
         for gate in reversed(GATES) if self.main else GATES:
             path = self.folder/f"{of_set(gate, self.p.dataset)}.csv"
             at = at_budget(pd.read_csv(path), n_drawn(self.config), self.config.net.trunk, form) if path.is_file() else ()
-            if len(at): return f"; supervised {100 * at.direct.mean():.1f}\xa0%, at twice the budget {100 * at.direct_twice.mean():.1f}\xa0%"
+            errors = [f"{100 * at[column].mean():.1f}\xa0%" for column in ("direct", "direct_twice")] if len(at) else []
+            if errors: return f"; supervised {errors[0]}, at twice the budget {errors[1]}"
         return ""
 
     def note(self,
