@@ -1013,6 +1013,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/lmdisc', 'doc_host': '', '
                                        'lmdisc.lab.comparison.on_yaws': ('13_lab/comparison.html#on_yaws', 'lmdisc/lab/comparison.py'),
                                        'lmdisc.lab.comparison.own_config': ( '13_lab/comparison.html#own_config',
                                                                              'lmdisc/lab/comparison.py'),
+                                       'lmdisc.lab.comparison.own_settings': ( '13_lab/comparison.html#own_settings',
+                                                                               'lmdisc/lab/comparison.py'),
                                        'lmdisc.lab.comparison.own_sizes': ('13_lab/comparison.html#own_sizes', 'lmdisc/lab/comparison.py'),
                                        'lmdisc.lab.comparison.paper_arm': ('13_lab/comparison.html#paper_arm', 'lmdisc/lab/comparison.py'),
                                        'lmdisc.lab.comparison.predicted': ('13_lab/comparison.html#predicted', 'lmdisc/lab/comparison.py'),

@@ -166,8 +166,9 @@ class Experiment:
         for gate in reversed(GATES) if self.main else GATES:
             path = self.folder/f"{of_set(gate, self.p.dataset)}.csv"
             at = at_budget(pd.read_csv(path), n_drawn(self.config), self.config.net.trunk, form) if path.is_file() else ()
-            errors = [f"{100 * at[column].mean():.1f}\xa0%" for column in ("direct", "direct_twice")] if len(at) else []
-            if errors: return f"; supervised {errors[0]}, at twice the budget {errors[1]}"
+            if not len(at): continue
+            now, twice = (f"{100 * at[column].mean():.1f}\xa0%" for column in ("direct", "direct_twice"))
+            return f"; supervised {now}, at twice the budget {twice}"
         return ""
 
     def note(self,
