@@ -166,8 +166,9 @@ def alone_in(out: Path) -> Iterator[None]:
 
 def run_discover(args: argparse.Namespace) -> None:
     "`lmdisc discover`."
-    from lmdisc.config import profile
+    from lmdisc.config import change, profile
     from lmdisc.data.images import check_number
+    from lmdisc.datasets import needed
     from lmdisc.discovery import check_choices
     from lmdisc.use.chosen import own_folder
     from lmdisc.use.finding import found_boxes
@@ -179,6 +180,7 @@ def run_discover(args: argparse.Namespace) -> None:
     if args.find and args.boxes: args.parser.error("--find looks for the object, and --boxes says where it is; give one of them")
     asked = {"initial.detector": args.detector, "data.n_images": args.n_images}
     config = profile(args.profile, {k: v for k, v in asked.items() if v is not None}, args.seed)
+    if not os.path.isdir(args.pictures): config = change(config, needed(args.pictures, config)) # a published set
     check_choices(config)                                  # before the pictures, which may take minutes
     before = saved_record("landmarks", out)                # of the results that are there; empty where there are none
     if args.profile == "smoke" and (full := before.get("parameters", {}).get("profile", "smoke")) != "smoke":

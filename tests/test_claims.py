@@ -1,4 +1,5 @@
 "The committed verdicts: made of the committed tables by code, and none about what has not learned."
+from dataclasses import replace
 from pathlib import Path
 import numpy as np, pandas as pd, pytest
 from lmdisc.lab.claims import PAPERS, CLAIMS, by_form, judge, judged_best, read_tables
@@ -21,24 +22,34 @@ def test_no_verdict_on_what_has_not_learned(committed):
     assert (judged.gate == "passed").all() and committed[committed.form == PAPERS].dataset.nunique() >= 2
 
 def test_a_detector_that_lost_its_points_has_not_learned(tables):
-    "The paper's form as committed, even if its own supervised bound were fine."
-    gate = tables["gate", "heads"]
-    fine = gate.rows.assign(form=PAPERS, trunk="hourglass", passes=True)
-    table = judge(tables | {("gate_paper", "heads"): type(gate)(fine, gate.drawn, "hourglass")}, "cpu")
-    lines = table[(table.form == PAPERS) & (table.dataset == "heads")]
+    "The paper's form as committed, had its F-measure fallen to a third; its own supervised bound is fine."
+    one = tables["ablation_equivariance_paper", "faces_300w"]
+    lost = one.rows.assign(f_measure=one.rows.f_measure.where(one.rows["round"] < 0, one.rows.f_measure / 3))
+    table = judge(tables | {("ablation_equivariance_paper", "faces_300w"): replace(one, rows=lost)}, "cpu")
+    lines = table[(table.form == PAPERS) & (table.dataset == "faces_300w")]
     assert len(lines) and set(lines.gate) == {"not passed"} and set(lines.verdict) == {"not exercised"} and lines.why.str.contains("F-measure fell to").all()
+
+def test_the_papers_form_is_judged_by_runs_of_it_alone(tables):
+    "Older arms \"as in the paper\" kept our backbone and keypoints: they are of neither form."
+    assert "as in the paper" in set(tables["ablation_equivariance", "heads"].rows.form)
+    for (_, _, form), one in by_form(tables).items(): assert one.trunk == ("hourglass" if form == PAPERS else "xfeat")
+
+def test_no_verdict_rests_on_an_nmi_that_left_points_out(committed):
+    about = committed[committed.claim.str.startswith(("1.", "2.", "3."))]
+    assert (about.points.notna() == (about.form == PAPERS)).all() and set(about.verdict[about.points.isna()]) == {"not exercised"}
 
 def test_a_method_that_has_not_learned_is_no_comparison(tables):
     "IMM and Zhang et al. as committed, even if the budget were fine."
     fine = {("gate", d): type(t)(t.rows.assign(experiment="table_faces", pictures_drawn=tables["table_faces", d].drawn, passes=True), t.drawn, t.trunk)
             for (name, d), t in tables.items() if name == "gate"}
     lines = judge(tables | fine, "cpu").query("claim.str.startswith('10.')")
-    assert len(lines) == 8 and set(lines.verdict) == {"not exercised"} and lines.why.str.contains("compared with, are off by").all()
+    assert len(lines) == 4 and set(lines.verdict) == {"not exercised"} and lines.why.str.contains("compared with, are off by").all()
 
-def test_a_best_at_the_end_of_its_grid_is_not_known(tables, committed):
+def test_a_best_at_the_end_of_its_grid_is_not_known(tables):
     found, claim = by_form(tables), next(c for c in CLAIMS if c.judged is judged_best)
-    for d in SETS:
-        _, grid = claim.values(found["ablation_clusters", d, "ours"].rows, d, "cpu")
-        line = committed[(committed.claim == claim.text) & (committed.dataset == d)].iloc[0]
-        if grid.mean().idxmax() in grid.columns[[0, -1]]: assert line.verdict == "inconclusive" and not np.isfinite([line.low, line.high]).any()
-    assert "inconclusive" in set(committed.verdict[committed.claim == claim.text])
+    grids = [claim.values(found["ablation_clusters", d, "ours"].rows, d, "cpu")[1] for d in SETS]
+    at_an_end = [grid for grid in grids if grid.mean().idxmax() in grid.columns[[0, -1]]]
+    assert at_an_end
+    for grid in at_an_end:
+        verdict = claim.judged(grid, claim.least, claim.most)
+        assert verdict.verdict == "inconclusive" and not np.isfinite([verdict.low, verdict.high]).any()

@@ -415,6 +415,18 @@ def test_a_folder_takes_one_discovery_at_a_time(faces, tmp_path, here):
         failed(here("discover", faces, "--profile", "smoke", "--out", tmp_path/"out"), 1, "another discovery is writing into")
     assert [p.name for p in (tmp_path/"out").iterdir()] == ["checkpoints"]
 
+def test_a_published_set_is_discovered_as_it_needs(tmp_path, here, monkeypatch):
+    "M, margin and labelled pictures; a folder of the same name is not that set."
+    from lmdisc.use import reliability
+    asked = []
+    def stop(config, *_):
+        asked.append((config.stage1.clusters, config.data.margin, config.data.n_labelled))
+        raise ValueError("far enough")
+    monkeypatch.setattr(reliability, "candidates", stop); monkeypatch.chdir(tmp_path)
+    Path("aflw").mkdir()
+    for name in ("bbcpose", "human36m", "celeba", "heads", "aflw"): failed(here("discover", name, "--profile", "paper", "--out", "o"), 1, "far enough")
+    assert asked == [(250, .15, 300), (250, 0, 800), (100, 0, 300), (100, .15, 300), (100, .15, 300)]
+
 def test_a_plan_refuses_what_a_discovery_refuses(faces, tmp_path, here):
     one = sorted(Path(faces).iterdir())[0]
     failed(here("discover", one, "--profile", "smoke", "--out", tmp_path/"out", "--dry-run"), 1, "1 picture to learn from; 2 are needed")
