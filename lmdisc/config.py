@@ -34,7 +34,7 @@ class Initial:
     nms: float = 12.0                 # px of 256 that keypoints are apart at least (released code)
     max_points: int = 0               # the best of a picture; 0: all
     least_score: float = None         # of a keypoint; None: the released code's (SuperPoint: 0.1), else, or 0, the detector's own
-    outliers: float = 0.4             # share dropped as outliers
+    outliers: float = 0.4             # share dropped as outliers (released code)
     share_real: float = None          # 0…1: instead, points of which this share are true landmarks (Fig. 2d); None: the detector's
     n_points: int = 15                # points a picture of that mixture
 
@@ -57,7 +57,7 @@ def in_bounds(config: object, path: str = ""): # `Config` or one of its parts, a
 # %% ../nbs/08_config.ipynb #3ace3411
 @dataclass(frozen=True)
 class Config:
-    "All options of a discovery; the defaults are the paper's, or the released code's where the paper is silent."
+    "All options of a discovery; where the paper is silent, defaults are the released code's or ours (marked so)."
     seed: int = 0
     save_every: int = 500             # steps between two checkpoints
     data: Data = Data()

@@ -86,7 +86,7 @@ def _cut_out(pictures, xy, there, share, u):
 # %% ../../nbs/02_data/03_augment.ipynb #07631a76
 @dataclass
 class Augment:
-    "Random changes of pictures and the points in them; each field is the far end of a range."
+    "Random changes of pictures and their points, each up to this far; kinds, turn, zoom and shift are the released code's."
     rotation: float = 40.             # degrees either way
     scale: float = 0.2                # zoom 1 - scale ... 1 + scale
     shift: float = 0.05               # either way in x and y, share of the side

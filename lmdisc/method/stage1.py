@@ -31,7 +31,7 @@ from .chains import Chains, chain
 # %% ../../nbs/06_method/07_stage1.ipynb #3bf256cd
 @dataclass(frozen=True)
 class Stage1:
-    "Options of stage 1; the defaults are the paper's, or the released code's where the paper is silent (marked so)."
+    "Options of stage 1; where the paper is silent, defaults are the released code's or ours (marked so)."
     clusters: int = 100               # M; 250 for bodies
     warmup_steps: int = 20_000        # on the initial keypoints
     round_steps: int = 10_000
@@ -51,13 +51,13 @@ class Stage1:
     emphasis: float = 0.0             # see `heatmap_loss`
     sigma: float = 1.0                # of the target Gaussians, cells
     threshold: float = 0.2            # score a new detection must have (released code)
-    max_points: int = 100             # new detections a picture, the best
+    max_points: int = 100             # new detections a picture, the best (ours; the released code has no cap)
     memory: str = "two"               # pseudo-labels come from "two" rounds, from the "last", or from "all" (as released)
     grouping: str = "kmeans"          # equation 1; or "chains", see `lmdisc.method.chains`
     chains: Chains = Chains()         # options of "chains"
     tolerance: float = 1.0            # see `lmdisc.method.clustering.limits` (released code)
     trust: float = 1.0                # share of each cluster's points, the nearest first, that count as positives across pictures
-    min_points: int = 2               # pictures with fewer labels are not trained on (released code: 9)
+    min_points: int = 2               # pictures with fewer labels are not trained on (ours; released code: 9)
 
 # %% ../../nbs/06_method/07_stage1.ipynb #db8c8c1b
 def draw_pairs(

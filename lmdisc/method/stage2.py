@@ -30,15 +30,15 @@ from .detector import detect
 # %% ../../nbs/06_method/10_stage2.ipynb #aa822b6d
 @dataclass(frozen=True)
 class Stage2:
-    "How the landmark detector is trained; the defaults are the paper's, or the released code's where the paper is silent."
+    "How the landmark detector is trained; where the paper is silent, defaults are the released code's or ours (marked so)."
     steps: int = 80_000
     batch: int = 64                   # pictures a step
-    min_share: float = 0.003          # clusters labelled in fewer pictures are dropped first (released code: 500 points)
-    merge_from: int = 25_000          # step of the first merging
-    merge_every: int = 5_000          # steps between mergings (released code: every second epoch)
+    min_share: float = 0.003          # clusters labelled in fewer pictures are dropped first (ours; released code: 500 points)
+    merge_from: int = 25_000          # step of the first merging (released code)
+    merge_every: int = 5_000          # steps between mergings (ours; released code: every second epoch)
     overlap: float = 0.7              # of the smaller cluster's confident pictures, share that must coincide
     radius: float = 1.0               # cells: what coincides (one of 64)
-    confident: float = 0.2            # score from which a detector counts as firing
+    confident: float = 0.2            # score from which a detector counts as firing (released code)
     sigma: float = 1.0                # of the target Gaussians, cells
     emphasis: float = 0.0             # see `heatmap_loss`
     shape: bool = False               # labels from one shape that all pictures share, see `Guide`; False: the paper's
