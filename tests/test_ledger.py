@@ -4,6 +4,7 @@ from importlib import import_module
 from operator import attrgetter
 import numpy as np, pytest, torch
 from lmdisc.method.clustering import limits
+from lmdisc.method import stage1 as first_stage
 from lmdisc.method.detection import detect_keypoints
 from lmdisc.config import PROFILES, Config, Initial, change
 from lmdisc.discovery import (
@@ -144,3 +145,15 @@ def test_the_lower_lids_are_nearer_to_each_other():
     eyes = by_name["normaliser of MAFL"]["switch"]["lmdisc.datasets.packed.packed.eyes"]
     face = np.zeros((1, 68, 2)); face[0, 36:48, 0] = [0, 1, 2, 3, 2, 1, 6, 7, 8, 9, 8, 7]
     assert normaliser_of(face, np.zeros((1, 4))) == 9 and normaliser_of(face, np.zeros((1, 4)), eyes) == 7
+
+def test_clustering_goes_on_from_the_centroids_of_the_last_round(heads_set, monkeypatch):
+    "So that a cluster without a point keeps its own."
+    config, asked, cluster = sweep_profile("smoke", form="paper"), [], first_stage.next_labels
+    start = prepare(heads_set, config)
+    def noted(*args):
+        asked.append((args[-1], cluster(*args)))
+        return asked[-1][1]
+    monkeypatch.setattr(first_stage, "next_labels", noted)
+    first_stage.recover_correspondence(start.train, start.labels, CorrespondenceNet(config.net), config.stage1, config.learning1)
+    assert len(asked) == config.stage1.rounds + 1 and asked[0][0] is None
+    for (_, (_, centroids)), (last, _) in zip(asked, asked[1:]): assert last is centroids
