@@ -42,7 +42,7 @@ def plot_merging(step: list, K: list) -> Figure:
     "Detectors left (T,) after the decision at each training step (T,), from M down to K (section 3.3)."
     fig, ax = plt.subplots(figsize=(COLUMN, 1.9))
     ax.step(step, K, where="post", marker="o", ms=3)
-    ax.annotate(f"M = {K[0]}", (step[0], K[0]), xytext=(0, -11), textcoords="offset points")
+    ax.annotate(f"M = {K[0]}", (step[0], K[0]), xytext=(4, -9), textcoords="offset points")
     ax.annotate(f"K = {K[-1]}", (step[-1], K[-1]), xytext=(0, 6), textcoords="offset points", ha="right")
     ax.set(xlabel="Training step", ylabel="Detectors", ylim=(0, None), title="Merging")
     return fig
