@@ -32,11 +32,13 @@ def test_a_detector_that_lost_its_points_has_not_learned(tables):
 def test_the_papers_form_is_judged_by_runs_of_it_alone(tables):
     "Older arms \"as in the paper\" kept our backbone and keypoints: they are of neither form."
     assert "as in the paper" in set(tables["ablation_equivariance", "heads"].rows.form)
-    for (_, _, form), one in by_form(tables).items(): assert one.trunk == ("hourglass" if form == PAPERS else "xfeat")
+    found = by_form(tables)
+    assert "as in the paper" not in set(found["ablation_equivariance", "heads", "ours"].rows.form)
+    for (_, _, form), one in found.items(): assert one.trunk == ("hourglass" if form == PAPERS else "xfeat")
 
 def test_no_verdict_rests_on_an_nmi_that_left_points_out(committed):
     about = committed[committed.claim.str.startswith(("1.", "2.", "3."))]
-    assert (about.points.notna() == (about.form == PAPERS)).all() and set(about.verdict[about.points.isna()]) == {"not exercised"}
+    assert about.points.notna().any() and set(about.verdict[about.points.isna()]) <= {"not exercised"}
 
 def test_a_method_that_has_not_learned_is_no_comparison(tables):
     "IMM and Zhang et al. as committed, even if the budget were fine."

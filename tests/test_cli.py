@@ -425,7 +425,8 @@ def test_a_published_set_is_discovered_as_it_needs(tmp_path, here, monkeypatch):
     monkeypatch.setattr(reliability, "candidates", stop); monkeypatch.chdir(tmp_path)
     Path("aflw").mkdir()
     for name in ("bbcpose", "human36m", "celeba", "heads", "aflw"): failed(here("discover", name, "--profile", "paper", "--out", "o"), 1, "far enough")
-    assert asked == [(250, .15, 300), (250, 0, 800), (100, 0, 300), (100, .15, 300), (100, .15, 300)]
+    failed(here("discover", "celeba", "--find", "--profile", "paper", "--out", "o"), 1, "far enough")
+    assert asked == [(250, .15, 300), (250, 0, 800), (100, 0, 300), (100, .15, 300), (100, .15, 300), (100, .15, 300)]
 
 def test_a_plan_refuses_what_a_discovery_refuses(faces, tmp_path, here):
     one = sorted(Path(faces).iterdir())[0]

@@ -167,7 +167,7 @@ def test_the_papers_own_form_is_compared_at_a_size_of_its_own(heads_set):
     config = change(sweep_profile("smoke"), arm.changes)
     (row,), _ = comparison.compared(heads_set, config, **arm.given)
     assert row["trunk"] == "hourglass" and np.isfinite(row["forward"]) and row["coverage"] <= 1
-    for other in (sweep_profile("smoke"), profile("cpu")):
+    for other in (sweep_profile("smoke"), profile("cpu"), change(profile("cpu"), {"net.trunk": "hourglass"})):
         with pytest.raises(ValueError, match="not of the paper's own form"): comparison.own_config("paper", other)
     larger = change(profile("cpu"), comparison.paper_arm("cpu", "faces_cfp")["paper"][0])
     assert (larger.data.size, larger.data.n_images, n_drawn(larger), larger.initial.detector) == (96, 0, 200_000, "superpoint")

@@ -91,7 +91,8 @@ def by_form(
     "The tables of the experiments; the paper's form is judged by runs of it alone, at a budget of its own."
     experiments = {key: one for key, one in tables.items() if not key[0].startswith("gate")}
     ours = {(name, d, OURS): replace(one, rows=_ours_in(one.rows)) for (name, d), one in experiments.items() if not name.endswith("_paper")}
-    return ours | {(name.removesuffix("_paper"), d, PAPERS): one for (name, d), one in experiments.items() if name.endswith("_paper")}
+    papers = {(name.removesuffix("_paper"), d, PAPERS): one for (name, d), one in experiments.items() if name.endswith("_paper")}
+    return {key: one for key, one in (ours | papers).items() if len(one.rows)}
 
 # %% ../../nbs/13_lab/13_claims.ipynb #0752c4cc
 def gate_result(
@@ -260,10 +261,10 @@ class Claim:
 LIKELIEST = "forward error from where each landmark is likeliest"
 WIDEST = f"widest change for overlap thresholds of {OVERLAPS[0]} to {OVERLAPS[1]}"
 
-def _forward_claims(number, text, paper, table, read, **more):
+def _forward_claims(number, text, published, table, read, **more):
     "A claim on the forward error with gaps filled, and on that from the likeliest places; `read` takes the column."
-    return [Claim(f"{number}forward error{text}", paper, table, partial(read, error="forward"), **more),
-            Claim(f"{number}{LIKELIEST},{text.removeprefix(',')}", paper, table, partial(read, error="forward_placed"), **more)]
+    return [Claim(f"{number}forward error{text}", published, table, partial(read, error="forward"), **more),
+            Claim(f"{number}{LIKELIEST},{text.removeprefix(',')}", published, table, partial(read, error="forward_placed"), **more)]
 
 # %% ../../nbs/13_lab/13_claims.ipynb #5d9b3c07
 DRIFT = "no drift where [15] and [51] drift (Fig. 1, 3)"

@@ -47,7 +47,7 @@ def contestants(methods: str, Ks) -> list: # "ours,imm", "10,30" for `FIXED_K` -
 
 def own_config(method: str, config: Config) -> Config: # of our method
     "The configuration that a method is trained with; all draw as many pictures, but the paper's own form, see `paper_arm`."
-    if method == "paper" and config.net.trunk != Config().net.trunk:
+    if method == "paper" and (config.stage2.shape or config.net.trunk != Config().net.trunk):
         raise ValueError("this configuration is not of the paper's own form; change it as `paper_arm` says")
     if method in ("ours", "paper", *FIXED_K): return config
     return change(config, two_stages(config) | ({"stage1.pairs": "augmented"} if method == "pairs" else {}))
@@ -68,10 +68,10 @@ def own_sizes(runs: list, config: Config) -> str: # [(label, `Run`), ...]; of mo
     return "; ".join(f"{', '.join(names)}: {n or 'all'} pictures of {side} px, {drawn:,} drawn" for (n, side, drawn), names in said.items())
 
 # %% ../../nbs/13_lab/11_comparison.ipynb #2fbcd709
-def side_by_side(methods: str, Ks, other_seeds: str, tuned={}, **given) -> list: # see `own_settings` -> [`Arm`, ...]
+def side_by_side(methods: str, Ks, other_seeds: str, own={}, **given) -> list: # see `own_settings` -> [`Arm`, ...]
     "The arms of a comparison, all but ours with these seeds; `given` are further arguments of the measure."
     def arm(m, K):
-        changes, at = tuned.get(m, ({}, {}))
+        changes, at = own.get(m, ({}, {}))
         return Arm({"method": called(m, K)}, changes, dict(method=m, K=K) | given | at, "" if m == "ours" else other_seeds)
     return [arm(m, K) for m, K in contestants(methods, Ks)]
 

@@ -69,12 +69,12 @@ def yes_or_no(name: str, value: object) -> bool:
     return known[str(value).lower()]
 
 # %% ../../nbs/13_lab/15_experiment.ipynb #howold01
-def how_old(runs: list[Run]) -> str:
-    "For a caption: which runs were made before the method had a shape in space; their configuration does not know it."
-    configs = [run.about["config"]["config"] for run in runs if "config" in run.about]
-    older = sum("shape" not in c["stage2"] for c in configs)
-    some = f"{older} of {len(configs)} " * (older < len(configs))
-    return f"{some}runs older than the shape in space" if older else ""
+def how_old(runs: list) -> str:       # [(label, `Run`), ...]
+    "For a caption: whose runs were made before the method had a shape in space; their configuration does not know it."
+    known = [(label, "shape" in run.about["config"]["config"]["stage2"]) for label, run in runs if "config" in run.about]
+    older = {label.get("method", "some").split(", K")[0]: None for label, knows in known if not knows}
+    if not older: return ""
+    return f"{', '.join(older)}: " * any(knows for _, knows in known) + "runs older than the shape in space"
 
 # %% ../../nbs/13_lab/15_experiment.ipynb #186e5a94
 SETTING = "out_dir", "runs", "draw"   # parameters that change no number
@@ -185,7 +185,7 @@ class Experiment:
     ) -> str:
         "One line under a figure."
         said = before + caption(self.config, self.seeds, self.p.profile, self.p.dataset, of) + self.gate_note()
-        return "; ".join(filter(None, [said, after, how_old([run for _, run in self.drawn])]))
+        return "; ".join(filter(None, [said, after, how_old(self.drawn)]))
 
     def close(self):
         "Print how long the runs took, and a warning where the numbers mean nothing."
