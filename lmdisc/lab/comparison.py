@@ -29,7 +29,7 @@ from ..scores.visibility import mean_auc
 from ..config import Config, change, restored
 from ..discovery import discover, split_crops
 from .baselines.common import n_drawn
-from .protocols import FROM_NOTHING, Arm, listed, of_set, paths_of, pictures, sweep_profile, two_stages
+from .protocols import FROM_NOTHING, Arm, listed, of_set, paths_of, pictures, sweep_profile, two_stages, without_K
 from .measures import as_placed, hidden_error, often_seen, placed_row
 
 # %% ../../nbs/13_lab/11_comparison.ipynb #e07e9c31
@@ -59,13 +59,15 @@ def called(method: str, K) -> str:
 # %% ../../nbs/13_lab/11_comparison.ipynb #ownsize1
 def own_sizes(runs: list, config: Config) -> str: # [(label, `Run`), ...]; of most -> for a caption
     "Which methods learned from other pictures, and which of these."
-    said = {}
+    said, usual = {}, (config.data.n_images, config.data.size, n_drawn(config))
     for label, run in runs:
-        if (name := label["method"].split(", K")[0]) not in METHODS.values() or "config" not in run.about: continue
+        if label["method"].split(", K")[0] not in METHODS.values() or "config" not in run.about: continue
         own = restored(run.about["config"]["config"])
         size = own.data.n_images, own.data.size, int(run.rows[0].get("pictures_drawn", n_drawn(own)))
-        if size != (config.data.n_images, config.data.size, n_drawn(config)): said.setdefault(size, {})[name] = None
-    return "; ".join(f"{', '.join(names)}: {n or 'all'} pictures of {side} px, {drawn:,} drawn" for (n, side, drawn), names in said.items())
+        said.setdefault(size, []).append(label["method"])
+    there = [label["method"] for label, _ in runs]
+    return "; ".join(f"{', '.join(without_K(methods, there))}: {n or 'all'} pictures of {side} px, {drawn:,} drawn"
+                     for (n, side, drawn), methods in said.items() if (n, side, drawn) != usual)
 
 # %% ../../nbs/13_lab/11_comparison.ipynb #2fbcd709
 def side_by_side(methods: str, Ks, other_seeds: str, own={}, **given) -> list: # see `own_settings` -> [`Arm`, ...]

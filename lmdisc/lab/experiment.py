@@ -28,7 +28,8 @@ from ..data.images import ImageSet
 from ..data.points import evenly
 from ..config import Config, change, restored
 from .baselines.common import n_drawn
-from .protocols import Arm, all_pictures, budget, caption, listed, main_profile, of_set, pictures, sweep_profile
+from .protocols import (
+    Arm, all_pictures, budget, caption, listed, main_profile, of_set, pictures, sweep_profile, without_K)
 from .gate import GATES, OURS, PAPERS, at_budget
 
 # %% ../../nbs/13_lab/15_experiment.ipynb #0504c265
@@ -71,10 +72,11 @@ def yes_or_no(name: str, value: object) -> bool:
 # %% ../../nbs/13_lab/15_experiment.ipynb #howold01
 def how_old(runs: list) -> str:       # [(label, `Run`), ...]
     "For a caption: whose runs were made before the method had a shape in space; their configuration does not know it."
-    known = [(label, "shape" in run.about["config"]["config"]["stage2"]) for label, run in runs if "config" in run.about]
-    older = {label.get("method", "some").split(", K")[0]: None for label, knows in known if not knows}
+    known = [(label.get("method", "some"), "shape" in run.about["config"]["config"]["stage2"])
+             for label, run in runs if "config" in run.about]
+    older, newer = ([method for method, knows in known if knows == which] for which in (False, True))
     if not older: return ""
-    return f"{', '.join(older)}: " * any(knows for _, knows in known) + "runs older than the shape in space"
+    return f"{', '.join(without_K(older, older + newer))}: " * bool(newer) + "runs older than the shape in space"
 
 # %% ../../nbs/13_lab/15_experiment.ipynb #186e5a94
 SETTING = "out_dir", "runs", "draw"   # parameters that change no number
