@@ -19,6 +19,7 @@ import numpy as np, pandas as pd, torch
 import lmdisc.lab.baselines.adapted, lmdisc.lab.baselines.imm, lmdisc.lab.baselines.supervised, lmdisc.lab.baselines.zhang
 from . import baselines
 from ..store.files import sha256
+from ..store.provenance import checkout
 from ..store.runs import address, data_of, run_of
 from ..data.images import annotated
 from ..data.points import nearest_to
@@ -277,8 +278,10 @@ def paper_arm(profile, dataset):      # -> {"paper": (changes, {})}
     return {"paper": ({p: attrgetter(p)(config) for p in paths_of(config) if p != "seed"}, {})}
 
 def own_settings(folder, dataset, config, profile): # as for `chosen_on` -> {method: (changes, arguments)}, for `side_by_side`
-    "What methods have otherwise than ours: what was chosen for them, and the size of the paper's own form."
-    return chosen_on(folder, dataset, config, profile) | paper_arm(profile, dataset)
+    "What methods have otherwise than ours: what was chosen for them, there or as committed, and the size of the paper's own form."
+    folders = folder, checkout()/"figures"
+    chosen = next(filter(None, (chosen_on(f, dataset, config, profile) for f in folders)), {})
+    return chosen | paper_arm(profile, dataset)
 
 # %% ../../nbs/13_lab/11_comparison.ipynb #0a4a23b0
 PROTOCOLS = {"2020: all points, λ 0.01": (False, .01), "2022: 5 points, λ 0.001": (True, .001)} # five points?, penalty
