@@ -180,8 +180,8 @@ def run_discover(args: argparse.Namespace) -> None:
     if args.find and args.boxes: args.parser.error("--find looks for the object, and --boxes says where it is; give one of them")
     asked = {"initial.detector": args.detector, "data.n_images": args.n_images}
     config = profile(args.profile, {k: v for k, v in asked.items() if v is not None}, args.seed)
-    own = {} if os.path.isdir(args.pictures) else needed(args.pictures, config)    # of a data set of that name
-    if args.boxes or args.find: own.pop("data.margin", None)                       # which is that of its own boxes
+    own = needed(args.pictures, config)                    # of a data set of that name
+    if args.boxes or args.find: own.pop("data.margin", None) # which is that of its own boxes
     config = change(config, own)
     check_choices(config)                                  # before the pictures, which may take minutes
     before = saved_record("landmarks", out)                # of the results that are there; empty where there are none

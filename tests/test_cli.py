@@ -416,7 +416,8 @@ def test_a_folder_takes_one_discovery_at_a_time(faces, tmp_path, here):
     assert [p.name for p in (tmp_path/"out").iterdir()] == ["checkpoints"]
 
 def test_a_published_set_is_discovered_as_it_needs(tmp_path, here, monkeypatch):
-    "M, margin and labelled pictures; a folder of the same name is not that set."
+    "M, margin and labelled pictures; a folder of the same name is not that set, in experiments either."
+    from lmdisc.lab.protocols import main_profile
     from lmdisc.use import reliability
     asked = []
     def stop(config, *_):
@@ -427,6 +428,7 @@ def test_a_published_set_is_discovered_as_it_needs(tmp_path, here, monkeypatch):
     for name in ("bbcpose", "human36m", "celeba", "heads", "aflw"): failed(here("discover", name, "--profile", "paper", "--out", "o"), 1, "far enough")
     failed(here("discover", "celeba", "--find", "--profile", "paper", "--out", "o"), 1, "far enough")
     assert asked == [(250, .15, 300), (250, 0, 800), (100, 0, 300), (100, .15, 300), (100, .15, 300), (100, .15, 300)]
+    assert [main_profile("paper", dataset=name).data.margin for name in ("celeba", "aflw")] == [0, .15]
 
 def test_a_plan_refuses_what_a_discovery_refuses(faces, tmp_path, here):
     one = sorted(Path(faces).iterdir())[0]

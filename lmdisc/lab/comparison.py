@@ -30,7 +30,7 @@ from ..scores.visibility import mean_auc
 from ..config import Config, change, restored
 from ..discovery import discover, split_crops
 from .baselines.common import n_drawn
-from .protocols import FROM_NOTHING, Arm, listed, of_set, paths_of, pictures, sweep_profile, two_stages, without_K
+from .protocols import FROM_NOTHING, Arm, listed, method_of, of_set, paths_of, pictures, sweep_profile, two_stages, without_K
 from .measures import as_placed, hidden_error, often_seen, placed_row
 
 # %% ../../nbs/13_lab/11_comparison.ipynb #e07e9c31
@@ -62,7 +62,7 @@ def own_sizes(runs: list, config: Config) -> str: # [(label, `Run`), ...]; of mo
     "Which methods learned from other pictures, and which of these."
     said, usual = {}, (config.data.n_images, config.data.size, n_drawn(config))
     for label, run in runs:
-        if label["method"].split(", K")[0] not in METHODS.values() or "config" not in run.about: continue
+        if method_of(label["method"]) not in METHODS.values() or "config" not in run.about: continue
         own = restored(run.about["config"]["config"])
         size = own.data.n_images, own.data.size, int(run.rows[0].get("pictures_drawn", n_drawn(own)))
         said.setdefault(size, []).append(label["method"])

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['RENDERED', 'SWEEPS', 'FROM_NOTHING', 'PAIRS', 'SIZES', 'PAPER_FORM', 'DEPARTURES', 'main_profile', 'two_stages',
            'sweep_profile', 'scorable', 'pictures', 'all_pictures', 'is_ours', 'as_in_paper', 'paths_of', 'paper_form',
-           'departs', 'Arm', 'without_K', 'listed', 'of_set', 'budget', 'caption']
+           'departs', 'Arm', 'method_of', 'without_K', 'listed', 'of_set', 'budget', 'caption']
 
 # %% ../../nbs/13_lab/08_protocols.ipynb #ce3e872e
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
@@ -140,10 +140,13 @@ class Arm:
     seeds: str = ""                   # such as "0,1,2"; empty: the experiment's
 
 # %% ../../nbs/13_lab/08_protocols.ipynb #1e1aacaf
+def method_of(name: str) -> str:      # "IMM [15], K = 10" -> "IMM [15]"
+    "The name of a method, without the number of landmarks it was given."
+    return name.split(", K = ")[0]
+
 def without_K(some: list, there: list) -> list: # names such as "IMM [15], K = 10"; all names -> for a caption
     "Names of methods; K is left out where every K of a method is among them."
-    def bare(name): return name.split(", K")[0]
-    return list(dict.fromkeys(bare(m) if all(o in some for o in there if bare(o) == bare(m)) else m for m in some))
+    return list(dict.fromkeys(method_of(m) if all(o in some for o in there if method_of(o) == method_of(m)) else m for m in some))
 
 def listed(values: object, kind: type = int) -> list: # such as "0,1,2"; papermill makes a number of a single one
     "Numbers between commas."
