@@ -52,6 +52,14 @@ def test_an_interrupted_training_gives_the_same_points(heads_set, tmp_path, monk
     monkeypatch.setattr(common.Trainer, "one_step", one_step)
     assert (comparison.method_points("imm", 5, heads_set, config, tmp_path).tensors["test"] == never_stopped.tensors["test"]).all()
 
+@pytest.mark.parametrize("method", ["zhang", "adapted", "supervised"])
+def test_a_method_is_trained_once_whatever_it_predicts(method, heads_set, tmp_path, monkeypatch):
+    config, test = sweep_profile("smoke"), comparison.split_crops(heads_set, sweep_profile("smoke"))[1]
+    first = comparison.method_points(method, 5, heads_set, config, tmp_path)
+    monkeypatch.setattr(common.Trainer, "one_step", lambda *a: pytest.fail("trained again"))
+    further = comparison.method_points(method, 5, heads_set, config, tmp_path, more={"again": test})
+    assert (further.tensors["again"] == first.tensors["test"]).all() and set(first.about["parts"]) < set(further.about["parts"])
+
 def test_the_scores_of_test_pictures_are_kept(heads_set):
     config = sweep_profile("smoke")
     run = comparison.method_points("supervised", None, heads_set, config)

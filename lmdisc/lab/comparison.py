@@ -79,12 +79,12 @@ def side_by_side(methods: str, Ks, other_seeds: str, own={}, **given) -> list: #
     return [arm(m, K) for m, K in contestants(methods, Ks)]
 
 # %% ../../nbs/13_lab/11_comparison.ipynb #8f77e064
-def detector_of(method, K, images, config, runs=None, lr=None, folder=None): # None: `RATES`; of the checkpoint
-    "A method's detector, trained, or resumed: `predict` gives (N, K, 2) and scores."
+def detector_of(method, K, images, config, runs=None, lr=None, folder=None): # None: `RATES`; where the network is kept
+    "A method's detector, trained, resumed or read: `predict` gives (N, K, 2) and scores."
     own = own_config(method, config)
     if method in DISCOVERIES: return discover(images, own, runs).detector
     train, rate = split_crops(images, own)[0], lr or baselines.RATES[method]
-    return baselines.learn(method, train, own, K or 10, rate, folder and folder/"checkpoint.safetensors")
+    return baselines.learn(method, train, own, K or 10, rate, folder and folder/"trained.safetensors")
 
 # %% ../../nbs/13_lab/11_comparison.ipynb #601d485b
 def predicted(detector, crops):       # -> float32: (N, K, 2) crop px, (N, K)
