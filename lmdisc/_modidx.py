@@ -471,6 +471,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/lmdisc', 'doc_host': '', '
                                   'lmdisc.discovery.clusters_in_space': ('discovery.html#clusters_in_space', 'lmdisc/discovery.py'),
                                   'lmdisc.discovery.correspondence_scores': ('discovery.html#correspondence_scores', 'lmdisc/discovery.py'),
                                   'lmdisc.discovery.described': ('discovery.html#described', 'lmdisc/discovery.py'),
+                                  'lmdisc.discovery.detect_in_parts': ('discovery.html#detect_in_parts', 'lmdisc/discovery.py'),
                                   'lmdisc.discovery.discover': ('discovery.html#discover', 'lmdisc/discovery.py'),
                                   'lmdisc.discovery.find_correspondence': ('discovery.html#find_correspondence', 'lmdisc/discovery.py'),
                                   'lmdisc.discovery.find_landmarks': ('discovery.html#find_landmarks', 'lmdisc/discovery.py'),

@@ -2,6 +2,7 @@
 import os, signal, sys, time
 from pathlib import Path
 import numpy as np, pytest
+from lmdisc import discovery
 from lmdisc.discovery import discover, find_correspondence, prepare
 from lmdisc.store.runs import run_of
 from lmdisc.store.files import load_state, save_state
@@ -45,6 +46,22 @@ def test_killed_in_each_stage(server, found, tmp_path):
     last.join(300)
     assert last.exitcode == 0
     assert_same(load_state(tmp_path/"out.safetensors"), outcome(found))
+
+def test_keypoints_are_looked_for_where_a_run_stopped(heads_set, tmp_path, monkeypatch):
+    config, detect, looked = small_config(), discovery.detect_keypoints, []
+    crops = discovery.split_crops(heads_set, config)[0]
+    whole = detect(crops, config.initial.detector, config.initial.scales, discovery.least_score(config.initial), config.initial.max_points,
+                   config.initial.canvas, nms=config.initial.nms, batch=8, progress=False)
+    def look(some, *given, **how):
+        if len(looked) == 2: raise KeyboardInterrupt
+        looked.append(len(some))
+        return detect(some, *given, **how)
+    monkeypatch.setattr(discovery, "PART", 8); monkeypatch.setattr(discovery, "detect_keypoints", look)
+    with pytest.raises(KeyboardInterrupt): discovery.generic_keypoints(crops, config, tmp_path)
+    monkeypatch.setattr(discovery, "detect_keypoints", lambda some, *given, **how: looked.append(len(some)) or detect(some, *given, **how))
+    found = discovery.generic_keypoints(crops, config, tmp_path)
+    assert sum(looked) == len(crops) > 16 and not list(tmp_path.rglob("checkpoint*"))
+    for name, value in vars(whole).items(): assert (getattr(found, name) == value).all(), name
 
 def test_same_seed_twice(found, heads_set):
     assert_same(outcome(discover(heads_set, small_config())), outcome(found))

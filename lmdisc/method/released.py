@@ -30,7 +30,7 @@ RELEASED_CODE = [dict(zip(("name", "paper", "released", "switch", "acts"), row))
     ("heatmap target of stage 1", "a Gaussian", "a single pixel of 1", {"released.single_pixel": True}, "start"),
     ("heatmap target of stage 2", "a Gaussian", "a patch of 3 x 3 cells, sigma 0.75",
      {"released.small_patch": True}, "landmarks"),
-    ("hinge of the contrastive loss", "max(0, m - d), as equation 2 is printed", "its square",
+    ("hinge of the contrastive loss", "max(0, m - d), as we read equation 2", "its square",
      {"stage1.squared_hinge": True}, "start"),
     ("pictures with few labels", "silent; two labels make a pair", "those with fewer than 9 are replaced",
      {"stage1.min_points": 9}, "described"),

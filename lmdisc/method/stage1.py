@@ -160,11 +160,14 @@ def retained_labels(labels: Labels, memory: str, threshold: float) -> Labels: # 
 
 def previous_centroids(
     points: Keypoints, old: Labels, n_clusters: int, # with descriptors, old ones first; the old points; M
-    last: Tensor | None = None,       # (M, d) float centroids of the last round, for clusters without an old point
-) -> Tensor | None:                   # (M, d) float32; None if a cluster has neither
-    "The last round's centroids in the descriptors of `points`."
+    last: Tensor | None = None,       # (M, d) float centroids of the last round; None: there are none yet
+    seed: int = 0,                    # of points drawn at random
+) -> Tensor:                          # (M, d) float32
+    "The last round's centroids in the descriptors of `points`; of a cluster without an old point its last, or a point drawn at random."
     dead = torch.bincount(old.cluster, minlength=n_clusters) == 0
-    if dead.any() and last is None: return None
+    if dead.any() and last is None:
+        drawn = torch.randint(len(points), (n_clusters,), generator=torch.Generator().manual_seed(seed))
+        last = F.normalize(points.descriptor[drawn].float(), dim=1)
     place = torch.arange(len(points)) - points.offsets[points.image]
     means = mean_descriptors(select_rows(points.descriptor, place < old.counts[points.image]), old.cluster, n_clusters)
     return torch.where(dead[:, None], last, means) if dead.any() else means
@@ -194,7 +197,7 @@ def next_labels(
         raise ValueError(f"Φ finds no point in {len(crops)} pictures; train longer (stage1.warmup_steps), or lower stage1.threshold, "
                          f"which is {stage.threshold}")
     def decide():
-        init = previous_centroids(points, old, stage.clusters, last) if not released.cold_centroids else None
+        init = previous_centroids(points, old, stage.clusters, last, seed) if not released.cold_centroids else None
         found, centroids = cluster_keypoints(points, stage, crops.size, seed, init, released)
         return replace(labels if alone else found, descriptor=None), centroids
     return broadcast(decide)
