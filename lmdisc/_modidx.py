@@ -1121,6 +1121,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/lmdisc', 'doc_host': '', '
                                       'lmdisc.lab.protocols.all_pictures': ( '13_lab/protocols.html#all_pictures',
                                                                              'lmdisc/lab/protocols.py'),
                                       'lmdisc.lab.protocols.as_in_paper': ('13_lab/protocols.html#as_in_paper', 'lmdisc/lab/protocols.py'),
+                                      'lmdisc.lab.protocols.at_ends': ('13_lab/protocols.html#at_ends', 'lmdisc/lab/protocols.py'),
                                       'lmdisc.lab.protocols.budget': ('13_lab/protocols.html#budget', 'lmdisc/lab/protocols.py'),
                                       'lmdisc.lab.protocols.caption': ('13_lab/protocols.html#caption', 'lmdisc/lab/protocols.py'),
                                       'lmdisc.lab.protocols.departs': ('13_lab/protocols.html#departs', 'lmdisc/lab/protocols.py'),

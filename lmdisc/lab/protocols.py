@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['RENDERED', 'SWEEPS', 'FROM_NOTHING', 'PAIRS', 'SIZES', 'PAPER_FORM', 'DEPARTURES', 'main_profile', 'two_stages',
            'sweep_profile', 'scorable', 'pictures', 'all_pictures', 'is_ours', 'as_in_paper', 'paths_of', 'paper_form',
-           'departs', 'Arm', 'method_of', 'without_K', 'listed', 'of_set', 'budget', 'caption']
+           'departs', 'Arm', 'method_of', 'without_K', 'at_ends', 'listed', 'of_set', 'budget', 'caption']
 
 # %% ../../nbs/13_lab/08_protocols.ipynb #ce3e872e
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
@@ -147,6 +147,11 @@ def method_of(name: str) -> str:      # "IMM [15], K = 10" -> "IMM [15]"
 def without_K(some: list, there: list) -> list: # names such as "IMM [15], K = 10"; all names -> for a caption
     "Names of methods; K is left out where every K of a method is among them."
     return list(dict.fromkeys(method_of(m) if all(o in some for o in there if method_of(o) == method_of(m)) else m for m in some))
+
+def at_ends(best: list, tried: list) -> str: # of each seed; all -> for a caption, empty if none lies there
+    "In how many seeds the best value is an end of what was tried, so that a better one may lie beyond."
+    n = sum(b in (min(tried), max(tried)) for b in best)
+    return f"in {n} of {len(best)} seeds an end of what was tried, beyond which another may be better" * bool(n)
 
 def listed(values: object, kind: type = int) -> list: # such as "0,1,2"; papermill makes a number of a single one
     "Numbers between commas."

@@ -62,10 +62,11 @@ def percent(v):                       # Series of shares -> str
 def for_reading(table, published=None): # a row a method and seed; such as `PUBLISHED` -> DataFrame of str
     "A row a method, with errors in per cent, mean ± deviation over seeds; published numbers in columns of their own."
     numbers = table.select_dtypes("number").dropna(axis=1, how="all").columns
-    numbers = numbers.drop(["seed", "K", "minutes", "pictures_drawn", "size"], errors="ignore")
+    numbers = numbers.drop(["seed", "K", "K_80", "minutes", "pictures_drawn", "size"], errors="ignore")
     rows = table.groupby("method", sort=False)
     sizes = [rows["size"].agg(lambda v: ", ".join(f"{s:.0f} px" for s in sorted(set(v.dropna()))))] if "size" in table else []
-    out = pd.concat([rows.K.agg(lambda v: ", ".join(map(str, sorted(v)))), *sizes, rows[numbers].agg(percent)], axis=1)
+    counts = [rows[c].agg(lambda v: ", ".join(f"{k:.0f}" for k in sorted(v.dropna()))) for c in ("K", "K_80") if c in table]
+    out = pd.concat([*counts, *sizes, rows[numbers].agg(percent)], axis=1)
     out.columns = pd.MultiIndex.from_product([["measured here"], out.columns])
     if published is None: return out
     plain = out.index.str.replace(r", K = \d+", "", regex=True)
