@@ -914,6 +914,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/lmdisc', 'doc_host': '', '
                                                                                            'lmdisc/lab/baselines/imm.py'),
                                           'lmdisc.lab.baselines.imm.XFeatMaps.forward': ( '13_lab/baselines/imm.html#xfeatmaps.forward',
                                                                                           'lmdisc/lab/baselines/imm.py'),
+                                          'lmdisc.lab.baselines.imm.XFeatMaps.train': ( '13_lab/baselines/imm.html#xfeatmaps.train',
+                                                                                        'lmdisc/lab/baselines/imm.py'),
                                           'lmdisc.lab.baselines.imm.imm': ('13_lab/baselines/imm.html#imm', 'lmdisc/lab/baselines/imm.py'),
                                           'lmdisc.lab.baselines.imm.imm_loss': ( '13_lab/baselines/imm.html#imm_loss',
                                                                                  'lmdisc/lab/baselines/imm.py')},

@@ -29,6 +29,7 @@ from ..scores.curves import forward_by_yaw
 from ..scores.visibility import mean_auc
 from ..config import Config, change, restored
 from ..discovery import discover, split_crops
+from .baselines.adapted import core_pictures
 from .baselines.common import n_drawn
 from .protocols import FROM_NOTHING, Arm, listed, method_of, of_set, paths_of, pictures, sweep_profile, two_stages, without_K
 from .measures import as_placed, hidden_error, often_seen, placed_row
@@ -99,6 +100,7 @@ def method_points(method, K, images, config, runs=None, lr=None, more={}): # see
     of = ["lmdisc.discovery"] if method in DISCOVERIES else ["lmdisc.lab.baselines", f"lmdisc.lab.baselines.{method}"]
     own = replace(own_config(method, config), save_every=0)
     what, choices = f"points_{method}", dict(method=method, K=K, rate=rate, config=asdict(own))
+    if method == "adapted": choices["core"] = core_pictures(train, config.data.margin).data_hash    # of other pictures, too
     looked = {"more": {name: c.data_hash for name, c in more.items()}}
     with run_of(runs, what, choices | looked, images, of, precision_of(own.learning2)) as run:
         if run.missing:

@@ -18,7 +18,12 @@ class XFeatMaps(nn.Module):
     "The pictures, and feature maps of XFeat's backbone at a quarter to a thirty-second of their side."
     def __init__(self):
         super().__init__()
-        self.net = open_detector("xfeat").net.eval().requires_grad_(False)
+        self.net = open_detector("xfeat").net.requires_grad_(False)
+        self.train()
+
+    def train(self, mode=True):
+        "Always as for inference: in training its layers would normalise what is painted and what is wanted apart."
+        return super().train(False)
 
     def forward(self, pictures):      # (B, 3, S, S) -> five (B, C, h, w)
         net, grey = self.net, self.net.norm(pictures.mean(1, keepdim=True))
