@@ -29,6 +29,15 @@ def test_a_detector_that_lost_its_points_has_not_learned(tables):
     lines = table[(table.form == PAPERS) & (table.dataset == "faces_300w")]
     assert len(lines) and set(lines.gate) == {"not passed"} and set(lines.verdict) == {"not exercised"} and lines.why.str.contains("F-measure fell to").all()
 
+def test_a_stopped_run_leaves_no_verdict(tables):
+    "Two seeds of three are no mean of three, and a stopped run in front does not hide a loss that rises."
+    one = tables["ablation_equivariance_paper", "faces_300w"]
+    of_0 = one.rows.seed == 0
+    stopped = one.rows[of_0].iloc[:1][["form", "arm", "seed"]].assign(stopped="diverged", minutes=1.)
+    table = judge(tables | {("ablation_equivariance_paper", "faces_300w"): replace(one, rows=pd.concat([stopped, one.rows[~of_0]]))}, "cpu")
+    lines = table[(table.form == PAPERS) & (table.dataset == "faces_300w") & table.claim.str.startswith(("1.", "7."))]
+    assert len(lines) and set(lines.verdict) == {"not exercised"} and lines.why.str.startswith("a run stopped: diverged").all()
+
 def test_the_papers_form_is_judged_by_runs_of_it_alone(tables):
     "Older arms \"as in the paper\" kept our backbone and keypoints: they are of neither form."
     assert "as in the paper" in set(tables["ablation_equivariance", "heads"].rows.form)

@@ -1,14 +1,16 @@
 "A method beside others on every published layout, and a comparison that goes on where it stopped."
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 import matplotlib.pyplot as plt, numpy as np, pandas as pd, pytest, torch
+from PIL import Image
 from lmdisc.config import change, profile
 from lmdisc.lab import comparison, plots
 from lmdisc.lab.baselines import common
 from lmdisc.lab.baselines.common import baseline_config, n_drawn
-from lmdisc.lab.experiment import perform
+from lmdisc.lab.experiment import fewer_seeds, perform
 from lmdisc.lab.gate import at_budget, gated
-from lmdisc.lab.protocols import PAPER_FORM, as_in_paper, pictures, sweep_profile
+from lmdisc.lab.protocols import PAPER_FORM, pictures, sweep_profile
 from lmdisc.lab.tables import for_reading
 from lmdisc.store.runs import Run
 from test_datasets import WRITE
@@ -64,14 +66,19 @@ def test_the_scores_of_test_pictures_are_kept(heads_set):
     config = sweep_profile("smoke")
     run = comparison.method_points("supervised", None, heads_set, config)
     assert run.tensors["test_score"].shape == run.tensors["test"].shape[:2] and len(run.tensors["test_score"].unique()) > 1
-    (row,), _ = comparison.compared(heads_set, config, method="zhang", K=5)
-    assert np.isnan(row["visibility_auc"]) or row["visibility_auc"] == .5    # it gives every point the same score
 
-@pytest.mark.parametrize("method, gaps", [("stages", 2), ("pairs", 2), ("ours", 0), ("imm", 0), ("supervised", 0)])
-def test_the_papers_protocol_misses_what_a_method_without_a_shape_calls_hidden(method, gaps):
+@pytest.mark.parametrize("method, shape, gaps", [("stages", False, 2), ("ours", True, 0), ("ours", False, 2), ("imm", True, 0)])
+def test_the_papers_protocol_misses_what_a_discovery_without_a_shape_calls_hidden(method, shape, gaps):
+    "Without one that was found, not one that was asked for."
     points = {"test": torch.ones(2, 3, 2), "test_score": torch.tensor([[.9, .1, .9], [.2, .8, .9]])}
-    scored = comparison.with_gaps(method, profile("cpu"), points, "test")
+    scored = comparison.with_gaps(method, profile("cpu"), Run([{"gaps": not shape}], points), "test")
     assert np.isnan(scored).any(-1).sum() == gaps
+
+def test_a_discovery_that_finds_no_shape_has_gaps(heads_set, monkeypatch):
+    found = lambda shape: SimpleNamespace(detector=SimpleNamespace(shape=shape, predict=lambda crops: (np.ones((len(crops), 3, 2)), np.ones((len(crops), 3)))))
+    for shape, gaps in ((None, True), ("one", False)):
+        monkeypatch.setattr(comparison, "discover", lambda *given: found(shape))
+        assert comparison.method_points("ours", None, heads_set, sweep_profile("smoke")).rows == [{"gaps": gaps}]
 
 def test_rates_are_chosen_without_the_test_pictures(heads_set):
     chosen = comparison.validation(heads_set)
@@ -93,7 +100,7 @@ def test_the_gate_lets_through_what_labels_learn():
     assert not gated(pd.DataFrame(rows).assign(mean_shape=.09)).passes[0]    # worse than half of the mean shape
 
 def test_the_bound_of_a_form_has_its_own_backbone_loss_and_optimiser(heads_set, monkeypatch):
-    config, asked = change(sweep_profile("smoke"), PAPER_FORM | as_in_paper("net.trunk", "net.keep")), []
+    config, asked = change(sweep_profile("smoke"), PAPER_FORM), []
     points = comparison.method_points
     monkeypatch.setattr(comparison, "method_points", lambda *a: asked.append(a) or points(*a))
     (row,) = comparison.taught(heads_set, config, drawn=8, own=True)
@@ -184,6 +191,16 @@ def test_the_papers_own_form_is_compared_at_a_size_of_its_own(heads_set):
         with pytest.raises(ValueError, match="not of the paper's own form"): comparison.own_config("paper", other)
     larger = change(profile("cpu"), comparison.paper_arm("cpu", "faces_cfp")["paper"][0])
     assert (larger.data.size, larger.data.n_images, n_drawn(larger), larger.initial.detector) == (96, 0, 200_000, "superpoint")
+
+def test_a_caption_names_methods_with_fewer_seeds():
+    runs = [({"method": m, "seed": s}, Run([], about={"config": {}})) for m, n in (("ours", 3), ("IMM [15], K = 10", 1), ("IMM [15], K = 30", 1)) for s in range(n)]
+    assert fewer_seeds(runs, [0, 1, 2]) == "IMM [15]: 1 seed" and fewer_seeds(runs, [0]) == ""
+
+def test_a_folder_named_as_a_rendered_set_is_a_folder_in_experiments(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path/"heads").mkdir()
+    Image.new("RGB", (64, 64)).save(tmp_path/"heads"/"a.png")
+    with pytest.raises(ValueError, match="heads cannot be scored: it needs annotated landmarks"): pictures("heads", "smoke")
 
 def test_a_caption_names_methods_that_learned_from_other_pictures():
     def run(method, drawn, **data):

@@ -7,6 +7,7 @@ from lmdisc.method import stage2
 from lmdisc.method.detector import LandmarkDetector
 from lmdisc.method.stage2 import learn_landmarks
 from lmdisc.nets.networks import CorrespondenceNet
+from lmdisc.nets.training import Trainer
 from lmdisc.use.chosen import drop
 from lmdisc.use.estimator import pose_rows
 from torch.overrides import TorchFunctionMode
@@ -39,7 +40,10 @@ def test_stopped_between_rounds_it_goes_on_to_the_same_end(train, whole, round, 
     monkeypatch.setattr(stage2, "detect", stops)
     with pytest.raises(KeyboardInterrupt): learned(train, tmp_path/"checkpoint.safetensors")
     monkeypatch.setattr(stage2, "detect", real)
+    steps, step = [], Trainer.one_step
+    monkeypatch.setattr(Trainer, "one_step", lambda *given: steps.append(1) or step(*given))
     psi, history, shape = learned(train, tmp_path/"checkpoint.safetensors")
+    assert len(steps) == 9 - (3 * round - 1)               # from the last checkpoint on, which is before the end of a round
     assert history == whole[1] and torch.equal(shape.xyz, whole[2].xyz)
     for name, value in psi.state_dict().items(): assert torch.equal(value, whole[0].state_dict()[name]), name
 

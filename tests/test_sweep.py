@@ -133,7 +133,8 @@ def test_every_committed_figure_is_drawn_again(tmp_path):
     libraries = json.loads((ROOT/"figures"/"ablation_noise.json").read_text())["drawn_with"]
     done = subprocess.run([sys.executable, "-c", "from lmdisc.lab.experiment import redraw; redraw()"], cwd=tmp_path, env=ENV, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
-    if libraries == {p: version_of(p) for p in libraries}: assert "as they were, to the byte" in done.stdout, done.stdout[-2000:]
+    if libraries != {p: version_of(p) for p in libraries}: pytest.skip(f"figures are compared with {libraries} alone")
+    assert "as they were, to the byte" in done.stdout, done.stdout[-2000:]
 
 def test_superpoint_is_left_out_without_its_weights(tmp_path):
     "Pictures are there, weights are not, and there is no network: one line says so, and the rest of the plan stands."

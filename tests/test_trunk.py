@@ -13,7 +13,7 @@ def runs(tmp_path_factory):
     "A folder of kept runs: the generic keypoints of all these discoveries are the same."
     return tmp_path_factory.mktemp("runs")
 
-def test_a_frozen_trunk_does_not_change(heads_set, runs):
+def test_the_weights_of_a_frozen_trunk_do_not_change(heads_set, runs):
     start = dict(open_trunk("xfeat").named_parameters())
     found = find_correspondence(heads_set, small_config(**{"learning1.trunk": 0.0, "learning1.weight_decay": 0.0}), runs)
     learned = found.net.backbone.trunk.named_parameters()

@@ -96,11 +96,11 @@ def by_form(
 
 # %% ../../nbs/13_lab/13_claims.ipynb #0752c4cc
 def gate_result(
-    tables: dict, experiment: str, dataset: str, # {(experiment, dataset): `Measured`}
-    form: str = OURS,
+    tables: dict,                     # {(experiment, dataset): `Measured`}, from `read_tables`
+    key: tuple, one: Measured,        # (experiment, dataset, form); the runs to judge, of `by_form`
 ) -> tuple[str, str]:                 # "passed", "not passed" or "not measured"; errors in words
     "Does a supervised network of this form learn at the budget of an experiment? And its errors."
-    one = by_form(tables)[experiment, dataset, form]
+    experiment, dataset, form = key
     rows = [tables[name, dataset].rows for name in GATES if (name, dataset) in tables]
     gate = pd.concat(rows) if rows else pd.DataFrame(columns=["experiment", "form", "pictures_drawn", "trunk"])
     at = at_budget(gate[gate.experiment == experiment], one.drawn, one.trunk, form)
@@ -122,7 +122,7 @@ ROSE = 2                              # times that a contrastive loss may rise f
 
 def _diverged(t):                     # of `rounds` -> why training diverged; empty if it did not
     if "contrast" not in t: return ""
-    runs = list(t.columns[:t.columns.get_loc("round")])    # labels come first
+    runs = [c for c in t.columns[:t.columns.get_loc("round")] if c not in ("stopped", "minutes")]    # labels come first
     loss = t[t["round"] >= 0].pivot_table(index=runs, columns="round", values="contrast")
     times = (loss[loss.columns.max()] / loss[0]).max() if len(loss) else 0
     return f"its contrastive loss, or that of what it is compared with, rose {times:.0f} times in training" if times > ROSE else ""
@@ -137,6 +137,7 @@ def not_learned(
     rows: pd.DataFrame,               # those of the table that a claim is about
 ) -> str:                             # empty if it has
     "Why what a claim is about has not learned: by the F-measure of its detector, its loss, and its landmarks."
+    if "stopped" in rows and rows.stopped.notna().any(): return f"a run stopped: {rows.stopped.dropna().iloc[0]}"
     if "round" in rows: return "; ".join(filter(None, [_forgot(rows), _diverged(rows)]))
     t, beside, why = found[key].rows, found.get(("ablation_equivariance", *key[1:])), []
     if "method" not in rows:          # the F-measure of the same stage 1
@@ -217,7 +218,7 @@ def _initial_ratio(t, error): return _column_ratio(t, error, f"initial_{error.re
 
 def _beside(t, other): # ours, and the method of this name with the K with which it is best
     means = t[t.method.str.startswith(other)].groupby("method").forward_placed.mean()
-    return t[t.method.isin(["ours", means.idxmin()])]
+    return t[t.method.isin(["ours", means.idxmin()])] if len(means) else t[:0]
 
 def _ours_ratio(t, error): # over the other method, seed by seed: the spread of both counts
     errors = t.assign(ours=t.method == "ours").pivot(index="seed", columns="ours", values=error)
@@ -253,8 +254,8 @@ class Claim:
         "What the claim is judged by, or None where the table does not have it."
         try:
             rows = self.rows(t, dataset, profile, form)
-            values = self.read(rows).dropna()
-        except (KeyError, AttributeError, IndexError, ValueError): return None
+            values = self.read(rows).dropna() if len(rows) else ()
+        except KeyError: return None       # of a column or an arm
         return (rows, values) if len(values) else None
 
 # %% ../../nbs/13_lab/13_claims.ipynb #4f46221a
@@ -325,7 +326,7 @@ def read_tables(
 def _line(claim, tables, found, key, profile): # a dict; None where the table does not have what is read
     experiment, dataset, form = key
     if (there := claim.values(found[key].rows, dataset, profile, form)) is None: return None
-    (rows, values), (gate, errors) = there, gate_result(tables, *key)
+    (rows, values), (gate, errors) = there, gate_result(tables, key, found[key])
     idle, unlearned = claim.why_not(rows) if claim.why_not else "", not_learned(found, key, rows)
     if gate == "passed" and unlearned: gate = "not passed"
     earlier, points = earlier_nmi(rows) if claim.nmi else "", rows.scored_points.mean() if claim.nmi and "scored_points" in rows else np.nan
@@ -372,9 +373,10 @@ def causes(
     dataset: str,                     # "heads", ...
 ) -> list:                            # [str, ...], each begins with the number of the claim
     "Results of other experiments that may explain why a claim fails."
+    forms = by_form(tables)
     def passed(name):
-        there = (name, dataset) in tables and gate_result(tables, name, dataset)[0] == "passed"
-        return tables[name, dataset].rows if there else None
+        key = name, dataset, OURS
+        return tables[name, dataset].rows if key in forms and gate_result(tables, key, forms[key])[0] == "passed" else None
     def ends(values, digits): return f"from {values.iloc[0]:{digits}} to {values.iloc[-1]:{digits}}"
     found, noise, init, merging = [], *map(passed, ("ablation_noise", "ablation_init", "ablation_merging"))
     if noise is not None and len(real := noise[(noise.share == 1) & (noise["round"] == noise["round"].max())]):

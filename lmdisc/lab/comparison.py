@@ -76,7 +76,8 @@ def side_by_side(methods: str, Ks, other_seeds: str, own={}, **given) -> list: #
     "The arms of a comparison, all but ours with these seeds; `given` are further arguments of the measure."
     def arm(m, K):
         changes, at = own.get(m, ({}, {}))
-        return Arm({"method": called(m, K)}, changes, dict(method=m, K=K) | given | at, "" if m == "ours" else other_seeds)
+        rate = {"lr": baselines.RATES[m]} if m in baselines.RATES else {}
+        return Arm({"method": called(m, K)}, changes, dict(method=m, K=K) | rate | given | at, "" if m == "ours" else other_seeds)
     return [arm(m, K) for m, K in contestants(methods, Ks)]
 
 # %% ../../nbs/13_lab/11_comparison.ipynb #8f77e064
@@ -84,8 +85,7 @@ def detector_of(method, K, images, config, runs=None, lr=None, folder=None): # N
     "A method's detector, trained, resumed or read: `predict` gives (N, K, 2) and scores."
     own = own_config(method, config)
     if method in DISCOVERIES: return discover(images, own, runs).detector
-    train, rate = split_crops(images, own)[0], lr or baselines.RATES[method]
-    return baselines.learn(method, train, own, K or 10, rate, folder and folder/"trained.safetensors")
+    return baselines.learn(method, split_crops(images, own)[0], own, K or 10, lr, folder and folder/"trained.safetensors")
 
 # %% ../../nbs/13_lab/11_comparison.ipynb #601d485b
 def predicted(detector, crops):       # -> float32: (N, K, 2) crop px, (N, K)
@@ -111,7 +111,8 @@ def method_points(method, K, images, config, runs=None, lr=None, more={}): # see
             detector = detector_of(method, K, images, config, runs, rate, folder)
             found = {name: predicted(detector, crops) for name, crops in (dict(train=train, test=test) | more).items()}
             scores = {f"{name}_score": score for name, (_, score) in found.items()}
-            run.fill([], {name: xy for name, (xy, _) in found.items()} | scores)
+            gaps = method in DISCOVERIES and detector.shape is None
+            run.fill([{"gaps": gaps}], {name: xy for name, (xy, _) in found.items()} | scores)
     return run
 
 # %% ../../nbs/13_lab/11_comparison.ipynb #bc6a0e41
@@ -119,10 +120,10 @@ def called_hidden(method, config, score): # (N, K) -> (N, K) bool
     "Which points a method calls hidden: a discovery those below its threshold, the others none."
     return score < (own_config(method, config).stage2.confident if method in DISCOVERIES else -torch.inf)
 
-def with_gaps(method, config, points, name): # tensors of `method_points`; "test", ... -> (N, K, 2) float32
-    "What the paper's protocol scores: points that a method without a shape calls hidden are missing."
-    gaps = called_hidden(method, config, points[f"{name}_score"]) & (not own_config(method, config).stage2.shape)
-    return points[name].masked_fill(gaps[..., None], torch.nan).numpy()
+def with_gaps(method, config, run, name): # of `method_points`; "test", ... -> (N, K, 2) float32
+    "What the paper's protocol scores: points that a discovery without a shape calls hidden are missing."
+    gaps = called_hidden(method, config, run.tensors[f"{name}_score"]) & any(row["gaps"] for row in run.rows)
+    return run.tensors[name].masked_fill(gaps[..., None], torch.nan).numpy()
 
 def direct_error(found, test):        # (Nt, L, 2), crops -> float
     "The error of predicted annotated landmarks, where these are visible."
@@ -131,9 +132,10 @@ def direct_error(found, test):        # (Nt, L, 2), crops -> float
 # %% ../../nbs/13_lab/11_comparison.ipynb #52004878
 def compared(images, config, runs=None, method="ours", K=None, lr=None): # as for `detector_of` -> rows, tensors
     "Scores of one method, and its errors over pictures and over landmarks."
-    (train, test), points = split_crops(images, config), method_points(method, K, images, config, runs, lr).tensors
+    (train, test), run = split_crops(images, config), method_points(method, K, images, config, runs, lr)
+    points = run.tensors
     found, how = [points[name].numpy() for name in ("train", "test")], dict(n_labelled=config.data.n_labelled)
-    detected = [with_gaps(method, config, points, name) for name in ("train", "test")]
+    detected = [with_gaps(method, config, run, name) for name in ("train", "test")]
     s, placed = score(*detected, train, test, **how), score(*found, train, test, **how)
     row = dict(s.row(), **placed_row(placed, test), **often_seen(detected, train, test, **how),
                forward_hidden=hidden_error(*found, train, test, **how),
@@ -305,7 +307,7 @@ def by_labels(images, config, runs=None, method="ours", K=None, lr=None, dataset
     "Forward error by the number of labelled pictures, those of `counts` and all, under each of `PROTOCOLS`."
     labelled = split_crops(pictures(dataset, profile, root, most), change(config, {"data.n_images": 0}))[0]
     test = split_crops(images, config)[1]
-    found = method_points(method, K, images, config, runs, lr, more={"labelled": labelled}).tensors
+    found = method_points(method, K, images, config, runs, lr, more={"labelled": labelled})
     X, X_test = (with_gaps(method, config, found, name) for name in ("labelled", "test"))
     rows, n = [], len(labelled)
     for protocol, (five, lam) in PROTOCOLS.items():

@@ -134,7 +134,7 @@ def features_of_forms(images, config, runs=None, forms="ours", paper=PAPER_FORM)
     At 15 landmarks. Places are in px of the crops that were looked at, which may be larger for the generic ones."""
     if unknown := set(asked := forms.split(",")) - set(FORMS):
         raise ValueError(f"there is no form {unknown.pop()!r}; there are {', '.join(FORMS)}")
-    start, (test, sharp) = prepare(images, config, runs), held_out_crops(at_15(images), config)
+    start, (test, sharp) = prepare(images, config, runs) if "ours" in asked else None, held_out_crops(at_15(images), config)
     def learn(changes):
         return find_correspondence(images, change(config, changes), runs, None if changes else start).net
     trained = [(name, *described(learn(paper if form == "paper" else {}), test)) for form, name in FORMS.items() if form in asked]

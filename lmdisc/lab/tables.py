@@ -9,6 +9,7 @@ __all__ = ['PUBLISHED', 'ASKED', 'PAPER', 'by_method', 'pooled', 'by_picture', '
 # %% ../../nbs/13_lab/12_tables.ipynb #moved047
 import numpy as np, pandas as pd
 from ..scores.curves import area, ced
+from .protocols import method_of
 
 # %% ../../nbs/13_lab/12_tables.ipynb #8bc44aa1
 def by_method(runs):                  # [(label, `Run`), ...] -> {method: [`Run`, ...]}
@@ -69,7 +70,7 @@ def for_reading(table, published=None): # a row a method and seed; such as `PUBL
     out = pd.concat([*counts, *sizes, rows[numbers].agg(percent)], axis=1)
     out.columns = pd.MultiIndex.from_product([["measured here"], out.columns])
     if published is None: return out
-    plain = out.index.str.replace(r", K = \d+", "", regex=True)
+    plain = out.index.map(method_of)
     first = pd.Series(~plain.duplicated(), out.index)
     told = out.join(published.reindex(plain).set_axis(out.index).where(first, ""))
     return pd.concat([told, published[~published.index.isin(plain)]]).fillna("")               # and those not measured here

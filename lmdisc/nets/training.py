@@ -23,7 +23,7 @@ class Learning:
     schedule: str = "constant"        # "constant" | "restarts": cosine a round | "fall": one cosine | "drops": ÷10 twice
     floor: float = 0.01               # the cosine ends at this share of lr
     optimizer: str = "rmsprop"        # the paper's; or "adamw"
-    trunk: float = 1.0                # a pretrained backbone learns at this share of lr; 0: it is frozen
+    trunk: float = 1.0                # a pretrained backbone learns at this share of lr; 0: its weights are frozen
     precision: str = "auto"           # "fp32" | "bf16" | "auto": bf16 where the hardware has it
 
 # %% ../../nbs/03_nets/06_training.ipynb #993ee491

@@ -143,6 +143,7 @@ def save_results(path: Path, runs: list[tuple[dict, Run]]) -> None: # (label: {c
     "Write the results that something is drawn from: a .json file, and tensors beside it."
     tensors = {f"{i}.{k}": v for i, (_, run) in enumerate(runs) for k, v in run.tensors.items()}
     if tensors: save_state(path.with_suffix(".safetensors"), tensors, {})
+    else: path.with_suffix(".safetensors").unlink(missing_ok=True)     # of earlier results
     listed = ",\n".join(json.dumps(plain(dict(label=label, about=run.about, rows=run.rows))) for label, run in runs)
     with whole_file(path) as part: part.write_text(f'{{"told": {{}},\n"runs": [\n{listed}\n]}}\n', encoding="utf-8")
 
