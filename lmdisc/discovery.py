@@ -66,6 +66,7 @@ def detect_in_parts(
     counts, *rows = collect_rows(parts())
     return Keypoints(offsets_of(counts), *rows)
 
+# %% ../nbs/09_discovery.ipynb #8aed8051
 def generic_keypoints(crops: Crops, config: Config, runs: str | Path | None = None) -> Keypoints: # runs: folder
     """Keypoints of the generic detector (section 4), or annotated landmarks among random points (`share_real`, Fig. 2d).
 

@@ -26,6 +26,7 @@ def is_folder(name: object, root: str | Path | None = None) -> bool: # what `ope
     "Is a folder meant? One of that name wins over a data set, unless it is said where the files of the set lie."
     return root is None and isinstance(name, (str, Path)) and Path(name).is_dir()
 
+# %% ../../nbs/04_datasets/18_open.ipynb #isfold01
 WHOLE = "celeba", "aflw", "human36m"
 LIMBS = "bodies", "signing", "bodies_lsp", "bbcpose", "human36m"
 

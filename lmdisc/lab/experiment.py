@@ -88,6 +88,7 @@ def fewer_seeds(runs: list, seeds: list) -> str: # [(label, `Run`), ...]; of mos
     named = {n: ", ".join(without_K(list(some.index), list(there.index))) for n, some in fewer.groupby(fewer)}
     return "; ".join(f"{methods}: {counted(n, 'seed')}" for n, methods in named.items())
 
+# %% ../../nbs/13_lab/15_experiment.ipynb #fewersd1
 SETTING = "out_dir", "runs", "draw"   # parameters that change no number
 DRAWN_WITH = "matplotlib", "seaborn", "pandas"
 

@@ -119,6 +119,7 @@ def log_axis(ax, at, form: str = "{:,}", rotation: float = 0) -> None: # numbers
     ax.set_xscale("log"); ax.minorticks_off()
     ax.set_xticks(at, [form.format(n) for n in at], rotation=rotation)
 
+# %% ../../nbs/13_lab/14_plots.ipynb #ploteff1
 def plot_effects(
     effects: pd.DataFrame,            # a row for each choice and seed
     choice: str, metrics: dict,       # column: what was switched; {column: title}: effects on a number; a panel each

@@ -28,6 +28,7 @@ def is_rendered(dataset: str) -> bool:
     "Are its pictures rendered here? A folder of that name wins."
     return dataset in RENDERED and not datasets.is_folder(dataset)
 
+# %% ../../nbs/13_lab/08_protocols.ipynb #ishere01
 def is_here(dataset: str) -> bool:    # its name
     "Can a set be opened without its own files: is it rendered here, or its packed file in `LMDISC_DATA`?"
     return is_rendered(dataset) or (data_root()/f"{dataset}.npz").is_file()
@@ -158,6 +159,7 @@ def without_K(some: list, there: list) -> list: # names such as "IMM [15], K = 1
     "Names of methods; K is left out where every K of a method is among them."
     return list(dict.fromkeys(method_of(m) if all(o in some for o in there if method_of(o) == method_of(m)) else m for m in some))
 
+# %% ../../nbs/13_lab/08_protocols.ipynb #atends01
 def at_ends(best: list, tried: list) -> str: # of each seed; all -> for a caption, empty if none lies there
     "In how many seeds the best value is an end of what was tried, so that a better one may lie beyond."
     n = sum(b in (min(tried), max(tried)) for b in best)
