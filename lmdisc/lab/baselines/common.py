@@ -133,7 +133,7 @@ class Decoder(nn.Module):
 
 # %% ../../../nbs/13_lab/baselines/02_common.ipynb #fbd7cbb9
 def training_batch(crops, how, generator, device): # `Crops`, `BaselineConfig` -> (B, 3, S, S) in 0...1
-    "The pictures of one step, as they are: IMM and Zhang et al. know no changes but their own deformations."
+    "The pictures of one step, as they are: these methods deform them themselves."
     return crops.batch(torch.randint(len(crops), (how.batch,), generator=generator), device)
 
 # %% ../../../nbs/13_lab/baselines/02_common.ipynb #1c746a5f
