@@ -52,7 +52,7 @@ def detect_in_parts(
     "Keypoints of the generic detector. Where a run was stopped, only the pictures that were left are looked at."
     opened = open_detector(detector)
     def part(a):
-        file = folder and folder/f"checkpoint-{a}.safetensors"
+        file = folder and folder/f"checkpoint-{a}-{PART}.safetensors"
         if file and broadcast(file.exists): return load_state(file)[0]
         found = tensors_of(detect_keypoints(crops.take(slice(a, a + PART)), opened, progress=False, **how))
         if file and is_main(): save_state(file, found, {})

@@ -38,6 +38,17 @@ def test_a_stopped_run_leaves_no_verdict(tables):
     lines = table[(table.form == PAPERS) & (table.dataset == "faces_300w") & table.claim.str.startswith(("1.", "7."))]
     assert len(lines) and set(lines.verdict) == {"not exercised"} and lines.why.str.startswith("a run stopped: diverged").all()
 
+@pytest.mark.parametrize("experiment, number", [("ablation_clusters", "3."), ("ablation_noise", "3."), ("table_faces", "10.")])
+def test_where_one_run_stopped_no_claim_is_judged_from_the_others(tables, experiment, number):
+    one = tables[experiment, "heads"]
+    last = one.rows.method.str.startswith("IMM") if experiment == "table_faces" else one.rows.seed == one.rows.seed.max()
+    labels = ["method", "seed"] if experiment == "table_faces" else [c for c in ("share", "M", "seed") if c in one.rows]
+    stopped = one.rows[last].drop_duplicates(labels)[labels].assign(stopped="diverged")
+    table = judge(tables | {(experiment, "heads"): replace(one, rows=pd.concat([one.rows[~last], stopped]))}, "cpu")
+    lines = table[(table.dataset == "heads") & table.claim.str.startswith(number)]
+    if experiment == "table_faces": assert not lines.claim.str.contains("IMM").any()       # all runs of the rival stopped
+    else: assert set(lines.verdict) == {"not exercised"} and lines.why.str.contains("a run stopped: diverged").any()
+
 def test_the_papers_form_is_judged_by_runs_of_it_alone(tables):
     "Older arms \"as in the paper\" kept our backbone and keypoints: they are of neither form."
     assert "as in the paper" in set(tables["ablation_equivariance", "heads"].rows.form)

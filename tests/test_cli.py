@@ -429,6 +429,7 @@ def test_a_published_set_is_discovered_as_it_needs(tmp_path, here, monkeypatch):
     failed(here("discover", "celeba", "--find", "--profile", "paper", "--out", "o"), 1, "far enough")
     assert asked == [(250, .15, 300), (250, 0, 800), (100, 0, 300), (100, .15, 300), (100, .15, 300), (100, .15, 300)]
     assert [main_profile("paper", dataset=name).data.margin for name in ("celeba", "aflw")] == [0, .15]
+    assert main_profile("paper", dataset="aflw", root="elsewhere").data.margin == 0      # where the set's own files are named
 
 def test_a_plan_refuses_what_a_discovery_refuses(faces, tmp_path, here):
     one = sorted(Path(faces).iterdir())[0]

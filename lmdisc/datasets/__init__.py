@@ -30,9 +30,9 @@ def is_folder(name: object, root: str | Path | None = None) -> bool: # what `ope
 WHOLE = "celeba", "aflw", "human36m"
 LIMBS = "bodies", "signing", "bodies_lsp", "bbcpose", "human36m"
 
-def needed(dataset: str, config: object) -> dict: # its name; `Config` -> {path: value}, for `lmdisc.config.change`
+def needed(dataset: str, config: object, root: str | Path | None = None) -> dict: # its name; `Config`; as for `open` -> {path: value}
     "What a data set needs otherwise than a profile has it: clusters M, margin around its boxes, labelled pictures (section 4)."
-    if is_folder(dataset): return {}
+    if is_folder(dataset, root): return {}
     limbs = dataset in LIMBS and config.stage1.clusters == type(config.stage1)().clusters
     labelled = {"data.n_labelled": 800} if dataset == "human36m" else {}
     return ({"stage1.clusters": 250} if limbs else {}) | ({"data.margin": 0.0} if dataset in WHOLE else {}) | labelled

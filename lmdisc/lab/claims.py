@@ -181,7 +181,9 @@ def _by_relative_M(t):                # (seeds, grid): NMI by M as a multiple of
     nmi = _last_nmi(t, "M").dropna()
     return nmi.set_axis(nmi.columns / t.n_landmarks.dropna().iloc[0], axis=1)
 
-def _once_and_twice(t): return t[(t.M == t.n_landmarks) | (t.M == 2 * t.n_landmarks)]   # M as many as landmarks, and twice as many
+def _once_and_twice(t):               # M as many as landmarks, and twice as many; a stopped run does not know their number
+    n = t.n_landmarks.dropna().max()
+    return t[t.M.isin([n, 2 * n])]
 
 def _gain_of_twice(t):
     nmi = _by_relative_M(t)
@@ -217,7 +219,7 @@ def _yaw_ratio(t, error): return _column_ratio(t, f"{error}_60_90", f"{error}_0_
 def _initial_ratio(t, error): return _column_ratio(t, error, f"initial_{error.removesuffix('_placed')}")
 
 def _beside(t, other): # ours, and the method of this name with the K with which it is best
-    means = t[t.method.str.startswith(other)].groupby("method").forward_placed.mean()
+    means = t[t.method.str.startswith(other)].groupby("method").forward_placed.mean().dropna()
     return t[t.method.isin(["ours", means.idxmin()])] if len(means) else t[:0]
 
 def _ours_ratio(t, error): # over the other method, seed by seed: the spread of both counts

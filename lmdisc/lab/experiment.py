@@ -122,8 +122,9 @@ class Experiment:
         return pictures(self.p.dataset, self.p.profile, self.p.root or None, n_landmarks=self.n_landmarks)
     @cached_property
     def config(self):
-        if self.main: return main_profile(self.p.profile, self.p.detector, dataset=self.p.dataset)
-        return sweep_profile(self.p.profile, self.p.dataset, self.p.detector, self.p.drawn, self.p.size, self.p.form)
+        root = self.p.root or None
+        if self.main: return main_profile(self.p.profile, self.p.detector, dataset=self.p.dataset, root=root)
+        return sweep_profile(self.p.profile, self.p.dataset, self.p.detector, self.p.drawn, self.p.size, self.p.form, root)
     @property
     def seeds(self): return listed(self.p.seeds)
     @property

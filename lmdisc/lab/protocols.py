@@ -24,9 +24,9 @@ from .baselines.common import n_drawn, rendered_set
 # %% ../../nbs/13_lab/08_protocols.ipynb #5ha9e043
 RENDERED = "heads", "bodies", "signing"
 
-def is_rendered(dataset: str) -> bool:
+def is_rendered(dataset: str, root=None) -> bool: # as for `datasets.open`
     "Are its pictures rendered here? A folder of that name wins."
-    return dataset in RENDERED and not datasets.is_folder(dataset)
+    return dataset in RENDERED and not datasets.is_folder(dataset, root)
 
 # %% ../../nbs/13_lab/08_protocols.ipynb #ishere01
 def is_here(dataset: str) -> bool:    # its name
@@ -34,11 +34,11 @@ def is_here(dataset: str) -> bool:    # its name
     return is_rendered(dataset) or (data_root()/f"{dataset}.npz").is_file()
 
 # %% ../../nbs/13_lab/08_protocols.ipynb #5ha9e041
-def main_profile(name: str, detector="", n_images=0, changes={}, dataset="heads") -> Config: # n_images: 0: the profile's; {path: value}
+def main_profile(name: str, detector="", n_images=0, changes={}, dataset="heads", root=None) -> Config: # n_images: 0: the profile's; {path: value}
     "A profile at its full size, as a data set needs it."
     chosen = {"initial.detector": detector, "data.n_images": n_images}
     config = profile(name, {path: v for path, v in chosen.items() if v})
-    return change(config, datasets.needed(dataset, config) | changes)
+    return change(config, datasets.needed(dataset, config, root) | changes)
 
 # %% ../../nbs/13_lab/08_protocols.ipynb #a2a073be
 SWEEPS = {"cpu": {"data.n_images": 600, "stage2.steps": 300}} # what is smaller than in the profiles
@@ -63,13 +63,14 @@ def sweep_profile(
     detector: str = "",               # of the initial keypoints; empty: that of the profile
     drawn: int = 0, size: int = 0,    # pictures drawn in training, side of the crops, px; 0: a sweep's
     form: str = "",                   # "paper": see `paper_form`; empty: the profile's own options
+    root: str | Path | None = None,   # as for `datasets.open`
 ) -> Config:
     "The paper's two stages at the size of one run of a sweep, as a data set needs them."
     if form not in ("", "paper"): raise ValueError(f"there is no form {form!r}; it is 'paper', or empty for that of the profile")
-    larger = {"stage2.steps": drawn // profile(name).stage2.batch} | ({} if is_rendered(dataset) else {"data.n_images": 0})
+    larger = {"stage2.steps": drawn // profile(name).stage2.batch} | ({} if is_rendered(dataset, root) else {"data.n_images": 0})
     sized = (larger if drawn else SWEEPS.get(name, {})) | ({"data.size": size} if size else {})
-    one = main_profile(name, detector, changes=sized, dataset=dataset)
-    own = paper_form(dataset, name) | ({"initial.detector": detector} if detector else {}) if form else {}
+    one = main_profile(name, detector, changes=sized, dataset=dataset, root=root)
+    own = paper_form(dataset, name, root) | ({"initial.detector": detector} if detector else {}) if form else {}
     return change(one, two_stages(one, PAIRS if form and drawn else 0) | own)
 
 # %% ../../nbs/13_lab/08_protocols.ipynb #f988d2f7
@@ -93,7 +94,7 @@ def pictures(
     published = ".published." in datasets.MODULES.get(dataset, "")
     n_test, data = n_test or (20 if name == "smoke" else 0 if published else 300), profile(name).data
     rendered = dict(n_train=data.n_images or 20_000, n_test=n_test, size=max(128, data.size))
-    images = datasets.open(dataset, root or None, **(rendered if is_rendered(dataset) else {}))
+    images = datasets.open(dataset, root or None, **(rendered if is_rendered(dataset, root or None) else {}))
     split = scorable(images, dataset)
     taken = ("train", n_train or sweep_profile(name).data.n_images), ("test", n_test)
     rows = [np.random.default_rng(0).permutation(np.flatnonzero(split == part))[:n or None] for part, n in taken]
@@ -103,15 +104,15 @@ def pictures(
 # %% ../../nbs/13_lab/08_protocols.ipynb #ca0afc65
 def all_pictures(dataset: str, config: Config, n_test=0, root=None) -> ImageSet: # n_test: held-out ones of a published set; 0: all
     "The pictures of the main job."
-    if is_rendered(dataset): return rendered_set(dataset, config.data.n_images or 20_000, config.data.size)
+    if is_rendered(dataset, root): return rendered_set(dataset, config.data.n_images or 20_000, config.data.size)
     images = datasets.open(dataset, root)
     if not n_test: return images
     split = scorable(images, dataset)
     return images.take(np.r_[np.flatnonzero(split == "train"), np.flatnonzero(split == "test")[:n_test]])
 
-def is_ours(dataset: str) -> bool:
+def is_ours(dataset: str, root=None) -> bool:
     "May its pictures be shown?"
-    return is_rendered(dataset) or datasets.is_folder(dataset)
+    return is_rendered(dataset, root) or datasets.is_folder(dataset, root)
 
 # %% ../../nbs/13_lab/08_protocols.ipynb #f9ec7856
 def as_in_paper(*paths: str) -> dict: # of choices, or of whole parts, such as "stage1.negatives" -> {path: value}
@@ -129,9 +130,9 @@ SIZES = ("seed save_every data.size data.margin data.n_images net.width net.dept
          "stage1.batch stage2.steps stage2.batch stage2.merge_from stage2.merge_every").split() # of a run, not of the method
 PAPER_FORM = as_in_paper(*(p for p in paths_of(Config()) if p not in SIZES))
 
-def paper_form(dataset: str = "heads", name: str = "") -> dict: # and profile -> {path: value}
+def paper_form(dataset: str = "heads", name: str = "", root=None) -> dict: # and profile; as for `datasets.open` -> {path: value}
     "All choices of the paper but the size of a run, as a data set needs them; at profile smoke the keypoints stay XFeat's."
-    return {p: v for p, v in PAPER_FORM.items() if not (name == "smoke" and p.startswith("initial."))} | datasets.needed(dataset, Config())
+    return {p: v for p, v in PAPER_FORM.items() if not (name == "smoke" and p.startswith("initial."))} | datasets.needed(dataset, Config(), root)
 
 # %% ../../nbs/13_lab/08_protocols.ipynb #a8203bb2
 DEPARTURES = [dict(name=row.name, paths=row.paths.split(), why=row.why)

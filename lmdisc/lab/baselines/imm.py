@@ -7,7 +7,6 @@ __all__ = ['FIRST', 'SECOND', 'XFeatMaps', 'PerceptualLoss', 'SharpPoints', 'Imm
            'away_from_border', 'imm_loss', 'imm']
 
 # %% ../../../nbs/13_lab/baselines/03_imm.ipynb #1265b7cf
-import math
 from dataclasses import dataclass
 from functools import cache
 import torch, torch.nn.functional as F
@@ -94,7 +93,7 @@ def kernels(side: int, grid: int, device) -> tuple: # px; points a side of the g
 @dataclass(frozen=True)
 class Spline:
     "A random thin-plate deformation; each value is the standard deviation of a normal distribution."
-    rotation: float = 0.0             # degrees
+    rotation: float = 0.0             # degrees, at most 40
     scale: float = 0.0                # of the zoom
     shift: float = 0.1                # of a picture from -1 to 1
     weight: float = 0.001             # of every kernel
@@ -106,7 +105,7 @@ class Spline:
         def normal(*shape): return torch.randn(*shape, generator=generator)
         u, half = normal(n, 4), torch.rand(n, self.grid**2, 2, generator=generator) > .5
         weights = self.weight * normal(n, self.grid**2, 2) + self.more * half * normal(n, self.grid**2, 2)
-        turn = similarity(math.radians(self.rotation) * u[:, 0], 1 + self.scale * u[:, 1])
+        turn = similarity((self.rotation * u[:, 0]).clamp(-40, 40).deg2rad(), 1 + self.scale * u[:, 1])
         at, kernel = kernels(side, self.grid, torch.device(device))
         with torch.autocast(at.device.type, enabled=False):
             old = at @ turn.to(device).transpose(1, 2) + (self.shift * u[:, None, 2:]).to(device) + kernel @ weights.to(device)

@@ -6,5 +6,5 @@
 __all__ = ['RATES']
 
 # %% ../../../nbs/13_lab/baselines/01_rates.ipynb #5df35c6b
-RATES = {"imm": 3e-4, "zhang": 1e-3, "supervised": 1e-3, # of tune_baselines.ipynb; a lower and a higher one are worse
+RATES = {"imm": 3e-4, "zhang": 1e-3, "supervised": 1e-3, # of tune_baselines.ipynb; IMM's is of an earlier version, and to be tuned again
          "adapted": 3e-4}              # IMM's, whose objective it has; not tuned
