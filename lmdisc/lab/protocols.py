@@ -34,7 +34,7 @@ def is_here(dataset: str) -> bool:    # its name
     return is_rendered(dataset) or (data_root()/f"{dataset}.npz").is_file()
 
 # %% ../../nbs/13_lab/08_protocols.ipynb #5ha9e041
-def main_profile(name: str, detector="", n_images=0, changes={}, dataset="heads", root=None) -> Config: # n_images: 0: the profile's; {path: value}
+def main_profile(name: str, detector="", n_images=0, changes={}, dataset="heads", root=None) -> Config: # 0: the profile's; {path: value}
     "A profile at its full size, as a data set needs it."
     chosen = {"initial.detector": detector, "data.n_images": n_images}
     config = profile(name, {path: v for path, v in chosen.items() if v})
@@ -132,7 +132,8 @@ PAPER_FORM = as_in_paper(*(p for p in paths_of(Config()) if p not in SIZES))
 
 def paper_form(dataset: str = "heads", name: str = "", root=None) -> dict: # and profile; as for `datasets.open` -> {path: value}
     "All choices of the paper but the size of a run, as a data set needs them; at profile smoke the keypoints stay XFeat's."
-    return {p: v for p, v in PAPER_FORM.items() if not (name == "smoke" and p.startswith("initial."))} | datasets.needed(dataset, Config(), root)
+    form = {p: v for p, v in PAPER_FORM.items() if not (name == "smoke" and p.startswith("initial."))}
+    return form | datasets.needed(dataset, Config(), root)
 
 # %% ../../nbs/13_lab/08_protocols.ipynb #a8203bb2
 DEPARTURES = [dict(name=row.name, paths=row.paths.split(), why=row.why)
