@@ -172,7 +172,7 @@ def test_methods_with_crops_of_their_own_size_are_drawn_in_the_same_place(name, 
 
 def test_what_was_chosen_and_committed_holds_in_another_folder_too(tmp_path):
     at = comparison.own_settings(tmp_path, "heads", profile("cpu"), "cpu")
-    assert at["imm"] == comparison.chosen_on(ROOT/"figures", "heads", profile("cpu"), "cpu")["imm"] and at["imm"][0]["data.size"] == 96
+    assert at["zhang"] == comparison.chosen_on(ROOT/"figures", "heads", profile("cpu"), "cpu")["zhang"] and at["zhang"][0]["data.size"] == 96
     assert set(comparison.own_settings(tmp_path, "heads", profile("smoke"), "smoke")) == {"paper"}
 
 def test_methods_that_reconstruct_pictures_take_the_steps_of_the_profile():
