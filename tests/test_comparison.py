@@ -66,8 +66,10 @@ def test_the_scores_of_test_pictures_are_kept(heads_set):
     config = sweep_profile("smoke")
     run = comparison.method_points("supervised", None, heads_set, config)
     assert run.tensors["test_score"].shape == run.tensors["test"].shape[:2] and len(run.tensors["test_score"].unique()) > 1
+    (row,), _ = comparison.compared(heads_set, config, method="zhang", K=5)
+    assert np.isnan(row["visibility_auc"]) or row["visibility_auc"] == .5    # it gives every point the same score
 
-@pytest.mark.parametrize("method, shape, gaps", [("stages", False, 2), ("ours", True, 0), ("ours", False, 2), ("imm", True, 0)])
+@pytest.mark.parametrize("method, shape, gaps", [("stages", False, 2), ("pairs", False, 2), ("ours", True, 0), ("ours", False, 2), ("imm", True, 0), ("supervised", True, 0)])
 def test_the_papers_protocol_misses_what_a_discovery_without_a_shape_calls_hidden(method, shape, gaps):
     "Without one that was found, not one that was asked for."
     points = {"test": torch.ones(2, 3, 2), "test_score": torch.tensor([[.9, .1, .9], [.2, .8, .9]])}
