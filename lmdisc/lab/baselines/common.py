@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['BaselineConfig', 'n_drawn', 'baseline_config', 'rendered_set', 'mean_cell', 'SoftPoints', 'gaussians', 'Deformation',
-           'old_positions', 'deformed', 'undeformed', 'conv_layer', 'Decoder', 'training_batch', 'train',
-           'PointDetector']
+           'old_positions', 'square', 'pixel_centres', 'sampled', 'deformed', 'undeformed', 'conv_layer', 'Decoder',
+           'training_batch', 'train', 'PointDetector']
 
 # %% ../../../nbs/13_lab/baselines/02_common.ipynb #152d6e21
 import math
@@ -52,19 +52,20 @@ def rendered_set(dataset: str, n: int, size: int) -> ImageSet: # "heads", "bodie
 # %% ../../../nbs/13_lab/baselines/02_common.ipynb #ea44b9bf
 def mean_cell(share: Tensor) -> Tensor: # (B, K, H, W), each map sums to 1 -> (B, K, 2) float32, map cells
     "The mean position of each map, differentiable."
-    x, y = (share.float().sum(d) @ torch.arange(share.shape[5 - d], dtype=torch.float32, device=share.device)
-            for d in (2, 3))
+    with torch.autocast(share.device.type, enabled=False):     # bf16 would round positions
+        x, y = (share.float().sum(d) @ torch.arange(share.shape[5 - d], dtype=torch.float32, device=share.device)
+                for d in (2, 3))
     return torch.stack([x, y], -1)
 
 class SoftPoints(nn.Module):
     "The mean position of each heatmap of a network, after a softmax over its cells."
-    def __init__(self, net):
+    def __init__(self, net, temperature=1.):
         super().__init__()
-        self.net = net
+        self.net, self.temperature = net, temperature
 
     def forward(self, pictures):      # (B, 3, S, S) -> (B, K, 2) float32, map cells
         maps = self.net(pictures)
-        return mean_cell(maps.float().flatten(2).softmax(-1).view(maps.shape))
+        return mean_cell((maps.float() / self.temperature).flatten(2).softmax(-1).view(maps.shape))
 
 # %% ../../../nbs/13_lab/baselines/02_common.ipynb #78c31446
 def gaussians(xy: Tensor, shape: tuple, sigma: float) -> Tensor: # (B, K, 2) cells -> (B, K, H, W), 1 at the points
@@ -97,13 +98,22 @@ def old_positions(at: Tensor, warp: list) -> Tensor: # (B, P, 2), -1...1; from `
     return at @ turn.transpose(1, 2) + shift[:, None] + moved.transpose(1, 2)
 
 # %% ../../../nbs/13_lab/baselines/02_common.ipynb #1e6cff1e
-def deformed(pictures: Tensor, warp: list, padding="border") -> Tensor: # (B, C, S, S); `Deformation.draw`; or "zeros"
+def square(t: Tensor) -> Tensor:      # (n,) -> (n², 2), x and y
+    "All points whose coordinates are among these, row by row."
+    return torch.stack(torch.meshgrid(t, t, indexing="xy"), -1).view(-1, 2)
+
+def pixel_centres(side: int, device="cpu") -> Tensor: # px -> (side², 2), -1...1
+    "Where the pixels of a picture lie."
+    return square((2 * torch.arange(side, device=device) + 1) / side - 1)
+
+def sampled(pictures: Tensor, old: Tensor, padding="border") -> Tensor: # (B, C, S, S); (B, S, S, 2), -1...1; or "zeros"
+    "Pictures deformed; `old`: where each pixel of the new ones was."
+    return F.grid_sample(pictures.float(), old.float(), padding_mode=padding, align_corners=False)
+
+def deformed(pictures: Tensor, warp: list) -> Tensor: # (B, C, S, S), from `Deformation.draw` -> (B, C, S, S)
     "Pictures deformed."
     B, _, S, _ = pictures.shape
-    side = (2 * torch.arange(S, device=pictures.device) + 1) / S - 1
-    at = torch.stack(torch.meshgrid(side, side, indexing="xy"), -1).view(1, -1, 2).expand(B, -1, -1)
-    old = old_positions(at, warp).view(B, S, S, 2)
-    return F.grid_sample(pictures.float(), old, padding_mode=padding, align_corners=False)
+    return sampled(pictures, old_positions(pixel_centres(S, pictures.device).expand(B, -1, -1), warp).view(B, S, S, 2))
 
 def undeformed(xy: Tensor, warp: list, side: float) -> Tensor: # (B, K, 2) map cells; cells in a row -> (B, K, 2)
     "Points of the deformed picture mapped back."
