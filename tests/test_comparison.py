@@ -194,6 +194,14 @@ def test_the_papers_own_form_is_compared_at_a_size_of_its_own(heads_set):
     larger = change(profile("cpu"), comparison.paper_arm("cpu", "faces_cfp")["paper"][0])
     assert (larger.data.size, larger.data.n_images, n_drawn(larger), larger.initial.detector) == (96, 0, 200_000, "superpoint")
 
+def test_the_papers_own_form_takes_the_margin_of_the_set_that_is_asked_for(tmp_path, monkeypatch):
+    "A folder here with the name of a published set is not meant where a root is given."
+    margin = lambda root: comparison.paper_arm("cpu", "celeba", root)["paper"][0]["data.margin"]
+    published = margin("")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path/"celeba").mkdir()
+    assert margin("elsewhere") == published != margin("")
+
 def test_a_caption_names_methods_with_fewer_seeds():
     runs = [({"method": m, "seed": s}, Run([], about={"config": {}})) for m, n in (("ours", 3), ("IMM [15], K = 10", 1), ("IMM [15], K = 30", 1)) for s in range(n)]
     assert fewer_seeds(runs, [0, 1, 2]) == "IMM [15]: 1 seed" and fewer_seeds(runs, [0]) == ""

@@ -29,7 +29,7 @@ from ..scores.curves import forward_by_yaw
 from ..scores.visibility import mean_auc
 from ..config import Config, change, restored
 from ..discovery import discover, split_crops
-from .baselines.adapted import core_pictures
+from .baselines.adapted import core_set
 from .baselines.common import n_drawn
 from .protocols import FROM_NOTHING, Arm, listed, method_of, of_set, paths_of, pictures, sweep_profile, two_stages, without_K
 from .measures import as_placed, hidden_error, often_seen, placed_row
@@ -100,7 +100,7 @@ def method_points(method, K, images, config, runs=None, lr=None, more={}): # see
     of = ["lmdisc.discovery"] if method in DISCOVERIES else ["lmdisc.lab.baselines", f"lmdisc.lab.baselines.{method}"]
     own = replace(own_config(method, config), save_every=0)
     what, choices = f"points_{method}", dict(method=method, K=K, rate=rate, config=asdict(own))
-    if method == "adapted": choices["core"] = core_pictures(train, config.data.margin).data_hash    # of other pictures, too
+    if method == "adapted": choices["core"] = core_set(train).data_hash                              # of other pictures, too
     looked = {"more": {name: c.data_hash for name, c in more.items()}}
     with run_of(runs, what, choices | looked, images, of, precision_of(own.learning2)) as run:
         if run.missing:
@@ -276,16 +276,16 @@ def chosen_on(folder, dataset, config, profile): # of figures -> {method: (chang
     both = {r.of: (longer(config, r.times) | {"data.size": int(r.size)}, at_rate(r.of, r.rate)) for r in best_rates(table).itertuples()}
     return {method: (own | changes, given) for method, (own, (changes, given)) in both.items()}
 
-def paper_arm(profile, dataset):      # -> {"paper": (changes, {})}
+def paper_arm(profile, dataset, root=""): # -> {"paper": (changes, {})}
     "The paper's own form, at a size of its own."
-    config = sweep_profile(profile, dataset, form="paper", **FROM_NOTHING.get(profile, {}))
+    config = sweep_profile(profile, dataset, form="paper", root=root or None, **FROM_NOTHING.get(profile, {}))
     return {"paper": ({p: attrgetter(p)(config) for p in paths_of(config) if p != "seed"}, {})}
 
-def own_settings(folder, dataset, config, profile): # as for `chosen_on` -> {method: (changes, arguments)}, for `side_by_side`
+def own_settings(folder, dataset, config, profile, root=""): # as for `chosen_on` -> {method: (changes, arguments)}, for `side_by_side`
     "What methods have otherwise than ours: what was chosen for them, there or as committed, and the size of the paper's own form."
     folders = folder, checkout()/"figures"
     chosen = next(filter(None, (chosen_on(f, dataset, config, profile) for f in folders)), {})
-    return chosen | paper_arm(profile, dataset)
+    return chosen | paper_arm(profile, dataset, root)
 
 # %% ../../nbs/13_lab/11_comparison.ipynb #0a4a23b0
 PROTOCOLS = {"2020: all points, λ 0.01": (False, .01), "2022: 5 points, λ 0.001": (True, .001)} # five points?, penalty

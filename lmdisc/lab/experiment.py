@@ -194,11 +194,12 @@ class Experiment:
 
     def note(self,
         of: str = ", mean and standard deviation", before: str = "", # what is shown of several seeds; first words
-        after: str = "",              # last words
+        after: str | list = "",       # last words; or several, of which some may be empty
     ) -> str:
         "One line under a figure."
         said = before + caption(self.config, self.seeds, self.p.profile, self.p.dataset, of) + self.gate_note()
-        return "; ".join(filter(None, [said, fewer_seeds(self.results, self.seeds), after, how_old(self.results)]))
+        last = [after] if isinstance(after, str) else after
+        return "; ".join(filter(None, [said, fewer_seeds(self.results, self.seeds), *last, how_old(self.results)]))
 
     def close(self):
         "Print how long the runs took, and a warning where the numbers mean nothing."
