@@ -145,7 +145,7 @@ def save_results(path: Path, runs: list[tuple[dict, Run]]) -> None: # (label: {c
     if tensors: save_state(path.with_suffix(".safetensors"), tensors, {})
     else: path.with_suffix(".safetensors").unlink(missing_ok=True)     # of earlier results
     listed = ",\n".join(json.dumps(plain(dict(label=label, about=run.about, rows=run.rows))) for label, run in runs)
-    with whole_file(path) as part: part.write_text(f'{{"told": {{}},\n"runs": [\n{listed}\n]}}\n', encoding="utf-8")
+    with whole_file(path) as part: part.write_text(f'{{"runs": [\n{listed}\n]}}\n', encoding="utf-8")
 
 # %% ../../nbs/01_store/06_runs.ipynb #183d8c46
 def load_results(path: Path) -> list[tuple[dict, Run]]: # (label, run)
