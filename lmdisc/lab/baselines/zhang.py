@@ -9,7 +9,7 @@ __all__ = ['SEPARATIONS', 'deformation', 'moments', 'apart', 'separation', 'Line
 import math
 import torch
 from torch import Tensor, nn
-from ...nets.networks import STRIDE, backbone, head, norm_layer
+from ...nets.networks import STRIDE, backbone, head
 from .common import (Decoder, Deformation, PointDetector, deformed, gaussians, mean_cell, train,
                                          training_batch, undeformed)
 
@@ -49,8 +49,7 @@ class Zhang(nn.Module):
     def __init__(self, how):          # `BaselineConfig`
         super().__init__()
         w, norm, n, described, spread = how.net.width, how.net.norm, how.K + 1, 8, 64
-        self.backbone, self.features = backbone(how.net), head(w, w, norm)
-        self.scores = nn.Sequential(head(w, n, norm), norm_layer(norm, n))
+        self.backbone, self.scores, self.features = backbone(how.net), head(w, n, norm), head(w, w, norm)
         self.describe, self.spread = Linears(n, w, described), Linears(n, described, spread)
         self.paint = Decoder(spread + n, w // 2, 2, norm)
         self.register_buffer("steps", torch.zeros((), dtype=torch.long))    # taken in training
