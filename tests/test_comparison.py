@@ -173,8 +173,8 @@ def test_methods_with_crops_of_their_own_size_are_drawn_in_the_same_place(name, 
     for xy in shown.values(): np.testing.assert_allclose(xy, side / 2 - .5)
 
 def test_what_was_chosen_and_committed_holds_in_another_folder_too(tmp_path):
-    at = comparison.own_settings(tmp_path, "heads", profile("cpu"), "cpu")
-    assert at["zhang"] == comparison.chosen_on(ROOT/"figures", "heads", profile("cpu"), "cpu")["zhang"] and at["zhang"][0]["data.size"] == 96
+    at, committed = comparison.own_settings(tmp_path, "faces_300w", profile("cpu"), "cpu"), comparison.chosen_on(ROOT/"figures", "faces_300w", profile("cpu"), "cpu")
+    for method in ("imm", "zhang"): assert at[method] == committed[method] and at[method][0]["data.size"] == 96
     assert set(comparison.own_settings(tmp_path, "heads", profile("smoke"), "smoke")) == {"paper"}
 
 def test_methods_that_reconstruct_pictures_take_the_steps_of_the_profile():
