@@ -10,6 +10,7 @@ __all__ = ['BaselineConfig', 'n_drawn', 'baseline_config', 'rendered_set', 'mean
 # %% ../../../nbs/13_lab/baselines/02_common.ipynb #152d6e21
 import math
 from dataclasses import dataclass, field, replace
+from functools import cache
 import numpy as np, torch, torch.nn.functional as F
 from torch import Tensor, nn
 from ... import datasets
@@ -94,14 +95,16 @@ class Deformation:
 def old_positions(at: Tensor, warp: list) -> Tensor: # (B, P, 2), -1...1; from `Deformation.draw` -> (B, P, 2)
     "Where points of the new picture were in the old one."
     turn, shift, grid = warp
-    moved = F.grid_sample(grid, at[:, None], mode="bicubic", padding_mode="border", align_corners=True)[:, :, 0]
-    return at @ turn.transpose(1, 2) + shift[:, None] + moved.transpose(1, 2)
+    with torch.autocast(at.device.type, enabled=False):        # bf16 would round positions
+        moved = F.grid_sample(grid, at[:, None], mode="bicubic", padding_mode="border", align_corners=True)[:, :, 0]
+        return at @ turn.transpose(1, 2) + shift[:, None] + moved.transpose(1, 2)
 
 # %% ../../../nbs/13_lab/baselines/02_common.ipynb #1e6cff1e
 def square(t: Tensor) -> Tensor:      # (n,) -> (n², 2), x and y
     "All points whose coordinates are among these, row by row."
     return torch.stack(torch.meshgrid(t, t, indexing="xy"), -1).view(-1, 2)
 
+@cache
 def pixel_centres(side: int, device="cpu") -> Tensor: # px -> (side², 2), -1...1
     "Where the pixels of a picture lie."
     return square((2 * torch.arange(side, device=device) + 1) / side - 1)

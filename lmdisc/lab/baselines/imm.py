@@ -94,7 +94,8 @@ class Spline:
         turn = similarity((self.rotation * u[:, 0]).clamp(-40, 40).deg2rad(), 1 + self.scale * u[:, 1])
         at, kernel = pixel_centres(side, device), kernels(side, self.grid, torch.device(device))
         with torch.autocast(at.device.type, enabled=False):
-            old = at @ turn.to(device).transpose(1, 2) + (self.shift * u[:, None, 2:]).to(device) + kernel @ weights.to(device)
+            bent = torch.einsum("pg,ngd->npd", kernel, weights.to(device))
+            old = at @ turn.to(device).transpose(1, 2) + (self.shift * u[:, None, 2:]).to(device) + bent
         return old.view(n, side, side, 2)
 
 # %% ../../../nbs/13_lab/baselines/03_imm.ipynb #spline02

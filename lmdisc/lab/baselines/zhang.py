@@ -68,8 +68,8 @@ class Zhang(nn.Module):
         maps = torch.einsum("bkhw,bkc->bchw", whose, self.spread(self.describe(features)).float())
         return self.paint(torch.cat([maps, whose], 1)).sigmoid()
 
-    def forward(self, pictures, deformed): # (B, 3, S, S) twice -> as reconstructed; of both: (2B, K, 2) cells; (2B, K) variance, cells²
-        xy, variance, f = self.points(torch.cat([pictures, deformed]))
+    def forward(self, pictures, moved): # (B, 3, S, S) twice -> as reconstructed; of both: (2B, K, 2) cells; (2B, K) variance, cells²
+        xy, variance, f = self.points(torch.cat([pictures, moved]))
         first = slice(len(pictures))
         return self.painted(f[first], xy[first]), xy, variance
 
@@ -89,10 +89,8 @@ def zhang_loss(crops, how):           # pictures, `BaselineConfig` -> (model, ge
         device = next(model.parameters()).device
         pictures, side = coloured(training_batch(crops, how, generator, device), generator), crops.size / STRIDE
         warp = deformation.draw(how.batch, generator, device)
-        with torch.autocast(device.type, enabled=False): moved = deformed(pictures, warp) # bf16 would round positions
-        painted, xy, variance = model(pictures, moved)
-        with torch.autocast(device.type, enabled=False): back = undeformed(xy[how.batch:], warp, side)
-        off = (back - xy[:how.batch]) * 2 / side
+        painted, xy, variance = model(pictures, deformed(pictures, warp))
+        off = (undeformed(xy[how.batch:], warp, side) - xy[:how.batch]) * 2 / side
         wrong = (painted.float() - pictures).pow(2).sum((1, 2, 3)).mean() * (80 / crops.size) ** 2 / 2
         grown = 10 ** (3 * model.steps // how.steps)         # tenfold after a third of the steps, and after two
         model.steps += 1
