@@ -45,7 +45,8 @@ def pictures_in(root: str | Path, pattern: str = "**/*") -> list[Path]:
     found, others = [p for p in there if p.suffix.lower() in known], [p for p in there if p.suffix.lower() not in known]
     if not found:
         matching = f" that match {pattern!r}" * (pattern != "**/*")
-        raise FileNotFoundError(f"{root} holds no pictures{matching}; there is: {counts_of(others) or 'nothing'}")
+        raise FileNotFoundError(f"{root} holds no pictures{matching}; there is: {counts_of(others) or 'nothing'}; "
+                                "name the folder they are in")
     if odd := [p for p in others if p.suffix.lower() not in BESIDE]:
         warnings.warn(f"{root}: {counted(len(odd), 'file')} not read as pictures: {counts_of(odd)}", Notice, stacklevel=2)
     return found
