@@ -8,7 +8,7 @@ FIGURES = Path(__file__).resolve().parents[1]/"figures"
 SETS = ["heads", "faces_cfp", "faces_300w"]
 
 @pytest.fixture(scope="module")
-def tables(): return read_tables(FIGURES, SETS)
+def tables(): return read_tables(FIGURES, SETS, "cpu")
 
 @pytest.fixture(scope="module")
 def committed(): return pd.read_csv(FIGURES/"claims.csv")
@@ -48,6 +48,44 @@ def test_where_one_run_stopped_no_claim_is_judged_from_the_others(tables, experi
     lines = table[(table.dataset == "heads") & table.claim.str.startswith(number)]
     if experiment == "table_faces": assert not lines.claim.str.contains("IMM").any()       # all runs of the rival stopped
     else: assert set(lines.verdict) == {"not exercised"} and lines.why.str.contains("a run stopped: diverged").any()
+
+def test_a_stopped_first_stage_vouches_for_nothing(tables):
+    "Nor does a comparison all of whose runs stopped end the judging."
+    one, compared = tables["ablation_equivariance_paper", "faces_300w"], tables["table_faces", "faces_cfp"]
+    stopped = one.rows[(one.rows.arm == "clustering") & (one.rows.seed > 0)].drop_duplicates("seed")[["form", "arm", "seed"]].assign(stopped="diverged")
+    kept = one.rows[(one.rows.arm != "clustering") | (one.rows.seed == 0)]
+    of_paper = compared.rows.method == "the paper's own form"
+    none = compared.rows[of_paper][["method", "seed"]].assign(stopped="diverged")
+    table = judge(tables | {("ablation_equivariance_paper", "faces_300w"): replace(one, rows=pd.concat([kept, stopped])),
+                            ("table_faces", "faces_cfp"): replace(compared, rows=pd.concat([compared.rows[~of_paper], none]))}, "cpu")
+    lines = table[(table.form == PAPERS) & (table.dataset == "faces_300w")]
+    assert len(lines) and set(lines.verdict) == {"not exercised"} and lines.why.str.contains("stopped: diverged").all()
+    assert not ((table.form == PAPERS) & table.claim.str.startswith("10.")).any()
+
+def test_half_of_a_range_is_not_the_range(tables):
+    "Claim 6 is about overlaps from 0.6 to 0.8."
+    one = tables["ablation_merging", "heads"]
+    for few in ([.7], [.7, .8]):
+        table = judge(tables | {("ablation_merging", "heads"): replace(one, rows=one.rows[one.rows.overlap.isin(few)])}, "cpu")
+        assert not ((table.dataset == "heads") & table.claim.str.startswith("6.")).any()
+
+def test_a_rival_trained_for_less_is_no_comparison(tables):
+    "IMM on faces_cfp, had it learned from half of the pictures."
+    one = tables["table_faces", "faces_cfp"]
+    imm, better = one.rows.method.str.startswith("IMM"), one.rows.select_dtypes("number").columns.str.startswith("forward")
+    rows = one.rows.assign(pictures_drawn=one.rows.pictures_drawn.where(~imm, 9600)).copy()
+    rows.loc[imm, rows.select_dtypes("number").columns[better]] *= .4
+    lines = judge(tables | {("table_faces", "faces_cfp"): replace(one, rows=rows)}, "cpu").query("claim.str.startswith('10.') & dataset == 'faces_cfp' & claim.str.contains('IMM')")
+    assert len(lines) == 2 and set(lines.verdict) == {"not exercised"} and lines.why.str.contains("drew 9,600 pictures, ours 19,200").all()
+
+def test_runs_of_the_earlier_nmi_beside_new_ones_are_of_the_earlier_nmi(tables):
+    one = tables["ablation_clusters", "heads"]
+    mixed = one.rows.assign(scored_points=np.where(one.rows.M == 60, 900., np.nan))
+    lines = judge(tables | {("ablation_clusters", "heads"): replace(one, rows=mixed)}, "cpu").query("claim.str.startswith('3.') & dataset == 'heads'")
+    assert len(lines) and set(lines.verdict) == {"not exercised"} and lines.why.str.contains("NMI of the earlier measure").all()
+
+def test_tables_of_another_profile_are_not_judged():
+    with pytest.raises(ValueError, match="was measured at profile cpu, not gpu"): read_tables(FIGURES, SETS, "gpu")
 
 def test_the_papers_form_is_judged_by_runs_of_it_alone(tables):
     "Older arms \"as in the paper\" kept our backbone and keypoints: they are of neither form."

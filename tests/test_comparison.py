@@ -177,6 +177,18 @@ def test_what_was_chosen_and_committed_holds_in_another_folder_too(tmp_path):
     for method in ("imm", "zhang"): assert at[method] == committed[method] and at[method][0]["data.size"] == 96
     assert set(comparison.own_settings(tmp_path, "heads", profile("smoke"), "smoke")) == {"paper"}
 
+def test_a_tuning_of_one_method_leaves_what_was_committed_of_others(tmp_path):
+    pd.DataFrame([dict(of="imm", rate=.5, times=1, size=96, forward_placed=.1)]).to_csv(tmp_path/"tune_baselines_faces_300w.csv")
+    (tmp_path/"tune_baselines_faces_300w.json").write_text('{"parameters": {"profile": "cpu"}}')
+    at, committed = (comparison.own_settings(f, "faces_300w", profile("cpu"), "cpu") for f in (tmp_path, ROOT/"figures"))
+    assert at["imm"][1] == {"lr": .5} and at["zhang"] == committed["zhang"]
+
+def test_adaptation_does_not_begin_from_the_labels_it_is_judged_by(heads_set, monkeypatch):
+    "Sanchez et al. on people who sign, whose labels their core knows."
+    monkeypatch.setattr(comparison, "core_set", lambda crops: heads_set)
+    with pytest.raises(ValueError, match="begins from the labels of another category; these pictures have those of signing"):
+        comparison.method_points("adapted", 5, heads_set, sweep_profile("smoke"))
+
 def test_methods_that_reconstruct_pictures_take_the_steps_of_the_profile():
     "In steps of eight pictures IMM learned less from as many pictures drawn."
     config = profile("cpu")

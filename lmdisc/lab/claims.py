@@ -35,7 +35,7 @@ def seed_interval(values: np.ndarray) -> tuple[float, float]: # (n,) one number 
 class Verdict:
     "The numbers of the seeds against a claim."
     measured: float                   # mean over seeds
-    std: float
+    std: float                        # over seeds; of a best value, over seeds drawn again
     n: int                            # seeds
     low: float                        # of the 95 % interval
     high: float
@@ -56,7 +56,8 @@ def judged_values(
     if not len(values) or not np.isfinite(values).all():
         raise ValueError(f"the measured values are {values.tolist()}; finite numbers are needed, one a seed")
     low, high = seed_interval(values)
-    return Verdict(values.mean(), values.std(), len(values), low, high, _word(low, high, least, most, exercised))
+    std = values.std(ddof=1) if len(values) > 1 else 0.
+    return Verdict(values.mean(), std, len(values), low, high, _word(low, high, least, most, exercised))
 
 # %% ../../nbs/13_lab/13_claims.ipynb #bestco01
 def judged_best(
@@ -94,8 +95,9 @@ def _ours_in(t):                      # the rows of our form in the table of an 
 # %% ../../nbs/13_lab/13_claims.ipynb #papersc1
 def _papers_in(one):                  # a comparison -> for the paper's form, at the budget of its runs; a single seed cannot be judged
     own = one.rows[one.rows.method == WHOSE[PAPERS]]
+    own = own.dropna(subset="pictures_drawn") if "pictures_drawn" in own else own[:0]     # without runs that stopped
     if own.seed.nunique() < 2: return replace(one, rows=own[:0])
-    return Measured(_of_form(one.rows, PAPERS), int(own.pictures_drawn.max()), own.trunk.dropna().iloc[0])
+    return Measured(_of_form(one.rows, PAPERS), int(own.pictures_drawn.max()), own.trunk.iloc[0])
 
 # %% ../../nbs/13_lab/13_claims.ipynb #formco01
 def by_form(
@@ -129,9 +131,19 @@ def gate_result(
 LEAST_F = .5                          # least share of the F-measure of the keypoints it starts from that a detector keeps
 
 def _forgot(t):                       # of `rounds` -> why a detector has not learned; empty if it has
+    if "stopped" in t and t.stopped.notna().any(): return f"a run of its first stage stopped: {t.stopped.dropna().iloc[0]}"
     start, end = (t[t["round"] == r].f_measure.to_numpy() for r in (-1, t["round"].max()))
     kept = (end / start).min()
     return "" if kept >= LEAST_F else f"its detector's F-measure fell to {kept:.0%} of that of the keypoints it started from"
+
+def _faint(rows, stage1):             # of `landmarks`, also from other keypoints; of the form's own -> why its detectors have not learned
+    if "f_measure" not in rows: return ""
+    share = (rows.f_measure / stage1[stage1["round"] == -1].f_measure.mean()).min()
+    return "" if share >= LEAST_F else f"the F-measure of a detector is {share:.0%} of that of the keypoints the form starts from"
+
+def _hurried(rows, drawn):            # of a comparison; pictures that ours drew -> why a method was trained too little
+    fewer = rows[rows.pictures_drawn < drawn] if "pictures_drawn" in rows else rows[:0]
+    return "; ".join(f"{m} drew {int(each.pictures_drawn.min()):,} pictures, ours {drawn:,}" for m, each in fewer.groupby("method"))
 
 ROSE = 2                              # times that a contrastive loss may rise from the warm-up to the last round
 
@@ -155,10 +167,11 @@ def not_learned(
     if "stopped" in rows and rows.stopped.notna().any(): return f"a run stopped: {rows.stopped.dropna().iloc[0]}"
     if "round" in rows: return "; ".join(filter(None, [_forgot(rows), _diverged(rows)]))
     t, beside, why = found[key].rows, found.get(("ablation_equivariance", *key[1:])), []
-    if "method" not in rows or key[2] == PAPERS:                      # the F-measure of the same stage 1
+    if "method" not in rows or key[2] == PAPERS:                      # the F-measure of the form's own stage 1
         there = beside is not None and beside.drawn == found[key].drawn
-        why += ([_forgot(beside.rows[beside.rows.arm == "clustering"])] if there
-                else ["its detector's F-measure was not measured at this budget"])
+        stage1 = beside.rows[beside.rows.arm == "clustering"] if there else ()
+        why += [_forgot(stage1), _faint(rows, stage1)] if len(stage1) else ["its detector's F-measure was not measured at this budget"]
+    if "method" in t: why.append(_hurried(rows, found.get((*key[:2], OURS), found[key]).drawn))
     if "forward_placed" in rows:
         control = t[t.method == "mean shape"].forward_placed.mean() if "method" in t else rows.mean_shape
         why += [_off(rows, control)]
@@ -224,7 +237,8 @@ def _near(t): return t[t.overlap.between(*OVERLAPS)]
 
 def _widest_change(t, error):
     near = _by_seed(t, "overlap", error)
-    return (near.max(axis=1) - near.min(axis=1)) / near[.7]
+    if not {*OVERLAPS} <= {*near}: return near[[]].mean(axis=1)           # half of the range says nothing about all of it
+    return (near.max(axis=1, skipna=False) - near.min(axis=1, skipna=False)) / near[.7]
 
 # %% ../../nbs/13_lab/13_claims.ipynb #cf2a91ab
 def _column_ratio(t, over, under): return t.set_index("seed")[over] / t.set_index("seed")[under]
@@ -329,6 +343,7 @@ MAIN = "table_faces",                 # those of them at the size of the main jo
 def read_tables(
     folder: Path,                     # of .csv files, each with its provenance beside it
     datasets: list,                   # ["heads", ...]
+    profile: str,                     # they were measured at; ValueError where one was not
 ) -> dict:                            # {(experiment, dataset): `Measured`}, of the tables that are there
     "The tables of the experiments, those of the paper's form alone end in _paper, and those of the gate."
     tables = {}
@@ -336,7 +351,9 @@ def read_tables(
     for name, dataset in product(names, datasets):
         path = folder/f"{of_set(name, dataset)}.csv"
         if not path.is_file(): continue
-        spent = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["budget"]
+        record = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        if (at := record["parameters"]["profile"]) != profile: raise ValueError(f"{path.name} was measured at profile {at}, not {profile}")
+        spent = record["budget"]
         tables[name, dataset] = Measured(pd.read_csv(path), spent["pictures_drawn"], spent["net"]["trunk"])
     return tables
 
@@ -372,9 +389,8 @@ TITLES = {1: "Clusters teach descriptors with twice the NMI of augmented pairs",
           11: "At most 1.5 times the error of a network that learns from labels"}
 
 def _together(verdicts):              # of the criteria of a claim -> in a word
-    judged = set(verdicts) - {"not exercised"}
-    if "holds" in judged: return "holds" if judged == {"holds"} else "in part"
-    return next((word for word in ("does not hold", "inconclusive") if word in judged), "not exercised")
+    if "holds" in set(verdicts): return "holds" if set(verdicts) == {"holds"} else "in part"
+    return next((word for word in ("does not hold", "inconclusive") if word in set(verdicts)), "not exercised")
 
 def at_a_glance(table: pd.DataFrame) -> pd.DataFrame: # from `judge` -> a row a claim, a column for each form and set
     "A word for each claim, the paper's form before ours; a dash where it was not run, or does not apply."
@@ -395,7 +411,9 @@ def causes(
     forms = by_form(tables)
     def passed(name):
         key = name, dataset, OURS
-        return tables[name, dataset].rows if key in forms and gate_result(tables, key, forms[key])[0] == "passed" else None
+        if key not in forms or gate_result(tables, key, forms[key])[0] != "passed": return None
+        landmarks = "round" not in forms[key].rows
+        return None if landmarks and not_learned(forms, key, forms[key].rows) else tables[name, dataset].rows
     def ends(values, digits): return f"from {values.iloc[0]:{digits}} to {values.iloc[-1]:{digits}}"
     found, noise, init, merging = [], *map(passed, ("ablation_noise", "ablation_init", "ablation_merging"))
     if noise is not None and len(real := noise[(noise.share == 1) & (noise["round"] == noise["round"].max())]):

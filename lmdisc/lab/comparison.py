@@ -29,7 +29,7 @@ from ..scores.curves import forward_by_yaw
 from ..scores.visibility import mean_auc
 from ..config import Config, change, restored
 from ..discovery import discover, split_crops
-from .baselines.adapted import core_set
+from .baselines.adapted import CORE, core_set
 from .baselines.common import n_drawn
 from .protocols import FROM_NOTHING, Arm, listed, method_of, of_set, paths_of, pictures, sweep_profile, two_stages, without_K
 from .measures import as_placed, hidden_error, often_seen, placed_row
@@ -100,7 +100,11 @@ def method_points(method, K, images, config, runs=None, lr=None, more={}): # see
     of = ["lmdisc.discovery"] if method in DISCOVERIES else ["lmdisc.lab.baselines", f"lmdisc.lab.baselines.{method}"]
     own = replace(own_config(method, config), save_every=0)
     what, choices = f"points_{method}", dict(method=method, K=K, rate=rate, config=asdict(own))
-    if method == "adapted": choices["core"] = core_set(train).data_hash                              # of other pictures, too
+    if method == "adapted":           # learns from other pictures, too
+        core = core_set(train)
+        if core.landmark_names == images.landmark_names:
+            raise ValueError(f"{METHODS[method]} begins from the labels of another category; these pictures have those of {CORE}")
+        choices["core"] = core.data_hash
     looked = {"more": {name: c.data_hash for name, c in more.items()}}
     with run_of(runs, what, choices | looked, images, of, precision_of(own.learning2)) as run:
         if run.missing:
@@ -145,7 +149,6 @@ def compared(images, config, runs=None, method="ours", K=None, lr=None): # as fo
                trunk=config.net.trunk, size=test.size, pictures_drawn=n_drawn(own_config(method, config)),
                **forward_by_yaw(s.image_forward, test.fields))
     errors = {f"{of}_{way}": getattr(s, f"{of}_{way}") for way in ("forward", "backward") for of in ("image", "landmark")}
-    errors["image_forward_placed"] = placed.image_forward
     if "yaw" in test.fields: errors["yaw"] = test.fields["yaw"]
     return [row], {name: torch.as_tensor(e) for name, e in errors.items()}
 
@@ -283,9 +286,8 @@ def paper_arm(profile, dataset, root=""): # -> {"paper": (changes, {})}
 
 def own_settings(folder, dataset, config, profile, root=""): # as for `chosen_on` -> {method: (changes, arguments)}, for `side_by_side`
     "What methods have otherwise than ours: what was chosen for them, there or as committed, and the size of the paper's own form."
-    folders = folder, checkout()/"figures"
-    chosen = next(filter(None, (chosen_on(f, dataset, config, profile) for f in folders)), {})
-    return chosen | paper_arm(profile, dataset, root)
+    committed, there = (chosen_on(f, dataset, config, profile) for f in (checkout()/"figures", folder))
+    return committed | there | paper_arm(profile, dataset, root)
 
 # %% ../../nbs/13_lab/11_comparison.ipynb #0a4a23b0
 PROTOCOLS = {"2020: all points, λ 0.01": (False, .01), "2022: 5 points, λ 0.001": (True, .001)} # five points?, penalty

@@ -41,7 +41,8 @@ EARLIER = "NMI of the earlier measure, which left points out"
 
 def earlier_nmi(table) -> str:         # of `rounds` or `landmarks` -> empty where today's NMI was measured
     "What a caption says of an NMI without the number of points it rests on: a cluster took one point of a picture, others did not count."
-    return "" if "scored_points" in table else EARLIER
+    new = "scored_points" in table and not (table.scored_points.isna() & table.nmi.notna()).any()  # in every row that has an NMI
+    return "" if new else EARLIER
 
 # %% ../../nbs/13_lab/09_measures.ipynb #5ha9e078
 def rounds(images, config, runs=None): # -> rows

@@ -71,6 +71,9 @@ def sweep_profile(
     sized = (larger if drawn else SWEEPS.get(name, {})) | ({"data.size": size} if size else {})
     one = main_profile(name, detector, changes=sized, dataset=dataset, root=root)
     own = paper_form(dataset, name, root) | ({"initial.detector": detector} if detector else {}) if form else {}
+    if drawn and n_drawn(one) > 2 * drawn:
+        raise ValueError(f"at profile {name} the first stage alone draws {n_drawn(one) - drawn:,} pictures; "
+                         f"ask for {drawn:,} at cpu or smoke")
     return change(one, two_stages(one, PAIRS if form and drawn else 0) | own)
 
 # %% ../../nbs/13_lab/08_protocols.ipynb #f988d2f7

@@ -57,7 +57,8 @@ PUBLISHED = pd.DataFrame({
 
 def percent(v):                       # Series of shares -> str
     "Mean ± standard deviation, in per cent; empty where all are NaN."
-    return "" if v.isna().all() else f"{100 * v.mean():.1f}" + f" ± {100 * v.std(ddof=0):.1f}" * (len(v) > 1)
+    v = v.dropna()
+    return f"{100 * v.mean():.1f}" * (len(v) > 0) + f" ± {100 * v.std():.1f}" * (len(v) > 1)
 
 # %% ../../nbs/13_lab/12_tables.ipynb #1bea6736
 def for_reading(table, published=None): # a row a method and seed; such as `PUBLISHED` -> DataFrame of str
