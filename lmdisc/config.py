@@ -21,7 +21,7 @@ from .method.stage2 import Stage2
 class Data:
     "Which pictures are used, and how they are cropped."
     size: int = 256                   # side of the crops, px
-    margin: float = 0.15              # see `ImageSet.crops`
+    margin: float = 0.15              # see `ImageSet.crops` (ours)
     n_images: int = 0                 # training pictures used; 0: all
     n_labelled: int = 300             # of them labelled for the regressors of the evaluation; 800 for Human3.6M
 
@@ -67,7 +67,7 @@ class Config:
     stage1: Stage1 = Stage1()
     learning1: Learning = Learning()
     stage2: Stage2 = Stage2()
-    learning2: Learning = Learning(schedule="drops")
+    learning2: Learning = Learning(schedule="drops") # (released code)
     released: Released = Released()
 
     def __post_init__(self): in_bounds(self)

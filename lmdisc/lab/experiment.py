@@ -197,6 +197,8 @@ class Experiment:
         after: str | list = "",       # last words; or several, of which some may be empty
     ) -> str:
         "One line under a figure."
+        net, own = self.config.net, self.p.form == "paper"
+        before += f"the paper's own form, width {net.width}, depth {net.depth}; " * own
         said = before + caption(self.config, self.seeds, self.p.profile, self.p.dataset, of) + self.gate_note()
         last = [after] if isinstance(after, str) else after
         return "; ".join(filter(None, [said, fewer_seeds(self.results, self.seeds), *last, how_old(self.results)]))

@@ -49,7 +49,7 @@ class Stage1:
     temperature: float = 0.1          # of the softmax
     contrast: float = 10.0            # weight of the contrastive loss (released code)
     emphasis: float = 0.0             # see `heatmap_loss`
-    sigma: float = 1.0                # of the target Gaussians, cells
+    sigma: float = 1.0                # of the target Gaussians, cells (ours; released code: a single cell)
     threshold: float = 0.2            # score a new detection must have (released code)
     max_points: int = 100             # new detections a picture, the best (ours; the released code has no cap)
     memory: str = "two"               # pseudo-labels come from "two" rounds, from the "last", or from "all" (as released)

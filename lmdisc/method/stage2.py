@@ -31,7 +31,7 @@ from .detector import detect
 @dataclass(frozen=True)
 class Stage2:
     "How the landmark detector is trained; where the paper is silent, defaults are the released code's or ours (marked so)."
-    steps: int = 80_000
+    steps: int = 80_000               # (released code)
     batch: int = 64                   # pictures a step
     min_share: float = 0.003          # clusters labelled in fewer pictures are dropped first (ours; released code: 500 points)
     merge_from: int = 25_000          # step of the first merging (released code)
@@ -39,7 +39,7 @@ class Stage2:
     overlap: float = 0.7              # of the smaller cluster's confident pictures, share that must coincide
     radius: float = 1.0               # cells: what coincides (one of 64)
     confident: float = 0.2            # score from which a detector counts as firing (released code)
-    sigma: float = 1.0                # of the target Gaussians, cells
+    sigma: float = 1.0                # of the target Gaussians, cells (ours; released code: 3 × 3 cells)
     emphasis: float = 0.0             # see `heatmap_loss`
     shape: bool = False               # labels from one shape that all pictures share, see `Guide`; False: the paper's
     tolerance: float = 0.06           # share of the side: Ψ's places and keypoints this near to the shape's are labels

@@ -17,7 +17,7 @@ from ..store.processes import mean_over_processes, state, sync_batch_norms, unwr
 # %% ../../nbs/03_nets/06_training.ipynb #0a245827
 @dataclass(frozen=True)
 class Learning:
-    "How a network learns; rate, decay and optimiser are the paper's."
+    "How a network learns; rate, decay and optimiser are the paper's, which says nothing of a schedule."
     lr: float = 5e-4                  # learning rate
     weight_decay: float = 1e-5        # of all weights
     schedule: str = "constant"        # "constant" | "restarts": cosine a round | "fall": one cosine | "drops": ÷10 twice
