@@ -62,8 +62,8 @@ def percent(v):                       # Series of shares -> str
 
 # %% ../../nbs/13_lab/12_tables.ipynb #1bea6736
 def _always_seen(table):              # with columns of landmarks seen in 80 % of the pictures: these are all where coverage is 1
-    filled = {f"{c}_80": table[f"{c}_80"].fillna(table[c].where(table.coverage == 1)) for c in ("K", "forward", "backward") if f"{c}_80" in table}
-    return table.assign(**filled)
+    of_80 = [c for c in ("K", "forward", "backward") if f"{c}_80" in table]
+    return table.assign(**{f"{c}_80": table[f"{c}_80"].fillna(table[c].where(table.coverage == 1)) for c in of_80})
 
 def for_reading(table, published=None): # a row a method and seed; such as `PUBLISHED` -> DataFrame of str
     "A row a method, with errors in per cent, mean ± deviation over seeds; published numbers in columns of their own."
