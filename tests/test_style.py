@@ -124,7 +124,7 @@ def test_an_experiment_is_prose_arms_and_figures(notebook):
     cells = json.loads(notebook.read_text())["cells"]
     assert any("In plain words" in "".join(c["source"]) for c in cells)
 
-@pytest.mark.parametrize("notebook", [p for p in EXPERIMENTS if p.stem.split("_")[0] in ("ablation", "table", "figure")], ids=lambda p: p.stem)
+@pytest.mark.parametrize("notebook", [p for p in EXPERIMENTS if p.stem.split("_")[0] in ("ablation", "table", "figure", "error")], ids=lambda p: p.stem)
 def test_what_the_paper_found_stands_beside_it(notebook):
     "In words; and where the paper gives numbers, drawn in a panel of their own."
     text = "".join("".join(c["source"]) for c in json.loads(notebook.read_text())["cells"])
