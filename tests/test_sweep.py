@@ -67,7 +67,7 @@ def test_killed_and_started_again(checkout):
     child.wait()
     time.sleep(3)                     # an orphaned kernel notices within a second
     before = finished(checkout)
-    assert len(before) == 1
+    assert 1 <= len(before) <= 2      # two where the orphaned kernel was quicker than its end
 
     done = snakemake("--cores", "2", "--rerun-incomplete", TARGET, cwd=checkout)
     assert done.returncode == 0, done.stdout + done.stderr
