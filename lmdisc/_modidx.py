@@ -1002,6 +1002,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/lmdisc', 'doc_host': '', '
                                    'lmdisc.lab.claims._pairs_ratio': ('13_lab/claims.html#_pairs_ratio', 'lmdisc/lab/claims.py'),
                                    'lmdisc.lab.claims._papers_in': ('13_lab/claims.html#_papers_in', 'lmdisc/lab/claims.py'),
                                    'lmdisc.lab.claims._r2d2_ratio': ('13_lab/claims.html#_r2d2_ratio', 'lmdisc/lab/claims.py'),
+                                   'lmdisc.lab.claims._stopped': ('13_lab/claims.html#_stopped', 'lmdisc/lab/claims.py'),
                                    'lmdisc.lab.claims._together': ('13_lab/claims.html#_together', 'lmdisc/lab/claims.py'),
                                    'lmdisc.lab.claims._widest_change': ('13_lab/claims.html#_widest_change', 'lmdisc/lab/claims.py'),
                                    'lmdisc.lab.claims._word': ('13_lab/claims.html#_word', 'lmdisc/lab/claims.py'),

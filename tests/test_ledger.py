@@ -123,8 +123,7 @@ def test_the_distance_filter_reads_the_first_points_only():
     assert not torch.equal(limits(*distances.min(1), 3), limits(*distances.min(1), 3, first=by_name["distance filter"]["switch"]["released.first_points"]))
 
 def test_the_filter_option_reaches_the_filter(start, plain):
-    "The labels are others; with one thread they were as many, by chance."
-    assert not torch.equal(start({"released.first_points": 40}).rounds[-1].xy, plain.rounds[-1].xy)
+    assert len(start({"released.first_points": 20}).rounds[-1]) != len(plain.rounds[-1])
 
 def test_the_switch_changes_the_targets_of_stage_2(heads_set):
     config = small_config()

@@ -28,12 +28,20 @@ from lmdisc.store.processes import on_main, state
 from lmdisc.nets.training import Trainer
 from lmdisc.store.files import save_state
 
+torch.backends.mkldnn.enabled = False      # its sums depend on the processor, and on how many pictures a process has
 config = small_config(**BRIEF, **{"learning1.precision": "fp32", "learning2.precision": "fp32"})
 images = small_heads()
 
+def smooth(net):
+    "Without the kinks of ReLU: which side of one a cell is on may depend on the order of sums."
+    for part in net.modules():
+        for name, layer in part.named_children():
+            if isinstance(layer, torch.nn.ReLU): setattr(part, name, torch.nn.SiLU())
+    return net
+
 def gradients(net, loss):
     "Of the first step, by name."
-    trainer = Trainer(net, config.learning1, 1, 0)
+    trainer = Trainer(smooth(net), config.learning1, 1, 0)
     trainer.wrapped.train()
     trainer.one_step(loss, 0.)
     return {name: p.grad for name, p in trainer.model.named_parameters() if p.grad is not None}
@@ -90,13 +98,11 @@ def alone_and_together(heads_set, tmp_path_factory):
 def test_two_processes_worked(alone_and_together): assert [record["processes"] for _, record in alone_and_together] == [1, 2]
 
 def test_gradients_agree(alone_and_together):
-    "But for the order of sums. On some processors it decides which side of a ReLU's kink a cell of the trunk is on, which moves a quarter of the layers a little."
+    "But for the order of sums."
     one, two = (tensors for tensors, _ in alone_and_together)
     names = [k for k in one if k.startswith(("0.", "1.")) and one[k].norm() > 1e-6]
     assert len(names) > 80
-    off = {k: ((one[k] - two[k]).norm() / one[k].norm()).item() for k in names}
-    assert max(off.values()) < 1e-2, max(off, key=off.get)
-    assert torch.tensor([*off.values()]).quantile(.7) < 1e-3
+    for k in names: assert (one[k] - two[k]).norm() < 1e-3 * one[k].norm(), k
 
 def test_labels_of_one_network_are_the_same(alone_and_together):
     "Keypoints, their clusters, and what a network detects: within 1e-2 px, since a batch of another size is summed in another order."
@@ -121,7 +127,7 @@ def same_points(a, b, near=1.5):
 def test_whole_runs_agree(alone_and_together):
     "With every step training makes more of the order of sums; in a toy of 8 steps, points that both find are still grouped alike."
     (one, first), (two, second) = alone_and_together
-    assert abs(first["K"] - second["K"]) <= 2      # merged by what a network of few steps finds
+    assert first["K"] == second["K"]
     for loss in ("contrast", "detector"): assert first["history"][0][loss] == pytest.approx(second["history"][0][loss], rel=1e-2)
     for r in range(1, len(first["history"]) + 1):
         assert normalized_mutual_info_score(*same_points(one[f"labels.{r}"], two[f"labels.{r}"])) > .7, r

@@ -130,8 +130,11 @@ def gate_result(
 # %% ../../nbs/13_lab/13_claims.ipynb #learco01
 LEAST_F = .5                          # least share of the F-measure of the keypoints it starts from that a detector keeps
 
+def _stopped(t, of=""):               # a table -> which of its runs stopped; empty if none did
+    return f"a run{of} stopped: {t.stopped.dropna().iloc[0]}" if "stopped" in t and t.stopped.notna().any() else ""
+
 def _forgot(t):                       # of `rounds` -> why a detector has not learned; empty if it has
-    if "stopped" in t and t.stopped.notna().any(): return f"a run of its first stage stopped: {t.stopped.dropna().iloc[0]}"
+    if why := _stopped(t, " of its first stage"): return why
     start, end = (t[t["round"] == r].f_measure.to_numpy() for r in (-1, t["round"].max()))
     kept = (end / start).min()
     return "" if kept >= LEAST_F else f"its detector's F-measure fell to {kept:.0%} of that of the keypoints it started from"
@@ -164,7 +167,7 @@ def not_learned(
     rows: pd.DataFrame,               # those of the table that a claim is about
 ) -> str:                             # empty if it has
     "Why what a claim is about has not learned: by the F-measure of its detector, its loss, and its landmarks."
-    if "stopped" in rows and rows.stopped.notna().any(): return f"a run stopped: {rows.stopped.dropna().iloc[0]}"
+    if why := _stopped(rows): return why
     if "round" in rows: return "; ".join(filter(None, [_forgot(rows), _diverged(rows)]))
     t, beside, why = found[key].rows, found.get(("ablation_equivariance", *key[1:])), []
     if "method" not in rows or key[2] == PAPERS:                      # the F-measure of the form's own stage 1
@@ -389,8 +392,9 @@ TITLES = {1: "Clusters teach descriptors with twice the NMI of augmented pairs",
           11: "At most 1.5 times the error of a network that learns from labels"}
 
 def _together(verdicts):              # of the criteria of a claim -> in a word
-    if "holds" in set(verdicts): return "holds" if set(verdicts) == {"holds"} else "in part"
-    return next((word for word in ("does not hold", "inconclusive") if word in set(verdicts)), "not exercised")
+    words = set(verdicts)
+    if "holds" in words: return "holds" if words == {"holds"} else "in part"
+    return next((word for word in ("does not hold", "inconclusive") if word in words), "not exercised")
 
 def at_a_glance(table: pd.DataFrame) -> pd.DataFrame: # from `judge` -> a row a claim, a column for each form and set
     "A word for each claim, the paper's form before ours; a dash where it was not run, or does not apply."
