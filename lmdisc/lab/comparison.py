@@ -6,9 +6,10 @@
 __all__ = ['METHODS', 'DISCOVERIES', 'FIXED_K', 'FLAT', 'PROTOCOLS', 'FIVE_68', 'FIVE_HERE', 'contestants', 'own_config',
            'called', 'own_sizes', 'side_by_side', 'detector_of', 'predicted', 'method_points', 'called_hidden',
            'with_gaps', 'direct_error', 'compared', 'mean_shape', 'true_landmarks', 'taught', 'turning_heads',
-           'on_turning_heads', 'the_turning_heads', 'at_yaws', 'on_yaws', 'the_yaws', 'validation', 'is_flat', 'longer',
-           'at_length', 'at_rate', 'tuning_arm', 'best_rates', 'next_lengths', 'chosen_on', 'paper_arm', 'own_settings',
-           'five_points', 'by_labels']
+           'on_turning_heads', 'the_turning_heads', 'at_yaws', 'on_yaws', 'the_yaws', 'in_box', 'sides',
+           'spread_by_yaw', 'spread', 'spread_of_annotated', 'validation', 'is_flat', 'longer', 'at_length', 'at_rate',
+           'tuning_arm', 'best_rates', 'next_lengths', 'chosen_on', 'paper_arm', 'own_settings', 'five_points',
+           'by_labels']
 
 # %% ../../nbs/13_lab/11_comparison.ipynb #66463e3e
 import json
@@ -24,7 +25,7 @@ from ..store.runs import address, data_of, run_of
 from ..data.images import annotated
 from ..data.points import nearest_to
 from ..nets.training import precision_of
-from ..scores.errors import floor, forward_errors, mean_shape_errors, nme, point_errors, score
+from ..scores.errors import floor, forward_errors, mean_seen, mean_shape_errors, nme, point_errors, score
 from ..scores.curves import forward_by_yaw
 from ..scores.visibility import mean_auc
 from ..config import Config, change, restored
@@ -157,7 +158,7 @@ def mean_shape(images, config, runs=None): # -> rows, tensors
     "The control: errors of the mean shape."
     train, test = split_crops(images, config)
     e = mean_shape_errors(train.landmarks, test.landmarks, test.normaliser, annotated(test))
-    row = {"forward": nme(e)} | forward_by_yaw(e, test.fields)
+    row = {"forward": nme(e)} | forward_by_yaw(mean_seen(e, 1), test.fields)
     return [dict(K=0, coverage=0.0) | row | as_placed(row)], {"landmark_forward": torch.as_tensor(np.nanmean(e, 0))}
 
 def true_landmarks(images, config, runs=None): # -> rows
@@ -211,6 +212,41 @@ def the_yaws(images, config, runs=None, columns=9, dataset="heads"): # -> rows, 
     "The pictures at these yaws."
     test, chosen = at_yaws(images, config, columns, dataset)
     return [{}], {"pictures": torch.as_tensor(test.pixels[chosen]), "yaw": torch.as_tensor(test.fields["yaw"][chosen])}
+
+# %% ../../nbs/13_lab/11_comparison.ipynb #spread02
+def in_box(xy, annotated):            # (N, K, 2), (N, L, 2) px, NaN: missing -> (N, K, 2)
+    "Points relative to the middle of the box around a picture's annotated points, in shares of its longer side."
+    low, high = np.nanmin(annotated, 1, keepdims=True), np.nanmax(annotated, 1, keepdims=True)
+    return (xy - (low + high) / 2) / (high - low).max(-1, keepdims=True)
+
+def sides(fields, least=5, edges=(-180, -90, -60, -30, 30, 60, 90, 180)): # of crops; pictures; degrees -> {"30 to 60°": (N,) bool, ...}
+    "Masks of pictures by their yaw, left and right apart, of `least` pictures or more; none where the yaw is unknown."
+    yaw = fields.get("yaw", np.empty(0))
+    bins = {f"{a} to {b}°": (yaw >= a) & ((yaw < b) | (b == edges[-1])) for a, b in zip(edges, edges[1:])}
+    return {name: there for name, there in bins.items() if there.sum() >= least}
+
+def spread_by_yaw(xy, test):          # (Nt, K, 2) px, NaN: missing; crops -> rows, tensors
+    "Mean place (B, K, 2), covariance (B, K, 2, 2) and share of pictures with it (B, K) of every point, in each of B bins of yaw."
+    places, found = in_box(xy, test.landmarks), []
+    bins = sides(test.fields) or {"all": np.ones(len(test), bool)}
+    for there in bins.values():
+        mean = mean_seen(places[there], 0)
+        away = places[there] - mean
+        found.append((mean, mean_seen(away[..., :, None] * away[..., None, :], 0), np.isfinite(places[there]).all(-1).mean(0)))
+    names = "mean", "covariance", "seen"
+    return ([dict(yaw=name, pictures=int(there.sum()), left_out=len(test) - int(sum(bins.values()).sum())) for name, there in bins.items()],
+            {name: torch.as_tensor(np.stack(each)) for name, each in zip(names, zip(*found))})
+
+# %% ../../nbs/13_lab/11_comparison.ipynb #spread04
+def spread(images, config, runs=None, method="ours", K=None, lr=None): # see `method_points` -> rows, tensors
+    "Where the points that a method sees in held-out pictures lie, by yaw (see `spread_by_yaw`)."
+    run, test = method_points(method, K, images, config, runs, lr), split_crops(images, config)[1]
+    return spread_by_yaw(with_gaps(method, config, run, "test"), test)
+
+def spread_of_annotated(images, config, runs=None): # -> rows, tensors
+    "The same of the annotated points."
+    test = split_crops(images, config)[1]
+    return spread_by_yaw(test.landmarks, test)
 
 # %% ../../nbs/13_lab/11_comparison.ipynb #d53c06be
 def validation(images, share=.25):    # `ImageSet` with a split "train"; of its people -> `ImageSet`

@@ -22,7 +22,7 @@ def yaw_bins(
     if yaw.max(initial=0) > 120: edges = (*edges, 180)
     return {f"{a}_{b}": (yaw >= a) & ((yaw < b) | (b == edges[-1])) for a, b in zip(edges, edges[1:])}
 
-def forward_by_yaw(errors: np.ndarray, fields: dict) -> dict: # (Nt,) or (Nt, L), fields -> {"forward_0_30": mean, ...}
+def forward_by_yaw(errors: np.ndarray, fields: dict) -> dict: # (Nt,), fields -> {"forward_0_30": mean, ...}
     "Mean forward error of pictures by their absolute yaw; empty where the yaw is unknown."
     return {f"forward_{name}": float(mean_seen(errors[there])) for name, there in yaw_bins(fields).items()}
 
