@@ -156,21 +156,36 @@ def test_a_comparison_takes_what_was_chosen_on_its_own_set(tmp_path):
 def test_a_wrong_name_is_one_clear_line(wrong, message):
     with pytest.raises((ValueError, FileNotFoundError), match=message): wrong()
 
-@pytest.mark.parametrize("name", ["figure_viewpoint", "figure_pose"])
-def test_methods_with_crops_of_their_own_size_are_drawn_in_the_same_place(name, tmp_path, monkeypatch):
-    "Figures 1 and 3, where IMM learned from smaller crops: a point in the middle of these is drawn in the middle."
+@pytest.fixture
+def drawn(tmp_path, monkeypatch):
+    "What a notebook draws of a method that finds two points in the middle of each picture; IMM learned from smaller crops than ours."
     side, shown = sweep_profile("smoke").data.size, {}
     def in_the_middle(method, K, images, config, *args, more=()):
         n = [len(more[part]) for part in more] or [len(images.split("test"))]
         xy = torch.full((n[0], 2, 2), config.data.size / 2 - .5)
-        return Run([], {part: v for part in (*more, "test") for part, v in ((part, xy), (f"{part}_score", torch.ones(n[0], 2)))}, {})
+        rows = [dict(gaps=False)]
+        return Run(rows, {part: v for part in (*more, "test") for part, v in ((part, xy), (f"{part}_score", torch.ones(n[0], 2)))}, {})
     monkeypatch.setattr(comparison, "method_points", in_the_middle)
-    monkeypatch.setattr(plots, "plot_methods", lambda pictures, points, *a, **k: shown.update(points) or plt.figure())
+    for plot in "plot_methods", "plot_spread":
+        monkeypatch.setattr(plots, plot, lambda pictures, points, *a, **k: shown.update(points) or plt.figure())
     pd.DataFrame([dict(of="imm", rate=1e-3, times=1, size=side // 2, forward_placed=.1)]).to_csv(tmp_path/"tune_baselines.csv")
     (tmp_path/"tune_baselines.json").write_text('{"parameters": {"profile": "smoke"}}')
-    perform(ROOT/"nbs"/f"{name}.ipynb", dict(methods="ours,imm", out_dir=str(tmp_path)))
-    assert len(shown) == 2
-    for xy in shown.values(): np.testing.assert_allclose(xy, side / 2 - .5)
+    def draw(name):
+        perform(ROOT/"nbs"/f"{name}.ipynb", dict(methods="ours,imm", out_dir=str(tmp_path)))
+        assert len(shown) == 2
+        return shown.values()
+    return draw
+
+@pytest.mark.parametrize("name", ["figure_viewpoint", "figure_pose"])
+def test_methods_with_crops_of_their_own_size_are_drawn_in_the_same_place(name, drawn):
+    "Figures 1 and 3, where IMM learned from smaller crops: a point in the middle of these is drawn in the middle."
+    side = sweep_profile("smoke").data.size
+    for xy in drawn(name): np.testing.assert_allclose(xy, side / 2 - .5)
+
+def test_points_found_in_smaller_crops_lie_in_the_same_place_of_the_box(drawn):
+    (ours, *_), (imm, *_) = drawn("figure_spread")
+    np.testing.assert_allclose(ours, imm, atol=1e-4)
+    assert np.abs(ours).max() < .6 and np.ptp(ours[:, 0], axis=0).max() > .01      # near the middle of the box, whose place in the crop varies
 
 def test_what_was_chosen_and_committed_holds_in_another_folder_too(tmp_path):
     at, committed = comparison.own_settings(tmp_path, "faces_300w", profile("cpu"), "cpu"), comparison.chosen_on(ROOT/"figures", "faces_300w", profile("cpu"), "cpu")
