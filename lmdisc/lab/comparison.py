@@ -214,17 +214,19 @@ def the_yaws(images, config, runs=None, columns=9, dataset="heads"): # -> rows, 
     return [{}], {"pictures": torch.as_tensor(test.pixels[chosen]), "yaw": torch.as_tensor(test.fields["yaw"][chosen])}
 
 # %% ../../nbs/13_lab/11_comparison.ipynb #spread02
-def in_box(xy, annotated):            # (N, K, 2), (N, L, 2) px, NaN: missing -> (N, K, 2)
+def in_box(xy, truth):                # (N, K, 2), (N, L, 2) px, NaN: missing -> (N, K, 2)
     "Points relative to the middle of the box around a picture's annotated points, in shares of its longer side."
-    low, high = np.nanmin(annotated, 1, keepdims=True), np.nanmax(annotated, 1, keepdims=True)
+    low, high = np.nanmin(truth, 1, keepdims=True), np.nanmax(truth, 1, keepdims=True)
     return (xy - (low + high) / 2) / (high - low).max(-1, keepdims=True)
 
+# %% ../../nbs/13_lab/11_comparison.ipynb #spread2b
 def sides(fields, least=5, edges=(-180, -90, -60, -30, 30, 60, 90, 180)): # of crops; pictures; degrees -> {"30 to 60°": (N,) bool, ...}
     "Masks of pictures by their yaw, left and right apart, of `least` pictures or more; none where the yaw is unknown."
     yaw = fields.get("yaw", np.empty(0))
     bins = {f"{a} to {b}°": (yaw >= a) & ((yaw < b) | (b == edges[-1])) for a, b in zip(edges, edges[1:])}
     return {name: there for name, there in bins.items() if there.sum() >= least}
 
+# %% ../../nbs/13_lab/11_comparison.ipynb #spread2c
 def spread_by_yaw(xy, test):          # (Nt, K, 2) px, NaN: missing; crops -> rows, tensors
     "Mean place (B, K, 2), covariance (B, K, 2, 2) and share of pictures with it (B, K) of every point, in each of B bins of yaw."
     places, found = in_box(xy, test.landmarks), []

@@ -70,6 +70,7 @@ def plot_spread(
     note_below(fig, note)
     return fig
 
+# %% ../../nbs/13_lab/14_plots.ipynb #spread7b
 def draw_spread(ax, annotated, mean, covariance, seen, colours): # (L, 2), (K, 2), (K, 2, 2), (K,), (K, 3)
     "One bin of `plot_spread`; a point is the paler, the fewer pictures it is seen in."
     there = seen > 0
