@@ -60,7 +60,7 @@ def plot_spread(
     titles: list, note: str = "",     # B strings; small print
 ) -> Figure:
     "Mean place and standard deviation (an ellipse) of points by yaw, in the box around the annotated points, which are crosses."
-    side = min(1.9, PAGE / (len(titles) + .2))                # inches
+    side = min(1.6, PAGE / (len(titles) + .2))                # inches
     fig, axes = plt.subplots(len(points), len(titles), figsize=(side * len(titles) + .4, side * len(points) + .5), squeeze=False)
     for row, (name, (mean, covariance, seen)) in zip(axes, points.items()):
         colours = colours_around(mean)
