@@ -241,7 +241,7 @@ def spread_by_yaw(xy, test):          # (Nt, K, 2) px, NaN: missing; crops -> ro
 
 # %% ../../nbs/13_lab/11_comparison.ipynb #spread04
 def spread(images, config, runs=None, method="ours", K=None, lr=None): # see `method_points` -> rows, tensors
-    "Where the points that a method sees in held-out pictures lie, by yaw (see `spread_by_yaw`)."
+    "Where the points of a method lie in held-out pictures, by yaw (see `spread_by_yaw`)."
     run, test = method_points(method, K, images, config, runs, lr), split_crops(images, config)[1]
     return spread_by_yaw(with_gaps(method, config, run, "test"), test)
 

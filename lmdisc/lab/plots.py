@@ -72,7 +72,7 @@ def plot_spread(
 
 # %% ../../nbs/13_lab/14_plots.ipynb #spread7b
 def draw_spread(ax, annotated, mean, covariance, seen, colours): # (L, 2), (K, 2), (K, 2, 2), (K,), (K, 3)
-    "One bin of `plot_spread`; a point is the paler, the fewer pictures it is seen in."
+    "One bin of `plot_spread`; a point is the paler, the fewer pictures it has a place in."
     there = seen > 0
     mean, tints = mean[there], np.c_[colours, seen][there]
     variance, axis = np.linalg.eigh(covariance[there])        # the longer axis last
