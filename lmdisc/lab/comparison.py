@@ -238,7 +238,8 @@ def spread_by_yaw(xy, test):          # (Nt, K, 2) px, NaN: missing; crops -> ro
     mean, covariance, seen = map(np.stack, zip(*found))
     scatter = mean_seen(np.sqrt(np.trace(covariance, axis1=-2, axis2=-1)), 1)    # standard deviation, mean over the points
     left_out = len(test) - int(sum(bins.values()).sum())
-    rows = [dict(yaw=name, pictures=int(there.sum()), left_out=left_out, scatter=float(s)) for (name, there), s in zip(bins.items(), scatter)]
+    rows = [dict(yaw=name, pictures=int(there.sum()), left_out=left_out, scatter=float(s))
+            for (name, there), s in zip(bins.items(), scatter)]
     return rows, {name: torch.as_tensor(v) for name, v in dict(mean=mean, covariance=covariance, seen=seen).items()}
 
 # %% ../../nbs/13_lab/11_comparison.ipynb #spread04
