@@ -215,30 +215,31 @@ def the_yaws(images, config, runs=None, columns=9, dataset="heads"): # -> rows, 
 
 # %% ../../nbs/13_lab/11_comparison.ipynb #spread02
 def in_box(xy, truth):                # (N, K, 2), (N, L, 2) px, NaN: missing -> (N, K, 2)
-    "Points relative to the middle of the box around a picture's annotated points, in shares of its longer side."
+    "Points relative to the middle of the box around a picture's annotated points, in shares of its height, which yaw leaves as it is."
     low, high = np.nanmin(truth, 1, keepdims=True), np.nanmax(truth, 1, keepdims=True)
-    return (xy - (low + high) / 2) / (high - low).max(-1, keepdims=True)
+    return (xy - (low + high) / 2) / (high - low)[..., 1:]
 
 # %% ../../nbs/13_lab/11_comparison.ipynb #spread2b
-def sides(fields, least=5, edges=(-180, -90, -60, -30, 30, 60, 90, 180)): # of crops; pictures; degrees -> {"30 to 60°": (N,) bool, ...}
+def sides(fields, least=5, edges=(-180, -90, -60, -30, 30, 60, 90.001, 180)): # of crops; pictures; degrees, 90 is still a profile -> {"30 to 60°": (N,) bool, ...}
     "Masks of pictures by their yaw, left and right apart, of `least` pictures or more; none where the yaw is unknown."
     yaw = fields.get("yaw", np.empty(0))
-    bins = {f"{a} to {b}°": (yaw >= a) & ((yaw < b) | (b == edges[-1])) for a, b in zip(edges, edges[1:])}
+    bins = {f"{a:.0f} to {b:.0f}°": (yaw >= a) & ((yaw < b) | (b == edges[-1])) for a, b in zip(edges, edges[1:])}
     return {name: there for name, there in bins.items() if there.sum() >= least}
 
 # %% ../../nbs/13_lab/11_comparison.ipynb #spread2c
 def spread_by_yaw(xy, test):          # (Nt, K, 2) px, NaN: missing; crops -> rows, tensors
     "Mean place (B, K, 2), covariance (B, K, 2, 2) and share of pictures with it (B, K) of every point, in each of B bins of yaw."
-    places, found = in_box(xy, test.landmarks), []
-    bins = sides(test.fields) or {"all": np.ones(len(test), bool)}
+    places, found, yaw = in_box(xy, test.landmarks), [], test.fields.get("yaw", np.full(len(test), np.nan))
+    bins = sides(test.fields) if "yaw" in test.fields else {"all": np.ones(len(test), bool)}
+    if not bins: raise ValueError(f"none of the ranges of yaw has five of the {len(test)} pictures; take more pictures")
     for there in bins.values():
         mean = mean_seen(places[there], 0)
         away = places[there] - mean
         found.append((mean, mean_seen(away[..., :, None] * away[..., None, :], 0), np.isfinite(places[there]).all(-1).mean(0)))
     mean, covariance, seen = map(np.stack, zip(*found))
-    scatter = mean_seen(np.sqrt(np.trace(covariance, axis1=-2, axis2=-1)), 1)    # standard deviation, mean over the points
+    scatter = np.nansum(seen * np.sqrt(np.trace(covariance, axis1=-2, axis2=-1)), 1) / seen.sum(1) # distance from the mean, root mean square
     left_out = len(test) - int(sum(bins.values()).sum())
-    rows = [dict(yaw=name, pictures=int(there.sum()), left_out=left_out, scatter=float(s))
+    rows = [dict(yaw=name, mean_yaw=float(yaw[there].mean()), pictures=int(there.sum()), left_out=left_out, scatter=float(s))
             for (name, there), s in zip(bins.items(), scatter)]
     return rows, {name: torch.as_tensor(v) for name, v in dict(mean=mean, covariance=covariance, seen=seen).items()}
 

@@ -61,12 +61,15 @@ def plot_spread(
 ) -> Figure:
     "Mean place and standard deviation (an ellipse) of points by yaw, in the box around the annotated points, which are crosses."
     side = min(1.6, PAGE / (len(titles) + .2))                # inches
+    farthest = max(np.nanmax(np.abs(places)) for places in (annotated, *(mean for mean, *_ in points.values())))
     fig, axes = plt.subplots(len(points), len(titles), figsize=(side * len(titles) + .4, side * len(points) + .5), squeeze=False)
     for row, (name, (mean, covariance, seen)) in zip(axes, points.items()):
         colours = colours_around(mean)
         for ax, *there in zip(row, annotated, mean, covariance, seen): draw_spread(ax, *there, colours)
         row[0].set_ylabel(fill(name.replace(" = ", "\xa0=\xa0"), 18), fontsize=7)
     for ax, title in zip(axes[0], titles): ax.set_title(title)
+    for ax in axes.flat: ax.set(xlim=(-farthest - .2, farthest + .2), ylim=(farthest + .2, -farthest - .2))
+    sns.despine(fig, left=True, bottom=True)
     note_below(fig, note)
     return fig
 
@@ -82,7 +85,7 @@ def draw_spread(ax, annotated, mean, covariance, seen, colours): # (L, 2), (K, 2
     ax.add_collection(EllipseCollection(long, short, angle, units="xy", offsets=mean, offset_transform=ax.transData,
                                         facecolors="none", edgecolors=tints, linewidths=.9))
     ax.scatter(*mean.T, s=5, c=tints, linewidths=0)
-    ax.set(xlim=(-.75, .75), ylim=(.75, -.75), aspect="equal", xticks=[], yticks=[])
+    ax.set(aspect="equal", xticks=[], yticks=[])
 
 # %% ../../nbs/13_lab/14_plots.ipynb #98eba970
 def plot_by_yaw(
