@@ -220,9 +220,9 @@ def in_box(xy, truth):                # (N, K, 2), (N, L, 2) px, NaN: missing ->
     return (xy - (low + high) / 2) / (high - low)[..., 1:]
 
 # %% ../../nbs/13_lab/11_comparison.ipynb #spread2b
-def sides(fields, least=5, edges=(-180, -90, -60, -30, 30, 60, 90.001, 180)): # of crops; pictures; degrees, 90 is still a profile -> {"30 to 60°": (N,) bool, ...}
+def sides(fields, least=5, edges=(-180, -90, -60, -30, 30, 60, 90.001, 180)): # of crops; pictures; degrees -> {"30 to 60°": (N,) bool, ...}
     "Masks of pictures by their yaw, left and right apart, of `least` pictures or more; none where the yaw is unknown."
-    yaw = fields.get("yaw", np.empty(0))
+    yaw = fields.get("yaw", np.empty(0))                   # 90 is still a profile
     bins = {f"{a:.0f} to {b:.0f}°": (yaw >= a) & ((yaw < b) | (b == edges[-1])) for a, b in zip(edges, edges[1:])}
     return {name: there for name, there in bins.items() if there.sum() >= least}
 
@@ -237,7 +237,8 @@ def spread_by_yaw(xy, test):          # (Nt, K, 2) px, NaN: missing; crops -> ro
         away = places[there] - mean
         found.append((mean, mean_seen(away[..., :, None] * away[..., None, :], 0), np.isfinite(places[there]).all(-1).mean(0)))
     mean, covariance, seen = map(np.stack, zip(*found))
-    scatter = np.nansum(seen * np.sqrt(np.trace(covariance, axis1=-2, axis2=-1)), 1) / seen.sum(1) # distance from the mean, root mean square
+    distance = np.sqrt(np.trace(covariance, axis1=-2, axis2=-1))              # from the mean place, root mean square
+    scatter = np.nansum(seen * distance, 1) / seen.sum(1)
     left_out = len(test) - int(sum(bins.values()).sum())
     rows = [dict(yaw=name, mean_yaw=float(yaw[there].mean()), pictures=int(there.sum()), left_out=left_out, scatter=float(s))
             for (name, there), s in zip(bins.items(), scatter)]
