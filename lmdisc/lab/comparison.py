@@ -8,8 +8,8 @@ __all__ = ['METHODS', 'DISCOVERIES', 'FIXED_K', 'FLAT', 'PROTOCOLS', 'FIVE_68', 
            'with_gaps', 'direct_error', 'compared', 'mean_shape', 'true_landmarks', 'taught', 'turning_heads',
            'on_turning_heads', 'the_turning_heads', 'at_yaws', 'on_yaws', 'the_yaws', 'in_box', 'sides',
            'spread_by_yaw', 'spread', 'spread_of_annotated', 'validation', 'is_flat', 'longer', 'at_length', 'at_rate',
-           'tuning_arm', 'best_rates', 'next_lengths', 'chosen_on', 'paper_arm', 'own_settings', 'five_points',
-           'by_labels']
+           'tuning_arm', 'best_rates', 'next_lengths', 'chosen_on', 'paper_arm', 'own_settings', 'arms_of',
+           'five_points', 'by_labels']
 
 # %% ../../nbs/13_lab/11_comparison.ipynb #66463e3e
 import json
@@ -26,7 +26,7 @@ from ..data.images import annotated
 from ..data.points import nearest_to
 from ..nets.training import precision_of
 from ..scores.errors import floor, forward_errors, mean_seen, mean_shape_errors, nme, point_errors, score
-from ..scores.curves import forward_by_yaw
+from ..scores.curves import forward_by_yaw, yaw_bins
 from ..scores.visibility import mean_auc
 from ..config import Config, change, restored
 from ..discovery import discover, split_crops
@@ -220,11 +220,15 @@ def in_box(xy, truth):                # (N, K, 2), (N, L, 2) px, NaN: missing ->
     return (xy - (low + high) / 2) / (high - low)[..., 1:]
 
 # %% ../../nbs/13_lab/11_comparison.ipynb #spread2b
-def sides(fields, least=5, edges=(-180, -90, -60, -30, 30, 60, 90.001, 180)): # of crops; pictures; degrees -> {"30 to 60°": (N,) bool, ...}
-    "Masks of pictures by their yaw, left and right apart, of `least` pictures or more; none where the yaw is unknown."
-    yaw = fields.get("yaw", np.empty(0))                   # 90 is still a profile
-    bins = {f"{a:.0f} to {b:.0f}°": (yaw >= a) & ((yaw < b) | (b == edges[-1])) for a, b in zip(edges, edges[1:])}
-    return {name: there for name, there in bins.items() if there.sum() >= least}
+def sides(fields, least=5):           # of crops; pictures -> {"30 to 60°": (N,) bool, ...}
+    "Masks of `yaw_bins`, left and right apart but for the frontal one, of `least` pictures or more."
+    left, right = {}, {}
+    for name, there in yaw_bins(fields).items():
+        a, b = name.split("_")
+        if a == "0": right[f"-{b} to {b}°"] = there
+        else:
+            left[f"-{b} to -{a}°"], right[f"{a} to {b}°"] = there & (fields["yaw"] < 0), there & (fields["yaw"] > 0)
+    return {name: there for name, there in (dict(reversed(left.items())) | right).items() if there.sum() >= least}
 
 # %% ../../nbs/13_lab/11_comparison.ipynb #spread2c
 def spread_by_yaw(xy, test):          # (Nt, K, 2) px, NaN: missing; crops -> rows, tensors
@@ -331,6 +335,12 @@ def own_settings(folder, dataset, config, profile, root=""): # as for `chosen_on
     "What methods have otherwise than ours: what was chosen for them, there or as committed, and the size of the paper's own form."
     committed, there = (chosen_on(f, dataset, config, profile) for f in (checkout()/"figures", folder))
     return committed | there | paper_arm(profile, dataset, root)
+
+# %% ../../nbs/13_lab/11_comparison.ipynb #armsof01
+def arms_of(job, methods, Ks, seeds, **given): # `Experiment`; as for `side_by_side` -> [`Arm`, ...]
+    "The arms of an experiment, each method as chosen for its set."
+    own = own_settings(job.folder, job.p.dataset, job.config, job.p.profile, job.p.root)
+    return side_by_side(methods, Ks, seeds, own, **given)
 
 # %% ../../nbs/13_lab/11_comparison.ipynb #0a4a23b0
 PROTOCOLS = {"2020: all points, λ 0.01": (False, .01), "2022: 5 points, λ 0.001": (True, .001)} # five points?, penalty

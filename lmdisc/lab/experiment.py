@@ -195,13 +195,15 @@ class Experiment:
     def note(self,
         of: str = ", mean and standard deviation", before: str = "", # what is shown of several seeds; first words
         after: str | list = "",       # last words; or several, of which some may be empty
+        runs: list | None = None,     # those drawn, as in `results`; None: all
     ) -> str:
         "One line under a figure."
         net, own = self.config.net, self.p.form == "paper"
         before += f"the paper's own form, width {net.width}, depth {net.depth}; " * own
         said = before + caption(self.config, self.seeds, self.p.profile, self.p.dataset, of) + self.gate_note()
         last = [after] if isinstance(after, str) else after
-        return "; ".join(filter(None, [said, fewer_seeds(self.results, self.seeds), *last, how_old(self.results)]))
+        drawn = self.results if runs is None else runs
+        return "; ".join(filter(None, [said, fewer_seeds(drawn, self.seeds), *last, how_old(drawn)]))
 
     def close(self):
         "Print how long the runs took, and a warning where the numbers mean nothing."
