@@ -190,7 +190,7 @@ def mixture(
     size: int,                        # S, the side of the crops in px
     share_real: float,                # 0...1: this share of the points is drawn from the landmarks
     n_points: int = 15,               # points a picture
-    boxes: np.ndarray | None = None,  # (N, 4) float, crop px: where noise may fall; None: the whole crop
+    boxes: np.ndarray | None = None,  # (N, 4) float, crop px: where noise may fall; None: the whole crop, as in the paper
     seed: int = 0,                    # same seed, same points
 ) -> Keypoints:                       # N * n_points points with score 1 and no descriptor
     "Points drawn from evenly chosen landmarks, and uniform noise (paper 4.1); noise replaces hidden landmarks."
