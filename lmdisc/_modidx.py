@@ -1138,6 +1138,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/lmdisc', 'doc_host': '', '
                                      'lmdisc.lab.measures.in_space': ('13_lab/measures.html#in_space', 'lmdisc/lab/measures.py'),
                                      'lmdisc.lab.measures.landmark_row': ('13_lab/measures.html#landmark_row', 'lmdisc/lab/measures.py'),
                                      'lmdisc.lab.measures.landmarks': ('13_lab/measures.html#landmarks', 'lmdisc/lab/measures.py'),
+                                     'lmdisc.lab.measures.nmi_points': ('13_lab/measures.html#nmi_points', 'lmdisc/lab/measures.py'),
                                      'lmdisc.lab.measures.often_seen': ('13_lab/measures.html#often_seen', 'lmdisc/lab/measures.py'),
                                      'lmdisc.lab.measures.placed_row': ('13_lab/measures.html#placed_row', 'lmdisc/lab/measures.py'),
                                      'lmdisc.lab.measures.posed_shape': ('13_lab/measures.html#posed_shape', 'lmdisc/lab/measures.py'),
