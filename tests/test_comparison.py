@@ -32,6 +32,12 @@ def test_table_faces_on_every_published_layout(name, tmp_path):
     assert at.direct.notna().equals(pd.Series(at.index == "supervised", at.index)) and at.forward_seen["floor"] <= at.forward["floor"]
     assert table.forward.notna().all() and (tmp_path/f"table_faces_{name}.json").exists()
 
+def test_figure_3_is_drawn_on_the_papers_own_set(tmp_path):
+    "LS3D: its yaw comes from the points in space of 300W-LP."
+    WRITE["ls3d"](tmp_path/"set")
+    perform(ROOT/"nbs"/"figure_pose.ipynb", dict(dataset="ls3d", root=str(tmp_path/"set"), methods="supervised", out_dir=str(tmp_path)))
+    assert (tmp_path/"figure_pose_ls3d.png").exists()
+
 def test_a_comparison_goes_on_where_it_stopped(heads_set, tmp_path, monkeypatch):
     config = sweep_profile("smoke")
     ask = lambda method, K: comparison.method_points(method, K, heads_set, config, tmp_path)
