@@ -78,7 +78,8 @@ def generic_keypoints(crops: Crops, config: Config, runs: str | Path | None = No
     choices = (one.detector, *((one.share_real, one.n_points, seed) if mixed else ()), how)
     with run_of(runs, "keypoints", choices, crops, ["lmdisc.discovery" if mixed else "lmdisc.method.detection"]) as run:
         if run.missing and mixed:
-            points = mixture(crops.landmarks, crops.visible, crops.size, one.share_real, one.n_points, seed=seed)
+            boxes = None if one.share_real else crops.boxes        # noise alone is a control of detectors, whose points lie in boxes
+            points = mixture(crops.landmarks, crops.visible, crops.size, one.share_real, one.n_points, boxes, seed)
             run.fill([], tensors_of(describe_keypoints(crops, points, one.detector, **how)))
         elif run.missing: run.fill([], tensors_of(detect_in_parts(crops, one.detector, run.folder, **how)))
     points, side = Keypoints(**run.tensors), config.data.size

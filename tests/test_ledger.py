@@ -100,11 +100,13 @@ def test_a_canvas_that_no_detector_can_use_is_said_first(heads_set):
 
 def test_noise_among_real_points_falls_anywhere_in_the_picture(heads_set):
     "As in the paper (4.1), not in the object's box alone."
-    config, crops = small_config(**{"initial.share_real": 0.}), split_crops(heads_set, small_config())[0]
-    xy = generic_keypoints(crops, config).xy.reshape(len(crops), -1, 2).numpy()
+    crops = split_crops(heads_set, small_config())[0]
     low, high = crops.boxes[:, None, :2], crops.boxes[:, None, 2:]
-    outside = ((xy < low) | (xy > high)).any(-1).mean()
-    assert outside > .1 and xy.min() >= 0 and xy.max() <= crops.size - 1
+    def outside(share):
+        xy = generic_keypoints(crops, small_config(**{"initial.share_real": share})).xy.reshape(len(crops), -1, 2).numpy()
+        assert xy.min() >= 0 and xy.max() <= crops.size - 1
+        return ((xy < low) | (xy > high)).any(-1).mean()
+    assert outside(.1) > .1 and outside(0.) == 0         # random points alone stand for those of a detector, which lie in the box
 
 @pytest.fixture(scope="module")
 def start(heads_set, tmp_path_factory):
@@ -128,7 +130,11 @@ def test_the_switch_changes_stage_1(name, start):
 def test_a_reading_of_equation_2_changes_stage_1(exponents, start, plain):
     assert start({"stage1.exponents": exponents}).history != plain.history
 
-def test_the_released_code_keeps_labels_that_are_not_found_again():
+def test_the_released_code_keeps_labels_that_are_not_found_again(start, monkeypatch):
+    memories, retained = [], first_stage.retained_labels
+    monkeypatch.setattr(first_stage, "retained_labels", lambda labels, memory, *more: memories.append(memory) or retained(labels, memory, *more))
+    start(by_name["labels that are not found again"]["switch"] | {"stage1.round_steps": 2})
+    assert set(memories) == {"all"}
     seen = Labels(torch.tensor([0, 2]), torch.zeros(2, 2), torch.tensor([.9, .1]), None, torch.zeros(2, dtype=torch.long), torch.zeros(2))
     kept = {memory: len(first_stage.retained_labels(seen, memory, Config().stage1.threshold)) for memory in
             (Config().stage1.memory, by_name["labels that are not found again"]["switch"]["stage1.memory"])}

@@ -158,7 +158,7 @@ def _diverged(t):                     # of `rounds` -> why training diverged; em
     return f"its contrastive loss, or that of what it is compared with, rose {times:.0f} times in training" if times > ROSE else ""
 
 def _off(rows, mean_shape, error):    # with errors of landmarks; which is judged -> why some have not learned
-    share = (rows[list({error, "forward_placed"})].max(axis=1) / mean_shape).max()
+    share = (rows[[error, "forward_placed"]].max(axis=1, skipna=False) / mean_shape).max(skipna=False)
     return "" if share <= LEARNT else f"its landmarks, or those it is compared with, are off by {share:.0%} of what the mean shape is"
 
 # %% ../../nbs/13_lab/13_claims.ipynb #learco02
@@ -274,7 +274,7 @@ class Claim:
     about: Callable = lambda t: t     # (table) -> the rows it is about
     judged: Callable = judged_values  # (what `read` gives, least, most, exercised) -> `Verdict`
     nmi: bool = False                 # does it rest on an NMI?
-    error: str = "forward_placed"     # of landmarks, by which these have to have learned; and always from the likeliest places
+    error: str = "forward_placed"     # by which its landmarks have to have learned, besides that from the likeliest places
     forms: tuple = (OURS, PAPERS)     # that it is judged for
 
     @property

@@ -198,7 +198,7 @@ def the_turning_heads(images, config, runs=None, people=2): # -> rows, tensors
 def at_yaws(images, config, columns, dataset): # -> held-out `Crops`, (columns,) int64
     "Held-out pictures at evenly spaced yaws."
     test = split_crops(images, config)[1]
-    if "yaw" not in test.fields: raise ValueError(f"the yaw of {dataset} is not known; use heads, bodies or faces_cfp")
+    if "yaw" not in test.fields: raise ValueError(f"the yaw of {dataset} is not known; use heads, bodies, faces_cfp or ls3d")
     yaw = test.fields["yaw"]
     return test, nearest_to(yaw, np.linspace(yaw.min(), yaw.max(), columns), 1)[:, 0]
 
@@ -225,9 +225,10 @@ def sides(fields, least=5):           # of crops; pictures -> {"30 to 60°": (N,
     left, right = {}, {}
     for name, there in yaw_bins(fields).items():
         a, b = name.split("_")
+        names = f"-{b} to -{a}°", f"{a} to {b}°"
+        if np.abs(fields["yaw"][there]).max(initial=0) > float(b): names = f"beyond -{a}°", f"beyond {a}°"
         if a == "0": right[f"-{b} to {b}°"] = there
-        else:
-            left[f"-{b} to -{a}°"], right[f"{a} to {b}°"] = there & (fields["yaw"] < 0), there & (fields["yaw"] > 0)
+        else: left[names[0]], right[names[1]] = there & (fields["yaw"] < 0), there & (fields["yaw"] > 0)
     return {name: there for name, there in (dict(reversed(left.items())) | right).items() if there.sum() >= least}
 
 # %% ../../nbs/13_lab/11_comparison.ipynb #spread2c

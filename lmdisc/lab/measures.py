@@ -46,7 +46,7 @@ def earlier_nmi(table) -> str:         # of `rounds` or `landmarks` -> empty whe
 
 def nmi_points(table) -> str:         # as for `earlier_nmi`
     "What a caption says of an NMI: the number of points it rests on."
-    return earlier_nmi(table) or f"NMI of {table.scored_points.mean():,.0f} annotated points"
+    return earlier_nmi(table) or f"NMI of {table.scored_points[table.nmi.notna()].mean():,.0f} annotated points"
 
 # %% ../../nbs/13_lab/09_measures.ipynb #5ha9e078
 def rounds(images, config, runs=None): # -> rows
