@@ -225,10 +225,12 @@ def sides(fields, least=5):           # of crops; pictures -> {"30 to 60°": (N,
     left, right = {}, {}
     for name, there in yaw_bins(fields).items():
         a, b = name.split("_")
-        names = f"-{b} to -{a}°", f"{a} to {b}°"
-        if np.abs(fields["yaw"][there]).max(initial=0) > float(b): names = f"beyond -{a}°", f"beyond {a}°"
-        if a == "0": right[f"-{b} to {b}°"] = there
-        else: left[names[0]], right[names[1]] = there & (fields["yaw"] < 0), there & (fields["yaw"] > 0)
+        if a == "0":
+            right[f"-{b} to {b}°"] = there
+            continue
+        beyond = np.abs(fields["yaw"][there]).max(initial=0) > float(b)
+        left[f"beyond -{a}°" if beyond else f"-{b} to -{a}°"] = there & (fields["yaw"] < 0)
+        right[f"beyond {a}°" if beyond else f"{a} to {b}°"] = there & (fields["yaw"] > 0)
     return {name: there for name, there in (dict(reversed(left.items())) | right).items() if there.sum() >= least}
 
 # %% ../../nbs/13_lab/11_comparison.ipynb #spread2c
