@@ -157,6 +157,21 @@ def test_a_comparison_takes_what_was_chosen_on_its_own_set(tmp_path):
     assert comparison.chosen_on(tmp_path, "faces_cfp", config, "smoke")["imm"][0]["data.size"] == 96
     assert not comparison.chosen_on(tmp_path, "heads", config, "smoke") and not comparison.chosen_on(tmp_path, "faces_cfp", config, "cpu")
 
+def test_rates_and_steps_of_ours_are_chosen_by_the_same_rule(tmp_path):
+    "Of a grid around its own rate, in both stages alike; where its own is best and flat, nothing changes."
+    config, figure = sweep_profile("smoke"), tmp_path/"tune_baselines.csv"
+    (tmp_path/"tune_baselines.json").write_text('{"parameters": {"profile": "smoke"}}')
+    own = config.learning1.lr
+    def chosen(*tried):
+        rows = [dict(of="ours", rate=rate, times=times, size=config.data.size, forward_placed=e) for rate, times, e in tried]
+        pd.DataFrame(rows).to_csv(figure)
+        (ours,) = comparison.side_by_side("ours", "10", "0", comparison.chosen_on(tmp_path, "heads", config, "smoke"))
+        return change(config, ours.changes)
+    assert chosen((own / 3, 1, .06), (own, 1, .05), (3 * own, 1, .07), (own, 2, .0499)) == config
+    better = chosen((own / 3, 1, .04), (own, 1, .05), (3 * own, 1, .07), (own / 3, 2, .03), (own / 3, 4, .0299))
+    assert np.isclose([better.learning1.lr, better.learning2.lr], [own / 3, config.learning2.lr / 3]).all()
+    assert n_drawn(better) == 2 * n_drawn(config)
+
 @pytest.mark.parametrize("wrong, message", [
     (lambda: comparison.contestants("ours,vgg", "10"), "no method 'vgg' to compare; there are ours, paper, stages, pairs, imm"),
     (lambda: comparison.contestants("imm", "ten"), "whole numbers between commas are wanted"),

@@ -290,14 +290,15 @@ def at_length(images, config, runs=None, times=1, **given): # of `validation`; t
     return compared(images, change(config, longer(config, times)), runs, **given)
 
 # %% ../../nbs/13_lab/11_comparison.ipynb #5ha9e076
-def at_rate(method, rate):            # None: its own -> changes to the configuration, arguments of a measure
-    "How a method is given a learning rate."
+def at_rate(method, rate, config):    # None: its own -> changes to the configuration, arguments of a measure
+    "How a method is given a learning rate; a discovery that of its first stage, and the second's changes in proportion."
     if rate is None or np.isnan(rate): return {}, {}
-    return ({"learning1.lr": rate, "learning2.lr": rate}, {}) if method in DISCOVERIES else ({}, {"lr": rate})
+    second = rate * (config.learning2.lr / config.learning1.lr)
+    return ({"learning1.lr": rate, "learning2.lr": second}, {}) if method in DISCOVERIES else ({}, {"lr": rate})
 
-def tuning_arm(method, K, rate, times, size): # None: its own; times the steps; of its crops, px -> `Arm` of `at_length`
+def tuning_arm(method, K, rate, times, size, config): # None: its own; times the steps; of its crops, px -> `Arm` of `at_length`
     "A method at a rate and a length."
-    changes, given = at_rate(method, rate)
+    changes, given = at_rate(method, rate, config)
     return Arm({"of": method, "method": called(method, K), "rate": rate, "size": size, "times": times},
                changes | {"data.size": size}, dict(method=method, K=K, times=times) | given)
 
@@ -326,8 +327,8 @@ def chosen_on(folder, dataset, config, profile): # of figures -> {method: (chang
     if "times" not in table: return {}
     if json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["parameters"]["profile"] != profile: return {}
     if "size" not in table: table["size"] = config.data.size         # of an earlier version: all at the profile's
-    both = {r.of: (longer(config, r.times) | {"data.size": int(r.size)}, at_rate(r.of, r.rate)) for r in best_rates(table).itertuples()}
-    return {method: (own | changes, given) for method, (own, (changes, given)) in both.items()}
+    both = [(best, at_rate(best.of, best.rate, config)) for best in best_rates(table).itertuples()]
+    return {best.of: (longer(config, best.times) | {"data.size": int(best.size)} | changes, given) for best, (changes, given) in both}
 
 def paper_arm(profile, dataset, root=""): # -> {"paper": (changes, {})}
     "The paper's own form, at a size of its own."
