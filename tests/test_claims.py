@@ -78,6 +78,40 @@ def test_a_rival_trained_for_less_is_no_comparison(tables):
     lines = judge(tables | {("table_faces", "faces_cfp"): replace(one, rows=rows)}, "cpu").query("claim.str.startswith('10.') & dataset == 'faces_cfp' & claim.str.contains('IMM')")
     assert len(lines) == 2 and set(lines.verdict) == {"not exercised"} and lines.why.str.contains("drew 9,600 pictures, ours 19,200").all()
 
+def test_a_rival_is_trained_as_long_as_the_form_it_is_compared_with(tables):
+    "IMM on faces_cfp has drawn more pictures than ours, and fewer than the paper's own form."
+    lines = judge(tables, "cpu").query("claim.str.startswith('10.') & dataset == 'faces_cfp' & claim.str.contains('IMM')").set_index("form")
+    assert "drew" not in lines.why["ours"] and lines.verdict[PAPERS] == "not exercised"
+    assert "IMM [15], K = 30 drew 76,800 pictures, ours 19,200, the paper's own form 200,000" in lines.why[PAPERS]
+
+def test_ours_given_more_steps_needs_a_gate_of_these(tables):
+    one = tables["table_faces", "faces_cfp"]
+    longer = one.rows.assign(pictures_drawn=one.rows.pictures_drawn.where(one.rows.method != "ours", 38_400))
+    lines = judge(tables | {("table_faces", "faces_cfp"): replace(one, rows=longer)}, "cpu").query("form == 'ours' & dataset == 'faces_cfp' & claim.str.startswith('11.')")
+    assert list(lines.gate) == ["not measured"] and list(lines.verdict) == ["not exercised"]
+
+def test_which_seeds_of_two_methods_stand_beside_each_other_does_not_count(tables):
+    one = tables["table_faces", "faces_cfp"]
+    imm = one.rows.method == "IMM [15], K = 30"
+    others = one.rows.assign(seed=one.rows.seed.where(~imm, (one.rows.seed + 1) % 3))
+    tens = [judge(tables | {("table_faces", "faces_cfp"): replace(one, rows=rows)}, "cpu").query("claim.str.startswith('10.')") for rows in (one.rows, others)]
+    pd.testing.assert_frame_equal(*tens)
+
+@pytest.mark.parametrize("experiment, column, number", [
+    ("ablation_tsne_paper", "purity", "4. purity"), ("gate_paper", "passes", "8."), ("ablation_init_paper", "f_measure", "8."),
+    ("ablation_init_paper", "forward", "9. forward error over"), ("table_faces", "pictures_drawn", "10.")])
+def test_a_missing_number_is_no_verdict(tables, experiment, column, number):
+    "Of one seed, or of the gate."
+    one = tables[experiment, "faces_cfp"]
+    rows = one.rows.astype({column: object})
+    first = rows.index[rows.method.str.startswith("IMM")] if experiment == "table_faces" else rows.index[rows[column].notna()][:1]
+    rows.loc[first, column] = np.nan
+    if column != "passes": rows[column] = rows[column].astype(float)
+    form = "ours" if experiment == "table_faces" else PAPERS
+    lines = judge(tables | {(experiment, "faces_cfp"): replace(one, rows=rows)}, "cpu")
+    lines = lines[(lines.form == form) & (lines.dataset == "faces_cfp") & lines.claim.str.startswith(number)]
+    assert len(lines) and set(lines.verdict) == {"not exercised"}
+
 def test_runs_of_the_earlier_nmi_beside_new_ones_are_of_the_earlier_nmi(tables):
     one = tables["ablation_clusters", "heads"]
     mixed = one.rows.assign(scored_points=np.where(one.rows.M == 60, 900., np.nan))

@@ -98,13 +98,23 @@ def plot_by_yaw(
     column: str, name: str,           # the number, and its title
     width: float = 15, note: str = "", # of a bin, degrees; small print
 ) -> Figure:
-    "A number by yaw for several methods: median of the pictures in a bin, and their interquartile range."
-    middle = (errors.yaw / width).round() * width
-    fig, ax = plt.subplots(figsize=(PAGE, 2.6))
-    sns.lineplot(errors.assign(middle=middle), x="middle", y=column, hue="method", estimator="median",
-                 errorbar=("pi", 50), err_style="bars", err_kws=dict(capsize=2, lw=.6), lw=1.2, ax=ax)
-    ax.set(xlabel="Yaw, degrees", ylabel=name, ylim=(0, None))
-    legend_beside(ax)
+    "A number by yaw, a panel a method: median of the pictures in a bin and their interquartile range; the others' medians in grey."
+    binned = errors.assign(middle=(errors.yaw / width).round() * width)
+    medians = binned.pivot_table(index="middle", columns="method", values=column, aggfunc="median")
+    methods = binned.method.unique()
+    rows, across = -(-len(methods) // 5), min(len(methods), 5)
+    fig, axes = plt.subplots(rows, across, figsize=(PAGE, .7 + 1.3 * rows), sharex=True, sharey=True, squeeze=False)
+    for ax, method in zip(axes.flat, methods):
+        sns.lineplot(binned[binned.method == method], x="middle", y=column, estimator="median", errorbar=("pi", 50),
+                     err_style="bars", err_kws=dict(capsize=2, lw=.6), lw=1.2, ax=ax)
+        ax.plot(medians.drop(columns=method), color=".85", lw=.8, zorder=0)
+        ax.set(xlabel="Yaw, degrees", ylabel=name)
+        ax.set_title(row_name(method, 20), fontsize=7)
+    axes[0, 0].set_ylim(bottom=0)                                    # of all
+    for ax in axes.flat[len(methods):]: ax.remove()
+    for ax in axes.flat[:len(methods)][-across:]:                    # the lowest of each column
+        ax.tick_params(labelbottom=True)
+        ax.xaxis.label.set_visible(True)
     note_below(fig, note)
     sns.despine(fig)
     return fig
