@@ -336,7 +336,7 @@ def paper_arm(profile, dataset, root=""): # -> {"paper": (changes, {})}
     return {"paper": ({p: attrgetter(p)(config) for p in paths_of(config) if p != "seed"}, {})}
 
 def own_settings(folder, dataset, config, profile, root=""): # as for `chosen_on` -> {method: (changes, arguments)}, for `side_by_side`
-    "What methods have otherwise than ours: what was chosen for them, there or as committed, and the size of the paper's own form."
+    "What methods have otherwise than the profile: what was chosen for them, there or as committed, and the size of the paper's own form."
     committed, there = (chosen_on(f, dataset, config, profile) for f in (checkout()/"figures", folder))
     return committed | there | paper_arm(profile, dataset, root)
 
