@@ -1,5 +1,5 @@
 "What two processes find together is what one finds alone; when one dies, both end, and the next start goes on."
-import os, signal, subprocess, sys
+import os, signal, subprocess, sys, time
 from types import SimpleNamespace
 from pathlib import Path
 import pytest, torch
@@ -10,7 +10,7 @@ from lmdisc.method.detection import describe_keypoints, detect_keypoints
 from lmdisc.nets.detectors import Detector
 from lmdisc.store.files import load_state
 from conftest import assert_same
-from test_resume import wait_for
+from test_resume import step_of
 
 HERE = Path(__file__).parent
 WORK = """
@@ -131,6 +131,14 @@ def test_whole_runs_agree(alone_and_together):
     for loss in ("contrast", "detector"): assert first["history"][0][loss] == pytest.approx(second["history"][0][loss], rel=1e-2)
     for r in range(1, len(first["history"]) + 1):
         assert normalized_mutual_info_score(*same_points(one[f"labels.{r}"], two[f"labels.{r}"])) > .7, r
+
+def wait_for(runs_on, runs, stage, step, limit=300):
+    "Until the checkpoint of a stage holds `step` steps or more, while `runs_on()`."
+    give_up = time.time() + limit
+    while step_of(runs, stage) < step:
+        assert runs_on(), f"it ended before {stage} came to step {step}"
+        assert time.time() < give_up, f"{stage} never came to step {step}"
+        time.sleep(.01)
 
 def workers(parent):
     "Process numbers of the children."

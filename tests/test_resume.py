@@ -1,50 +1,47 @@
 "A discovery that is killed and started again ends as one never killed; the same seed gives the same landmarks."
 import os, signal, sys, time
 from pathlib import Path
+from threading import Timer
 import numpy as np, pytest
 from lmdisc import discovery
+from lmdisc.method import stage1, stage2
 from lmdisc.discovery import discover, find_correspondence, prepare
 from lmdisc.store.runs import run_of
 from lmdisc.store.files import load_state, save_state
 from conftest import assert_same, outcome, small_config, small_heads
 
-def work(runs, out):
-    "The same discovery, in a process of its own."
+def die_after(stage, step, seconds):
+    "This process is killed that long after `stage` has saved a checkpoint of `step` steps or more."
+    def save(path, tensors, record):
+        save_state(path, tensors, record)
+        if record.get("step", -1) >= step: Timer(seconds, os.kill, [os.getpid(), signal.SIGKILL]).start()
+    stage.save_state = save
+
+def work(runs, out, stage=None, *when):
+    "The same discovery, in a process of its own; killed in a stage, if one is given."
     sys.stderr = open(os.devnull, "w")
+    if stage: die_after({"stage1": stage1, "stage2": stage2}[stage], *when)
     save_state(Path(out), *outcome(discover(small_heads(), small_config(), runs)))
 
 def step_of(runs, stage):
     "The step that the checkpoint of a stage stands at; -1 where there is none yet."
     return max([load_state(p)[1]["step"] for p in Path(runs).glob(f"{stage}-*/checkpoint.safetensors")], default=-1)
 
-def wait_for(runs_on, runs, stage, step, limit=300):
-    "Until the checkpoint of a stage holds `step` steps or more, while `runs_on()`."
-    give_up = time.time() + limit
-    while step_of(runs, stage) < step:
-        assert runs_on(), f"it ended before {stage} came to step {step}"
-        assert time.time() < give_up, f"{stage} never came to step {step}"
-        time.sleep(.01)
-
 # steps: warm-up to 10, rounds to 15 and 20; stage 2 to 20, merging after 8 and 14
 MOMENTS = [("stage1", 15), ("stage2", 8)]
 
 def test_killed_in_each_stage(server, found, tmp_path):
     chance = np.random.default_rng(0)
-    def start():
-        child = server.Process(target=work, args=[str(tmp_path/"runs"), str(tmp_path/"out.safetensors")])
+    def ended(*when):
+        child = server.Process(target=work, args=[str(tmp_path/"runs"), str(tmp_path/"out.safetensors"), *when])
         child.start()
-        return child
+        child.join(300)
+        return child.exitcode
     for stage, step in MOMENTS:
-        child = start()
-        wait_for(child.is_alive, tmp_path/"runs", stage, step)
-        time.sleep(chance.uniform(0, .1))
-        child.kill()
-        child.join()
-        assert child.exitcode == -signal.SIGKILL
+        assert ended(stage, step, chance.uniform(0, .1)) == -signal.SIGKILL
+        assert step_of(tmp_path/"runs", stage) >= step
         assert not (tmp_path/"out.safetensors").exists()
-    last = start()
-    last.join(300)
-    assert last.exitcode == 0
+    assert ended() == 0
     assert_same(load_state(tmp_path/"out.safetensors"), outcome(found))
 
 def test_keypoints_are_looked_for_where_a_run_stopped(heads_set, tmp_path, monkeypatch):
