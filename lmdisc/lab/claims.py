@@ -106,15 +106,11 @@ def _ours_in(t):                      # the rows of our form in the table of an 
     return t[t.features != "paper's form"] if "features" in t else _of_form(t, OURS) if "method" in t else t
 
 # %% ../../nbs/13_lab/13_claims.ipynb #papersc1
-def _drawn_by_ours(one):              # in a comparison, where it may have been given more steps than the profile has
-    mine = one.rows[one.rows.method == WHOSE[OURS]] if {"method", "pictures_drawn"} <= {*one.rows} else one.rows[:0]
-    return int(mine.pictures_drawn.max()) if len(mine) and mine.pictures_drawn.notna().all() else one.drawn
-
-def _papers_in(one):                  # a comparison -> for the paper's form, at the budget of its runs; a single seed cannot be judged
-    own = one.rows[one.rows.method == WHOSE[PAPERS]]
-    own = own.dropna(subset="pictures_drawn") if "pictures_drawn" in own else own[:0]     # without runs that stopped
-    if own.seed.nunique() < 2: return replace(one, rows=own[:0])
-    return Measured(_of_form(one.rows, PAPERS), int(own.pictures_drawn.max()), own.trunk.iloc[0])
+def _at_own_budget(one, form):        # a table that states what each method drew -> at what the runs of this form drew
+    t = one.rows
+    own = t[(t.method == WHOSE[form]) & t.pictures_drawn.notna()] if {"method", "pictures_drawn"} <= {*t} else t[:0]
+    if form == PAPERS and own.seed.nunique() < 2: return replace(one, rows=own[:0])       # a single seed cannot be judged
+    return replace(one, drawn=int(own.pictures_drawn.max()), trunk=own.trunk.iloc[0]) if len(own) else one
 
 # %% ../../nbs/13_lab/13_claims.ipynb #formco01
 def by_form(
@@ -122,10 +118,11 @@ def by_form(
 ) -> dict:                            # {(experiment, dataset, form): `Measured`}
     "The tables of the experiments; the paper's form is judged by runs of it alone, at a budget of its own."
     experiments = {key: one for key, one in tables.items() if not key[0].startswith("gate")}
-    ours = {(name, d, OURS): replace(one, rows=_ours_in(one.rows), drawn=_drawn_by_ours(one))
+    ours = {(name, d, OURS): _at_own_budget(replace(one, rows=_ours_in(one.rows)), OURS)
             for (name, d), one in experiments.items() if not name.endswith("_paper")}
     papers = {(name.removesuffix("_paper"), d, PAPERS): one for (name, d), one in experiments.items() if name.endswith("_paper")}
-    papers |= {(name, d, PAPERS): _papers_in(one) for (name, d), one in experiments.items() if "method" in one.rows}
+    papers |= {(name, d, PAPERS): _at_own_budget(replace(one, rows=_of_form(one.rows, PAPERS)), PAPERS)
+               for (name, d), one in experiments.items() if "method" in one.rows}
     return {key: one for key, one in (ours | papers).items() if len(one.rows)}
 
 # %% ../../nbs/13_lab/13_claims.ipynb #0752c4cc
