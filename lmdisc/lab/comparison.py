@@ -7,7 +7,7 @@ __all__ = ['METHODS', 'DISCOVERIES', 'FIXED_K', 'FLAT', 'PROTOCOLS', 'FIVE_68', 
            'called', 'own_sizes', 'side_by_side', 'detector_of', 'predicted', 'method_points', 'called_hidden',
            'with_gaps', 'direct_error', 'compared', 'mean_shape', 'true_landmarks', 'taught', 'turning_heads',
            'on_turning_heads', 'the_turning_heads', 'at_yaws', 'on_yaws', 'the_yaws', 'in_box', 'sides',
-           'spread_by_yaw', 'spread', 'spread_of_annotated', 'validation', 'is_flat', 'longer', 'at_length', 'at_rate',
+           'spread_by_yaw', 'spread', 'spread_of_annotated', 'validation', 'gained', 'longer', 'at_length', 'at_rate',
            'tuning_arm', 'best_rates', 'next_lengths', 'chosen_on', 'paper_arm', 'own_settings', 'arms_of',
            'five_points', 'by_labels']
 
@@ -275,9 +275,9 @@ def validation(images, share=.25):    # `ImageSet` with a split "train"; of its 
 # %% ../../nbs/13_lab/11_comparison.ipynb #flatco01
 FLAT = .05                            # least share by which twice the steps must lower the validation error, for training to go on
 
-def is_flat(errors):                  # of so many steps, twice, four times as many, … -> bool
-    "Did the last doubling of the steps gain next to nothing?"
-    return len(errors) > 1 and errors[-1] > (1 - FLAT) * errors[-2]
+def gained(errors):                   # of so many steps, twice, four times as many, …
+    "The share by which the last doubling of the steps lowered the error; nan where none was tried."
+    return 1 - errors[-1] / errors[-2] if len(errors) > 1 else np.nan
 
 def longer(config, times):            # -> {path: value}
     "Changes to a configuration: so many times the steps in both stages, and merging at the same share of them."
@@ -303,14 +303,14 @@ def tuning_arm(method, K, rate, times, size, config): # None: its own; times the
                changes | {"data.size": size}, dict(method=method, K=K, times=times) | given)
 
 # %% ../../nbs/13_lab/11_comparison.ipynb #flatco03
-def best_rates(table):                # of `tuning_arm` -> DataFrame of, rate, size, times, forward_placed, flat
+def best_rates(table):                # of `tuning_arm` -> DataFrame of, rate, size, times, forward_placed, gain, flat
     "A row a method: the rate with the lowest validation error, and the steps from which on more gain next to nothing."
     ends = []
     for (method, rate), rows in table.dropna(subset="forward_placed").groupby(["of", "rate"], dropna=False): # without runs that stopped
         errors = rows.groupby("times").forward_placed.mean()
-        flat = is_flat(errors.tolist())
-        times = int(errors.index[-2 if flat else -1])
-        ends.append(dict(of=method, rate=rate, size=rows["size"].iloc[0], times=times, forward_placed=errors[times], flat=flat))
+        size, gain = rows["size"].iloc[0], gained(errors.tolist())
+        times = int(errors.index[-2 if gain < FLAT else -1])
+        ends.append(dict(of=method, rate=rate, size=size, times=times, forward_placed=errors[times], gain=gain, flat=gain < FLAT))
     return pd.DataFrame(ends).sort_values("forward_placed").drop_duplicates("of")
 
 def next_lengths(table, most):        # of `tuning_arm`; times the steps, at most -> [(method, rate, times), ...]
